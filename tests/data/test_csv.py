@@ -7,13 +7,15 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow
 import pytest
 
-from trainrun.data import overview
+from trainrun.data import overview, table_rows
 from trainrun.data._csv_file import sniff_delimiter
 from trainrun.data._csv_source import SMALL
 from trainrun.data.csv import describe
+from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import UserError
 from trainrun.hydra_bridge import preflight
 from trainrun.registry.construct import construct
@@ -401,6 +403,41 @@ def test_other_encodings(write, encoding, options):
     data = load(write(text, encoding=encoding), **options)
     assert data.digest() == load(write(text, "other.csv")).digest()
     assert "Köln" in data.preprocessing["categories"]["city"]
+
+
+EUROPEAN = [(f"{i % 7},{i:02d}", f"{i}.{i * 37 % 1000:03d},5", f"{i * i % 11},125") for i in range(1, 61)]
+
+
+@pytest.mark.parametrize(("pack", "ending"), [(bytes, ""), (gzip.compress, ".gz")])
+@pytest.mark.parametrize(
+    ("top", "options", "pandas_options"),
+    [
+        ("a;b;y\n", {}, {}),
+        ("", {"names": ["a", "b", "y"]}, {"names": ["a", "b", "y"]}),
+        ('# by "me, 2024\n\na;b;y\n', {"header": 3}, {"skiprows": 2}),
+        ("x;y;z\n", {"header": 1, "names": ["a", "b", "y"]}, {"names": ["a", "b", "y"], "skiprows": 1}),
+    ],
+    ids=["header", "names", "third line", "renamed"],
+)
+def test_separators_and_header_are_read_as_by_pandas(write, top, options, pandas_options, pack, ending):
+    text = top + "".join(";".join(row) + "\n" for row in EUROPEAN)
+    path = write(pack(text.encode()), f"t.csv{ending}")
+    data = load(path, "y", standardize=False, test=0, decimal="comma", thousands="point", **options)
+    expected = pd.read_csv(path, sep=";", decimal=",", thousands=".", **pandas_options)
+    rows = np.concatenate([np.c_[part.x, part.y] for part in (data.train, data.validation)])
+    expected_rows = expected.to_numpy("float32")
+    np.testing.assert_allclose(rows[np.lexsort(rows.T)], expected_rows[np.lexsort(expected_rows.T)])
+    # A later file of the same origin, with a header or without a target, gives the numbers of training.
+    fitted = Preprocessor.from_json(Preprocessor.of(data).to_json())
+    bare = "".join(";".join(row[:2]) + "\n" for row in EUROPEAN)
+    later = {"headed": "b;a\n" + "".join(f"{b};{a}\n" for a, b, _ in EUROPEAN), "same": text}
+    later |= {"without target": bare} if options.get("names") and "header" not in options else {}
+    for name, rows_text in later.items():
+        source = table_rows.open_rows(str(write(rows_text, f"{name}.csv")), fitted)
+        blocks = list(table_rows.blocks(source, fitted))
+        np.testing.assert_array_equal(
+            np.concatenate([b.x for b in blocks]), expected[["a", "b"]].to_numpy("float32"), name
+        )
 
 
 def test_latin_1_is_recognized_and_offered(write):

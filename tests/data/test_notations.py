@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from trainrun.data._notations import date_parts, date_text, understand
+from trainrun.data._notations import date_parts, date_text, reader, understand
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,15 @@ def test_numbers_and_truth_values(texts, form, values):
     notation, read = understand(texts)
     assert notation.form == form
     np.testing.assert_array_equal(read, values)
+
+
+def test_set_separators_leave_no_other_notation():
+    assert understand(["1,234%", "2,5%"], form="1234,5")[1].tolist() == [1.234, 2.5]
+    assert understand(["1,234%"], form="1,234.5")[1].tolist() == [1234]
+    assert understand(["1.234,5"], form="1234.5") is None
+    read = reader(",", " ")
+    texts = ["1\u00a0234,5", "-,5", "7", "1,5e3", "1.5", "1 23,4", "inf"]
+    assert [read(text) for text in texts] == [1234.5, -0.5, 7, 1500, None, None, None]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from trainrun.data import table_rows
 from trainrun.errors import Problem, UserError
+from trainrun.model import fitted_record
+from trainrun.model.source_file import MODEL
 from trainrun.run.result import RunResult
 from trainrun.ui import counter
 from trainrun.util import paths
@@ -85,7 +87,8 @@ def predict(
     predicted = Predicted(str(run_dir), None if output is None else str(output))
     with contextlib.ExitStack() as stack:
         if not Path(path).is_dir() and Path(path).suffix != ".npz":
-            table_rows.open_rows(path)  # its faults show before TensorFlow is loaded
+            # Its faults show before TensorFlow is loaded.
+            table_rows.open_rows(path, fitted_record.require(run_dir / MODEL))
         blocks: Iterator[Predictions] = RunResult.read(run_dir).saved.blocks_of_file(path, keep)
         if output is None:
             sink: Any = io.BytesIO()

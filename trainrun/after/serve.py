@@ -82,11 +82,12 @@ def example(run: RunResult, fitted: Preprocessor, address: str, model_folder: Pa
 def _first_row(run: RunResult, fitted: Preprocessor) -> tuple[list[str], list[str]] | None:
     """Return the columns and the values of the first row without gaps in the file of a run's table; None: it cannot be read."""
     from trainrun.data import table_rows
+    from trainrun.data._csv_format import CsvFormat
 
     spec, names = run.config["data"], [c.name for c in fitted.columns]
     try:
         with run.workplace():
-            source = table_rows.open_rows(str(spec.get("path")), spec.get("delimiter"), spec.get("encoding"))
+            source = table_rows.open_rows(str(spec.get("path")), form=CsvFormat.of(spec))
             first = next(iter(source.blocks(names))).slice(0, LOOKED_AT).to_pylist()
     except (UserError, StopIteration, OSError):
         return None

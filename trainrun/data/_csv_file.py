@@ -13,13 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from trainrun.data import _notations
 from trainrun.data._columns import number
+from trainrun.data._csv_format import CsvFormat
 from trainrun.data._faults import Fault
 
 # Bytes read to inspect a file; a longer header is refused.
 LONGEST_LINE = 1_000_000
 # Characters and rows that the delimiter is inferred from.
 SAMPLE, SAMPLE_ROWS = 100_000, 20
+# Lines in which columns' names are searched.
+TOP = 20
 # Rows that numeric columns are inferred from.
 FIRST_ROWS = 5
 DELIMITERS = (",", ";", "\t", "|")
@@ -42,8 +46,9 @@ class CsvFile:
         encoding: of its text.
         compression: ``gzip``, ``zstd``, ``bz2`` or None.
         header: the names of its columns.
-        header_lines: lines up to and with the header.
-        first_numbers: the columns whose first values are numbers or missing.
+        header_lines: lines before the first row: up to and with the header.
+        first_numbers: the columns whose first values are numbers or missing, in a notation that pyarrow reads.
+        decimal: the decimal separator of numbers.
     """
 
     path: Path
@@ -53,6 +58,7 @@ class CsvFile:
     header: tuple[str, ...] = ()
     header_lines: int = 1
     first_numbers: frozenset[str] = frozenset()
+    decimal: str = "."
 
     def open_bytes(self) -> IO[bytes]:
         """Open the file in binary mode, decompressed."""
@@ -66,6 +72,23 @@ class CsvFile:
         """Open the file in text mode, with newlines untranslated as the csv module requires."""
         return io.TextIOWrapper(self.open_bytes(), encoding=self.encoding, newline="")
 
+    def rows(self, stream: IO[str], skipped_lines: int) -> Iterator[tuple[int, list[str]]]:
+        """Yield line number and fields of each row after the first lines, skipping blank lines.
+
+        Args:
+            stream: of `open_text`.
+            skipped_lines: how many lines come before.
+
+        Raises:
+            csv.Error: a row cannot be read; its message has no line.
+        """
+        for _ in range(skipped_lines):
+            next(stream, None)
+        reader = csv.reader(stream, delimiter=self.delimiter)
+        for row in reader:
+            if row:
+                yield skipped_lines + reader.line_num, row
+
 
 @contextlib.contextmanager
 def fields_of_any_length() -> Iterator[None]:
@@ -77,21 +100,24 @@ def fields_of_any_length() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-def look(path: Path, delimiter: str | None, encoding: str | None) -> tuple[CsvFile | None, list[Fault]]:
+def look(path: Path, form: CsvFormat) -> tuple[CsvFile | None, list[Fault]]:
     """Return a file with its header, or the faults that keep it from being a table; reads only its beginning.
 
     Args:
         path: a file that can be opened.
-        delimiter: between fields; None: inferred from the first rows.
-        encoding: of the text; None: UTF-8, or UTF-16 if it begins with its byte-order mark.
+        form: how it is written; without a delimiter, it is inferred from the first rows, without an encoding, it is UTF-8, or UTF-16 if the
+            file begins with its byte-order mark.
     """
+    encoding = form.encoding
     if encoding is not None and codecs.lookup(encoding).name == "utf-8":
         encoding = UTF_8
     try:
         with path.open("rb") as stream:
             magic = stream.read(4)
         compression = next((c for mark, c in COMPRESSIONS.items() if magic.startswith(mark)), None)
-        file = CsvFile(path, delimiter or ",", encoding or UTF_8, compression)
+        file = CsvFile(
+            path, form.delimiter or ",", encoding or UTF_8, compression, decimal=form.decimal or "."
+        )
         with file.open_bytes() as stream:
             start = stream.read(LONGEST_LINE)
     except OSError as error:
@@ -105,47 +131,89 @@ def look(path: Path, delimiter: str | None, encoding: str | None) -> tuple[CsvFi
     if "\n" not in text and "\r" not in text and len(start) == LONGEST_LINE:
         message = f"{path}: its first line has more than {LONGEST_LINE:,} bytes; expected the columns' names. Is it a table?"
         return None, [("path", message)]
-    if delimiter is None:
-        file = dataclasses.replace(file, delimiter=sniff_delimiter(text[:SAMPLE]))
+    if form.delimiter is None:
+        table = text[:SAMPLE].splitlines(keepends=True)[form.skipped_lines() :]
+        file = dataclasses.replace(
+            file, delimiter=sniff_delimiter("".join(table), (form.decimal, form.thousands))
+        )
+    return _with_header(file, form)
+
+
+def _with_header(file: CsvFile, form: CsvFormat) -> tuple[CsvFile | None, list[Fault]]:
+    """Return a file with the names of its columns and what its first rows tell, or its faults; as `look`."""
+    line, header, header_lines, first_rows = form.skipped_lines(), None, 0, []
     try:
         with file.open_text() as stream, fields_of_any_length():
-            reader = csv.reader(stream, delimiter=file.delimiter)
-            header = tuple(name.strip() for name in next((row for row in reader if row), ()))
-            header_lines = reader.line_num
-            first_rows = list(itertools.islice((row for row in reader if row), FIRST_ROWS))
+            for line, row in file.rows(stream, form.skipped_lines()):
+                if header is None and form.has_names():
+                    header, header_lines = tuple(name.strip() for name in row), line
+                    continue
+                first_rows.append(row)
+                if len(first_rows) == FIRST_ROWS:
+                    break
     except UnicodeError as error:
         return None, [("path", not_in_encoding(file, error))]
     except (OSError, EOFError) as error:
-        return None, [("path", f"{path} cannot be unpacked: {error}. Is it complete?")]
+        return None, [("path", f"{file.path} cannot be unpacked: {error}. Is it complete?")]
     except csv.Error as error:
         message = (
-            f"{path}, line {reader.line_num}: {error}. Is a quotation mark left open, or is it no table?"
+            f"{file.path}, after line {line}: {error}. Is a quotation mark left open, or is it no table?"
         )
         return None, [("path", message)]
+    if header is None and form.header and form.has_names():
+        return None, [("header", f"{file.path} has no line {form.header} with names.")]
     if not first_rows:
-        return None, [("path", f"{path} has a header and no rows.")]
+        return None, [("path", f"{file.path} has a header and no rows.")]
+    width = len(first_rows[0]) if header is None else len(header)
+    if form.names is not None and len(form.names) != width:
+        return None, [("names", f"{len(form.names)} names for the {width} columns of {file.path}.")]
+    header = form.names or header or tuple(f"column_{i + 1}" for i in range(width))
     others = [d for d in DELIMITERS if d != file.delimiter and d in "".join(header)]
-    if others and len(header) == 1:
-        message = (
-            f"{path}: the fields seem to be separated by {others[0]!r}: data.delimiter={as_typed(others[0])}."
-        )
+    if others and width == 1:
+        message = f"{file.path}: the fields seem to be separated by {others[0]!r}: data.delimiter={as_typed(others[0])}."
         return None, [("delimiter", message)]
-    return dataclasses.replace(
-        file, header=header, header_lines=header_lines, first_numbers=_numbers(header, first_rows)
-    ), []
+    numbers = frozenset() if form.thousands else _numbers(header, first_rows, form)
+    return dataclasses.replace(file, header=header, header_lines=header_lines, first_numbers=numbers), []
 
 
-def _numbers(header: Sequence[str], rows: Sequence[Sequence[str]]) -> frozenset[str]:
+def header_advice(file: CsvFile, names: Sequence[str]) -> str:
+    """Return which line of a file has the columns' names, if the first one does not; "": the first one has, or none is known.
+
+    Args:
+        file: read without `CsvFormat.header`.
+        names: of columns that the file has.
+    """
+    if not names or set(names) <= set(file.header):
+        return ""
+    with file.open_text() as stream:
+        lines = [line.rstrip("\r\n") for line in itertools.islice(stream, TOP)]
+    for i, line in enumerate(lines, 1):
+        for delimiter in DELIMITERS:
+            fields = [field.strip(' "') for field in line.split(delimiter)]
+            if set(names) < set(fields) and all(number(field) is None for field in fields):
+                return f"Line {i} has: data.header={i}."
+    if any(number(name) is not None for name in file.header):
+        return "If that is a row, without names above it: data.header=false, and data.names=[…] or column_1, column_2 …"
+    return ""
+
+
+def _numbers(header: Sequence[str], rows: Sequence[Sequence[str]], form: CsvFormat) -> frozenset[str]:
     """Return the columns that have at least one number and otherwise only empty fields in these rows."""
+    read = _notations.reader(form.decimal, form.thousands)
     columns = itertools.zip_longest(*rows, fillvalue="-")
     values = {name: [text for text in column if text] for name, column in zip(header, columns, strict=False)}
     return frozenset(
-        name for name, texts in values.items() if texts and all(number(text) is not None for text in texts)
+        name for name, texts in values.items() if texts and all(read(text) is not None for text in texts)
     )
 
 
-def sniff_delimiter(sample: str) -> str:
-    """Return the delimiter that splits the first rows into equally many fields; of several, the one with most fields."""
+def sniff_delimiter(sample: str, within_numbers: Sequence[str | None] = ()) -> str:
+    """Return the delimiter that splits the first rows into equally many fields; of several, the one with most fields.
+
+    Args:
+        sample: the first rows.
+        within_numbers: separators of numbers, which separate fields only if nothing else does.
+    """
 
     def fields(delimiter: str) -> tuple[bool, int]:
         try:
@@ -160,7 +228,7 @@ def sniff_delimiter(sample: str) -> str:
 
     with fields_of_any_length():
         splitting = {delimiter: fields(delimiter) for delimiter in DELIMITERS}
-    best = max(DELIMITERS, key=splitting.get)
+    best = max(DELIMITERS, key=lambda d: (splitting[d][0] and d not in within_numbers, splitting[d]))
     return best if splitting[best][1] > 1 else ","
 
 

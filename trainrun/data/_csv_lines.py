@@ -47,8 +47,4 @@ def lines(file: CsvFile, rows: Sequence[int]) -> dict[int, int]:
 def _rows(file: CsvFile) -> Iterator[tuple[int, list[str]]]:
     """Yield line number and fields of each row after the header, skipping blank lines."""
     with file.open_text() as stream, fields_of_any_length():
-        reader = csv.reader(stream, delimiter=file.delimiter)
-        next(row for row in reader if row)
-        for row in reader:
-            if row:
-                yield reader.line_num, row
+        yield from file.rows(stream, file.header_lines)

@@ -6,7 +6,7 @@ import mmap
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _csv_lines, _table_files
+from trainrun.data import _csv_file, _csv_lines, _table_files
 from trainrun.data._arrow_arrays import as_numpy, within_float32
 from trainrun.data._csv_file import UTF_8, CsvFile
 from trainrun.data._faults import Fault, raise_faults
@@ -55,6 +55,10 @@ class CsvSource:
 
     def understood(self) -> str:
         return self._note
+
+    def header_advice(self, names: Sequence[str]) -> str:
+        """Return which line of the first file has these columns' names, if its header lacks them; see `_csv_file.header_advice`."""
+        return _csv_file.header_advice(self._files[0], names)
 
     def read(self, columns: Sequence[str], text: Collection[str]) -> tuple[pa.Table | None, list[Fault]]:
         import pyarrow as pa
@@ -201,6 +205,7 @@ def _options(
         "convert_options": csv.ConvertOptions(
             column_types={**dict.fromkeys(columns, pa.string()), **dict.fromkeys(numbers, pa.float64())},
             null_values=[""],
+            decimal_point=file.decimal,
             include_columns=columns,
             strings_can_be_null=False,
         ),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _arrays, _class_folders, _open_table, _table_examples, _table_split
+from trainrun.data._csv_format import CsvFormat
 from trainrun.data._faults import Fault
 from trainrun.data._split import share_problems
 from trainrun.data._split_settings import SplitSettings
@@ -33,7 +34,7 @@ class ItemSettings:
         column: the column of items, as typed; None in folders.
         table: the other columns.
         splitting: the parts.
-        delimiter, encoding: of a CSV file, as in `data.csv.csv`.
+        form: of a CSV file.
     """
 
     argument: str
@@ -42,8 +43,7 @@ class ItemSettings:
     column: Any
     table: TableSettings
     splitting: SplitSettings
-    delimiter: str | None = None
-    encoding: str | None = None
+    form: CsvFormat = field(default_factory=CsvFormat)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def read(settings: ItemSettings) -> tuple[Items | None, list[Fault]]:
         column = _class_folders.FILE
         table = dataclasses.replace(table, target=_class_folders.CLASS, task="classification", na_values=())
     else:
-        source, faults = _open_table.by_settings(settings.folders, settings.delimiter, settings.encoding)
+        source, faults = _open_table.by_settings(settings.folders, settings.form)
         column = settings.column
     faults = [*faults, *table.faults(), *share_problems(None, *_shares(settings.splitting))]
     if source is None or faults:

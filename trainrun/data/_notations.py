@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,16 +13,12 @@ from trainrun.data._columns import number
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
 
 # Truth values, false before true, in lower case.
 TRUTH = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("off", "on"))
-# Thousands separator and decimal point, as a number in that notation shows them; the first that fits all texts is meant.
-SEPARATORS = {
-    "1,234.5": (",", "."),
-    "1.234,5": (".", ","),
-    "1 234,5": ("[ \u00a0\u202f]", ","),
-    "1'234.5": ("'", "."),
-}
+# Numbers with a thousands separator and a decimal point; the first notation that fits all texts is meant.
+SEPARATORS = ("1,234.5", "1.234,5", "1 234,5", "1'234.5")
 CURRENCY = "$€£¥"
 DATE = re.compile(
     r"(\d{1,4})([-/.])(\d{1,2})\2(\d{1,4})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?(?:Z|[+-]00:?00)?)?"
@@ -41,7 +38,7 @@ class Notation:
 
     Args:
         kind: ``number``, ``truth`` or ``date``.
-        form: of numbers one of `SEPARATORS`, with ``%`` or a currency's sign at its end; of truth values ``false/true`` and the like;
+        form: of numbers one such as in `SEPARATORS`, with ``%`` or a currency's sign at its end; of truth values ``false/true`` and the like;
             of dates one of `DATE_ORDERS`.
     """
 
@@ -64,10 +61,13 @@ def known_form(kind: str, form: str | None) -> bool:
         return form in DATE_ORDERS
     if kind == "truth":
         return tuple((form or "").split("/")) in TRUTH
-    return bool(form) and (form in SEPARATORS or (form[-1] in f"%{CURRENCY}" and form[:-1] in SEPARATORS))
+    forms = {form_of(decimal, thousands) for decimal in ".," for thousands in ("", *",. '")}
+    return bool(form) and (form in forms or (form[-1] in f"%{CURRENCY}" and form[:-1] in forms))
 
 
-def understand(texts: Sequence[str], numbers_only: bool = False) -> tuple[Notation, np.ndarray] | None:
+def understand(
+    texts: Sequence[str], numbers_only: bool = False, form: str | None = None
+) -> tuple[Notation, np.ndarray] | None:
     """Return the notation of all texts and what they stand for, float64 `[n]`; None: they have none in common.
 
     Truth values are 0 and 1, dates are seconds since 1970.
@@ -75,8 +75,10 @@ def understand(texts: Sequence[str], numbers_only: bool = False) -> tuple[Notati
     Args:
         texts: the different values of a column, stripped.
         numbers_only: whether truth values and dates are left as they are, as for the target.
+        form: the notation of numbers, as `form_of`; None: one of `SEPARATORS`.
     """
-    readers = (_numbers,) if numbers_only else (_truth, _date, _numbers)
+    numbers = functools.partial(_numbers, forms=SEPARATORS if form is None else (form,))
+    readers = (numbers,) if numbers_only else (_truth, _date, numbers)
     if all(number(text) is not None for text in texts):
         return None
     for reader in readers:
@@ -102,21 +104,55 @@ def read(text: str, notation: Notation) -> float | None:
             return None
     sign = notation.form[-1] if notation.form[-1] in f"%{CURRENCY}" else ""
     bare = text.replace(sign, "", 1).strip() if sign else text
-    thousands, decimal = SEPARATORS[notation.form.removesuffix(sign)]
-    if _number_in(thousands, decimal).fullmatch(bare) is None:
-        return number(text)
-    return float(re.sub(_separator(thousands), "", bare).replace(decimal, "."))
+    value = _read_number(bare, notation.form.removesuffix(sign))
+    return number(text) if value is None else value
 
 
-def _separator(thousands: str) -> str:
-    return thousands if thousands.startswith("[") else re.escape(thousands)
+def form_of(decimal: str | None, thousands: str | None) -> str | None:
+    """Return the notation of numbers with these separators, None standing for the point and for none; None: neither is set."""
+    return f"1{thousands or ''}234{decimal or '.'}5" if thousands or decimal else None
 
 
-def _number_in(thousands: str, decimal: str) -> re.Pattern:
-    """Return the pattern of numbers with these separators; 0,530 has no thousands."""
-    return re.compile(
-        rf"[+-]?(?:[1-9]\d{{0,2}}(?:{_separator(thousands)}\d{{3}})+|\d+)(?:{re.escape(decimal)}\d+)?"
-    )
+def reader(decimal: str | None, thousands: str | None) -> Callable[[str], float | None]:
+    """Return what reads numbers with these separators, and no others; see `form_of`."""
+    form = form_of(decimal, thousands)
+    return number if form is None else lambda text: _read_number(text.strip(), form)
+
+
+def plain_numbers(texts: pa.ChunkedArray, form: str) -> pa.ChunkedArray:
+    """Return numbers of a notation as Python writes them; other texts become no numbers."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    thousands, decimal = _separators(form)
+    plain = pc.replace_substring_regex(texts, thousands, "") if thousands else texts
+    if decimal != ".":
+        plain = pc.replace_substring(plain, decimal, ".")
+    fits = pc.match_substring_regex(texts, f"^(?:{_number_in(form).pattern})$")
+    return pc.if_else(fits, plain, pa.scalar("-", texts.type))
+
+
+def _read_number(text: str, form: str) -> float | None:
+    """Return a number in the notation `form`, or None."""
+    if _number_in(form).fullmatch(text) is None:
+        return None
+    thousands, decimal = _separators(form)
+    return float((re.sub(thousands, "", text) if thousands else text).replace(decimal, "."))
+
+
+def _separators(form: str) -> tuple[str, str]:
+    """Return the pattern of the thousands separator, or "", and the decimal separator."""
+    thousands = form[1:-5]
+    return "[ \u00a0\u202f]" if thousands == " " else re.escape(thousands), form[-2]
+
+
+@functools.cache
+def _number_in(form: str) -> re.Pattern:
+    """Return the pattern of numbers in a notation; 0,530 has no thousands."""
+    thousands, decimal = _separators(form)
+    grouped = rf"[1-9]\d{{0,2}}(?:{thousands}\d{{3}})+|" if thousands else ""
+    point = re.escape(decimal)
+    return re.compile(rf"[+-]?(?:(?:{grouped}\d+)(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 def _truth(texts: Sequence[str]) -> tuple[Notation, np.ndarray] | None:
@@ -129,7 +165,7 @@ def _truth(texts: Sequence[str]) -> tuple[Notation, np.ndarray] | None:
     return Notation("truth", "/".join(pair)), np.array([pair.index(text) for text in lower], "float64")
 
 
-def _numbers(texts: Sequence[str]) -> tuple[Notation, np.ndarray] | None:
+def _numbers(texts: Sequence[str], forms: Sequence[str]) -> tuple[Notation, np.ndarray] | None:
     import numpy as np
 
     signs = {sign for text in texts for sign in text if sign in f"%{CURRENCY}"}
@@ -137,11 +173,10 @@ def _numbers(texts: Sequence[str]) -> tuple[Notation, np.ndarray] | None:
         return None
     sign = "".join(signs)
     bare = [text.replace(sign, "", 1).strip() for text in texts] if sign else texts
-    for form, (thousands, decimal) in SEPARATORS.items():
-        pattern = _number_in(thousands, decimal)
-        if all(pattern.fullmatch(text) for text in bare):
-            plain = (re.sub(_separator(thousands), "", text).replace(decimal, ".") for text in bare)
-            return Notation("number", form + sign), np.array([float(text) for text in plain])
+    for form in forms:
+        numbers = [_read_number(text, form) for text in bare]
+        if None not in numbers:
+            return Notation("number", form + sign), np.array(numbers)
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trainrun.data import _arrow_source, csv
+from trainrun.data._csv_format import CsvFormat
 from trainrun.data._faults import Fault
 from trainrun.data._table_examples import TableSource
 
@@ -13,24 +14,20 @@ TYPED = ("parquet", "feather")
 
 
 def by_ending(
-    paths: Sequence[str | None], delimiter: str | None = None, encoding: str | None = None
+    paths: Sequence[str | None], form: CsvFormat | None = None
 ) -> tuple[TableSource | None, list[Fault]]:
     """Return the table of paths, by the ending of the first one, or its faults.
 
     Args:
         paths: of training, validation and test rows.
-        delimiter, encoding: of a CSV file, as in `data.csv.csv`; without effect on others.
+        form: how CSV files are written; without effect on others.
     """
     kind = next((kind for kind in TYPED if str(paths[0]).endswith(f".{kind}")), None)
     if kind is not None:
         return _arrow_source.open_source(paths, kind)
-    return csv.open_source(paths, delimiter, encoding)
+    return csv.open_source(paths, form or CsvFormat())
 
 
-def by_settings(
-    paths: Sequence[str | None], delimiter: str | None, encoding: str | None
-) -> tuple[TableSource | None, list[Fault]]:
-    """Return the table of paths, as CSV if a delimiter or an encoding is set, else by its ending; as `by_ending`."""
-    if delimiter is None and encoding is None:
-        return by_ending(paths)
-    return csv.open_source(paths, delimiter, encoding)
+def by_settings(paths: Sequence[str | None], form: CsvFormat) -> tuple[TableSource | None, list[Fault]]:
+    """Return the table of paths, as CSV if any of its format is set, else by its ending; as `by_ending`."""
+    return csv.open_source(paths, form) if form.record() else by_ending(paths)

@@ -175,13 +175,13 @@ def _text(values: pa.ChunkedArray, settings: TableSettings, name: str, typed: bo
         return _parse(column, True, lambda text: _notations.read(text, notation), notation)
     if forced is not False and settings.formats == "auto":
         only_numbers = name in (*settings.targets, settings.weight)
-        understood = _notations.understand(column.texts, only_numbers)
+        understood = _notations.understand(column.texts, only_numbers, settings.number_form)
         if understood is not None:
             column.notation, numbers = understood
             column.numbers = np.append(numbers, np.nan)[column.codes]
             column.codes, column.texts = None, ()
             return column
-    return _parse(column, forced) if plain_numbers else column
+    return _parse(column, forced, settings.read_number) if plain_numbers else column
 
 
 def _dates(values: pa.ChunkedArray) -> Column:
@@ -206,6 +206,8 @@ def _clean_numbers(values: pa.ChunkedArray, settings: TableSettings) -> Column |
     import pyarrow.compute as pc
 
     def cast(column: pa.ChunkedArray) -> np.ndarray | None:
+        if settings.number_form is not None:
+            column = _notations.plain_numbers(column, settings.number_form)
         try:
             numbers = as_numpy(pc.cast(column, pa.float64()), np.nan)
         except pa.ArrowInvalid:
@@ -265,7 +267,7 @@ def may_be_classes(numbers: np.ndarray) -> bool:
 def _parse(
     column: Column,
     forced: bool | None,
-    read: Callable[[str], float | None] = _columns.number,
+    read: Callable[[str], float | None],
     notation: Notation | None = None,
 ) -> Column:
     """Return a column of texts as numbers if it is to be numeric; texts that are none become invalid.

@@ -14,6 +14,7 @@ from trainrun.data import (
     _table_split,
     _table_stored,
 )
+from trainrun.data._csv_format import CsvFormat
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._split import fitted, share_problems, standardizer
 from trainrun.data._split_settings import SplitSettings, settings_of
@@ -63,6 +64,7 @@ def dataset(
         "target": settings.target if len(settings.targets) == 1 else None,
         "missing": examples.missing(),
         "dropped_rows": examples.table.rows - len(keep),
+        "file": CsvFormat.of(arguments).record(),
     }
     inputs = _table_inputs.inputs(examples, settings, parts, arguments["standardize"], record, stored)
     inferred["imputed"] = {

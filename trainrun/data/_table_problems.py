@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from trainrun.data._columns import LARGEST, OWN_VALUE, missing_words, number, shortened
+from trainrun.data._columns import LARGEST, OWN_VALUE, missing_words, shortened
 from trainrun.data._faults import Fault
 from trainrun.data._table import Column, Table
 from trainrun.data._table_settings import TableSettings
@@ -71,7 +71,9 @@ def _column_faults(
         invalid = []
         for row in column.invalid[:NAMED]:
             text = str(column.values[int(row)].as_py()).strip()
-            why = "not a number" if number(text) is None else f"beyond what float32 holds ({LARGEST:g})"
+            form = f" written as {settings.number_form}" if settings.number_form else ""
+            is_number = settings.read_number(text) is not None
+            why = f"beyond what float32 holds ({LARGEST:g})" if is_number else f"not a number{form}"
             invalid.append(
                 ("path", f"{places[int(row)]}: column {name}: {shortened(text)!r} is {why}.{way_out}")
             )

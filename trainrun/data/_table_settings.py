@@ -6,10 +6,11 @@ import dataclasses
 import functools
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trainrun.data import _csv_format, _notations
 from trainrun.data._columns import FORMATS, MISSING, MULTILABEL, POLICIES, RARER, TASKS, TRANSFORMS, number
 from trainrun.data._faults import Fault
 from trainrun.data._notations import Notation
@@ -41,6 +42,8 @@ class TableSettings:
     time: Any = None
     part: Any = None
     target_transform: str = "auto"
+    decimal: Any = None  # as typed; see `_csv_format.WORDS`
+    thousands: Any = None
     inputs: tuple[str, ...] = ()  # the feature columns, by `with_header`
     notations: Mapping[str, Notation] = dataclasses.field(
         default_factory=dict
@@ -57,6 +60,20 @@ class TableSettings:
     def numbers_may_be_missing(self) -> bool:
         """Whether a number stands for a missing value (-999)."""
         return any(number(word) is not None for word in self.missing_words)
+
+    @property
+    def number_form(self) -> str | None:
+        """The notation of numbers in text, as `_notations.form_of`; None: the plain one, or by `formats` another."""
+        return _notations.form_of(*self._separators)
+
+    @property
+    def read_number(self) -> Callable[[str], float | None]:
+        """What reads a text as a number, None if it is none."""
+        return _notations.reader(*self._separators)
+
+    @property
+    def _separators(self) -> tuple[str | None, str | None]:
+        return _csv_format.character(self.decimal), _csv_format.character(self.thousands)
 
     @property
     def used(self) -> list[str]:

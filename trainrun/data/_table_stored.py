@@ -30,6 +30,8 @@ def with_stored(settings: TableSettings, stored: Preprocessor) -> TableSettings:
         inputs=names,
         categorical=[c.name for c in stored.categories],
         exclude=None,
+        decimal=stored.file.decimal,
+        thousands=stored.file.thousands,
         task={name: _task(spec) for name, spec in stored.target.named.items()} or _task(stored.target),
         notations={c.name: Notation(c.kind, c.form) for c in stored.columns if c.form is not None},
     )

@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainrun.data import _csv_file, _table_dataset, _table_files
+from trainrun.data._csv_format import CsvFormat
 from trainrun.data._csv_source import CsvSource
 from trainrun.data._faults import Fault
+from trainrun.data._split_settings import settings_of
+from trainrun.data._table_settings import listed
 from trainrun.data.dataset import Dataset, Description
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.data.profile import TableValues
@@ -33,6 +36,10 @@ def csv(
     na_values: Sequence[Name] | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
+    header: bool | int | None = None,
+    names: Sequence[Name] | None = None,
+    decimal: str | None = None,
+    thousands: str | None = None,
     weight: Name | None = None,
     split: str = "auto",
     group: Name | None = None,
@@ -80,6 +87,11 @@ def csv(
             none and ?. An empty list: only the empty field does.
         delimiter: between fields; ``tab`` for a tab; None: comma, semicolon, tab or bar, inferred from the first rows.
         encoding: of the text; None: UTF-8, or UTF-16 by its byte-order mark.
+        header: the line with the columns' names, from 1 on; the lines before it are skipped. False: there is none, and the columns are
+            `names`, else column_1, column_2 …; None: the first line, unless `names` are set.
+        names: the columns' names, of a file that has none, or in place of those of the line `header`.
+        decimal: separator of numbers, ``comma`` or ``point``; None: the point, and by `formats` any other that fits a whole column.
+        thousands: separator of numbers: ``comma``, ``point``, ``blank`` or ``apostrophe``; None: likewise.
         weight: a column with each example's weight in the loss, or None.
         split: how the parts are made. ``random``; ``group``: rows of one group (`group`) stay together; ``time``: the latest rows are
             the test part, those before them the validation part, by the column `time`, else in the order of the rows;
@@ -120,53 +132,39 @@ def values(**arguments: Any) -> TableValues:
 
 def _opened(arguments: Mapping[str, Any]) -> tuple[CsvSource | None, list[Fault]]:
     """Return the table of a dataset's arguments, or its faults."""
-    return open_source(
-        _table_files.paths_of(arguments), arguments.get("delimiter"), arguments.get("encoding")
-    )
+    form = CsvFormat.of(arguments)
+    source, faults = open_source(_table_files.paths_of(arguments), form)
+    if source is not None and form == form.with_own_header():
+        targets = [name for name in settings_of(arguments)[0].targets if isinstance(name, str)]
+        if advice := source.header_advice(targets):
+            shown = listed(source.header)
+            return None, [("target", f"the first line has no column {targets[0]!r}; it is {shown}. {advice}")]
+    return source, faults
 
 
-def open_source(
-    paths: Sequence[str | None], delimiter: str | None = None, encoding: str | None = None
-) -> tuple[CsvSource | None, list[Fault]]:
+def open_source(paths: Sequence[str | None], form: CsvFormat) -> tuple[CsvSource | None, list[Fault]]:
     """Return the table of paths as typed, or its faults.
 
     Args:
         paths: of training, validation and test rows.
-        delimiter, encoding: as in `csv`.
+        form: how the files are written.
     """
     file_paths, parts, faults = _table_files.find_parts(paths, ENDINGS, "my_data.csv")
-    # A shell hands over a tab as backslash and t.
-    separator = {"\\t": "\t", "tab": "\t"}.get(delimiter, delimiter)
-    if separator is not None and len(separator) != 1:
-        faults.append(
-            ("delimiter", f"expected one character, got {separator!r}. For a tab: data.delimiter=tab.")
-        )
-    if encoding is not None and not _is_encoding(encoding):
-        faults.append(
-            ("encoding", f"expected the name of a text encoding (utf-8, cp1252, utf-16), got {encoding!r}.")
-        )
+    faults += form.faults()
     if faults:
         return None, faults
     files = []
-    for file, wrong in (_csv_file.look(file, separator, encoding) for file in file_paths):
+    for file, wrong in (_csv_file.look(file, form) for file in file_paths):
         files.append(file)
         faults += wrong
     faults = faults[:NAMED] or _table_files.schema_faults(file_paths, [file.header for file in files])
     if faults:
         return None, faults
     notes = [f"{len(files)} files"] if len(files) > 1 else []
-    if separator is None and files[0].delimiter != ",":
+    if form.delimiter is None and files[0].delimiter != ",":
         notes.append(f"fields are separated by {files[0].delimiter!r}")
-    if encoding is None and files[0].encoding != _csv_file.UTF_8:
+    if form.encoding is None and files[0].encoding != _csv_file.UTF_8:
         notes.append(f"the text is in {files[0].encoding.upper()}")
     note = f"data.path={paths[0]}: {', '.join(notes)}." if notes else ""
     training = [file for file, part in zip(file_paths, parts, strict=True) if not part]
     return CsvSource(_table_files.name(training), files, note, parts), []
-
-
-def _is_encoding(name: str) -> bool:
-    try:
-        "a".encode(name)
-    except (LookupError, ValueError, TypeError):
-        return False
-    return True

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from trainrun.data._csv_format import CsvFormat, separator_faults
 from trainrun.data._gaps import UNKNOWN_NAME
 from trainrun.data._notations import Notation, known_form, read
 from trainrun.data.dataset import InputSpec, TargetSpec, Task
@@ -88,6 +89,7 @@ class Preprocessor:
         missing_words: texts, in lower case and without blanks around them, that stand for a missing value.
         steps: of data that are no table, input -> what is done to it, where `moments` and `scales` do not say it: `standardize` (`mean`,
             `std`); `scale`, after `resize` where images have any size; or the arguments and `vocabulary` of `TextVectorization`.
+        file: how a CSV file of such rows is written, as far as that was set.
     """
 
     data: str
@@ -105,6 +107,7 @@ class Preprocessor:
     target_scales: Mapping[str, Moments] = field(default_factory=dict)
     missing_words: tuple[str, ...] = ("",)
     steps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    file: CsvFormat = field(default_factory=CsvFormat)
 
     @classmethod
     def of(cls, data: Dataset) -> Preprocessor:
@@ -142,6 +145,7 @@ class Preprocessor:
             },
             tuple(record.get("missing_words", ("",))),
             dict(record.get("inputs", {})),
+            CsvFormat(**record.get("file", {})),
         )
 
     def record(self) -> dict[str, Any]:
@@ -161,6 +165,13 @@ class Preprocessor:
             mean, std = self.moments["numeric"]
             record["standardize"] = {"mean": list(mean), "std": list(std), "columns": list(self.features)}
         return record
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns of a table that are predicted."""
+        labels = self.target.classes if self.table and self.target.kind == "multilabel" else ()
+        one = () if self.target_name is None else (self.target_name,)
+        return tuple(self.target.named) or labels or one
 
     @property
     def numbers(self) -> tuple[Column, ...]:
@@ -215,6 +226,8 @@ class Preprocessor:
         ]:
             if len(means) != len(deviations):
                 return f"{name} has {len(means)} means and {len(deviations)} deviations"
+        if separator_faults(self.file.decimal, self.file.thousands):
+            return f"numbers are written with {self.file.decimal!r} and {self.file.thousands!r}"
         for column in self.columns:
             if not known_form(column.kind, column.form):
                 return f"column {column.name} of {column.kind} has the form {column.form!r}"

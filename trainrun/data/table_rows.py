@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data import (
@@ -16,6 +16,7 @@ from trainrun.data import (
     _table_stored,
     scoring,
 )
+from trainrun.data._csv_format import CsvFormat
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._gaps import UNKNOWN
 from trainrun.data._in_memory import MemorySource
@@ -61,16 +62,19 @@ def warn(unknown: Mapping[str, int], missing: Mapping[str, int]) -> None:
 
 
 def open_rows(
-    data: str | pd.DataFrame | Mapping[str, Any], delimiter: str | None = None, encoding: str | None = None
+    data: str | pd.DataFrame | Mapping[str, Any],
+    fitted: Preprocessor | None = None,
+    form: CsvFormat | None = None,
 ) -> TableSource:
     """Return a table that is read when its rows are asked for.
 
     Args:
         data: the path of a CSV, Parquet or Feather file (a folder, a pattern), a DataFrame, or arrays by column.
-        delimiter, encoding: of a CSV file, as in `data.csv.csv`.
+        fitted: of the model that gets the rows.
+        form: how a CSV file is written; None: as the file of the model's training, or with the columns' names in its first line.
 
     Raises:
-        UserError: the file cannot be read.
+        UserError: the file cannot be read, or lacks columns of the model.
     """
     if not isinstance(data, str):
         value = _in_memory.understood(data)
@@ -79,9 +83,23 @@ def open_rows(
                 Problem("data", "expected a table: a DataFrame, or one array of one axis for each column.")
             )
         return MemorySource("data", value.table)
-    source, faults = _open_table.by_ending((data, None, None), delimiter, encoding)
+    forms = [form or CsvFormat()] if form or fitted is None else _stored_forms(fitted)
+    for form in forms:
+        source, faults = _open_table.by_ending((data, None, None), form)
+        if fitted is not None and not faults:
+            faults = _table_stored.header_faults(source.header, fitted)
+        if not faults:
+            break
     raise_faults(faults)
     return source
+
+
+def _stored_forms(fitted: Preprocessor) -> list[CsvFormat]:
+    """Return how a file for a model may be written, in the order in which it is tried; the last one is that of the training file."""
+    form = fitted.file
+    without_target = tuple(name for name in form.names or () if name not in fitted.targets)
+    unlabelled = [replace(form, names=without_target)] if without_target else []
+    return list(dict.fromkeys([form.with_own_header(), *unlabelled, form]))
 
 
 class Block(MemorySource):
@@ -198,18 +216,12 @@ def labelled(
         UserError: columns are lacking, hold what is no number, or the target has other classes.
     """
     names = [c.name for c in fitted.columns]
-    named = tuple(fitted.target.named)
-    labels = fitted.target.classes if fitted.table and fitted.target.kind == "multilabel" else ()
-    target = list(named or labels) or ([] if fitted.target_name is None else [fitted.target_name])
-    raise_faults(
-        [
-            *_table_stored.header_faults(source.header, fitted),
-            *_further_faults(source, [*target, *further]),
-        ]
-    )
+    targets = fitted.targets
+    faults = _further_faults(source, [*targets, *further])
+    raise_faults([*_table_stored.header_faults(source.header, fitted), *faults])
     weight = spec.get("weight") if spec.get("weight") in source.header else None
     settings = TableSettings(
-        named or labels or fitted.target_name,
+        targets if len(targets) > 1 else next(iter(targets), None),
         weight=weight,
         missing=spec.get("missing", "auto"),
         formats=spec.get("formats", "auto"),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from trainrun.data import _item_table, _table_stored, _text_files, _vectorized_text
+from trainrun.data._csv_format import CsvFormat
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._item_table import Items, ItemSettings
 from trainrun.data._split_settings import settings_of
@@ -80,10 +81,9 @@ def text(
         UserError: with all faults of the texts, the table and the arguments.
     """
     table, splitting = settings_of(locals())
+    form = CsvFormat.of({"delimiter": delimiter, "encoding": encoding})
     items, faults = _item_table.read(
-        ItemSettings(
-            "text", ENDINGS, (path, validation_path, test_path), text, table, splitting, delimiter, encoding
-        )
+        ItemSettings("text", ENDINGS, (path, validation_path, test_path), text, table, splitting, form)
     )
     raise_faults(faults)
     texts, faults = _texts(items, encoding)
@@ -95,8 +95,8 @@ def text(
         items = items if faults else replace(items, examples=examples)
         ids, record = _vectorized_text.by_record(texts, stored), dict(stored)
     else:
-        form = TextForm(max_tokens, sequence_length, standardize, tokens, ngrams)
-        ids, record = _vectorized_text.vectorized(texts, items.parts[0], form)
+        of_texts = TextForm(max_tokens, sequence_length, standardize, tokens, ngrams)
+        ids, record = _vectorized_text.vectorized(texts, items.parts[0], of_texts)
     vocabulary, length = len(record["vocabulary"]) + SPECIAL, ids.shape[1]
     console.note(f"texts: {length} tokens each, a vocabulary of {vocabulary:,}")
     spec = InputSpec(INPUT, "tokens", (length,), (vocabulary,))
@@ -115,10 +115,9 @@ def describe(
 ) -> Description:
     """Return what the table or the folders tell; arguments as in `text`."""
     table, splitting = settings_of(arguments | {"seed": 0})
+    form = CsvFormat.of({"delimiter": delimiter, "encoding": encoding})
     items, faults = _item_table.read(
-        ItemSettings(
-            "text", ENDINGS, (path, validation_path, test_path), text, table, splitting, delimiter, encoding
-        )
+        ItemSettings("text", ENDINGS, (path, validation_path, test_path), text, table, splitting, form)
     )
     if items is not None and items.folder:
         faults += _text_files.read(items.values[: _text_files.SAMPLE], encoding)[1]

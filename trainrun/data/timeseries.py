@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _arrays, _open_table, _table_examples
+from trainrun.data._csv_format import CsvFormat
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._split import fitted, share_problems, standardizer
 from trainrun.data._split_settings import settings_of
@@ -85,7 +86,7 @@ def timeseries(
         UserError: with all faults of the table and the arguments.
     """
     settings = _settings(locals(), series)
-    rows, faults = _read(path, settings, delimiter, encoding)
+    rows, faults = _read(path, settings, CsvFormat.of({"delimiter": delimiter, "encoding": encoding}))
     windows, wrong = _cut(rows, window, horizon, stride, (validation, test))
     raise_faults([*faults, *wrong])
     for note in rows.notes:
@@ -130,7 +131,7 @@ def describe(
 ) -> Description:
     """Return what the table tells; arguments as in `timeseries`."""
     settings = _settings(arguments, series)
-    rows, faults = _read(path, settings, delimiter, encoding)
+    rows, faults = _read(path, settings, CsvFormat.of({"delimiter": delimiter, "encoding": encoding}))
     windows, wrong = _cut(rows, window, horizon, stride, (validation, test))
     if faults or wrong:
         return Description(problems=(*faults, *wrong))
@@ -143,13 +144,11 @@ def _settings(arguments: Mapping[str, Any], series: Any) -> TableSettings:
     return dataclasses.replace(settings, group=series, missing="error", task="regression")
 
 
-def _read(
-    path: str | None, settings: TableSettings, delimiter: str | None, encoding: str | None
-) -> tuple[_Series | None, list[Fault]]:
+def _read(path: str | None, settings: TableSettings, form: CsvFormat) -> tuple[_Series | None, list[Fault]]:
     """Return the rows, or the faults of the table."""
     import numpy as np
 
-    source, faults = _open_table.by_settings((path, None, None), delimiter, encoding)
+    source, faults = _open_table.by_settings((path, None, None), form)
     faults += settings.faults()
     if faults:
         return None, faults

@@ -89,7 +89,7 @@ def table(
         UserError: the table does not fit the model.
     """
     fitted, further = model.fitted, [] if by is None else [by]
-    labelled = table_rows.labelled(table_rows.open_rows(data), fitted, config["data"], further)
+    labelled = table_rows.labelled(table_rows.open_rows(data, fitted), fitted, config["data"], further)
     split = Split(labelled.rows.x, labelled.y, labelled.weight)
     about: dict[str, Any] = {}
     second = None
@@ -97,7 +97,8 @@ def table(
         about["drift"] = drift.of(train, split, fitted)
     if other is not None:
         _refuse_other_target(model, other[1])
-        theirs = table_rows.labelled(table_rows.open_rows(data), other[1].fitted, config["data"])
+        of_other = other[1].fitted
+        theirs = table_rows.labelled(table_rows.open_rows(data, of_other), of_other, config["data"])
         if theirs.rows.count != labelled.rows.count:
             text = "it leaves out other rows of the file, for which training has nothing to impute."
             raise UserError(Problem("against", text))

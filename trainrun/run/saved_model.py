@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainrun.data import scoring, table_rows
+from trainrun.data._csv_format import CsvFormat
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.model import fitted_record, front, inspected_file
 from trainrun.model.source_file import MODEL
@@ -91,13 +92,16 @@ class SavedModel:
 
         Args:
             data: the path of a CSV, Parquet or Feather file, a DataFrame, or arrays by column.
-            options: `delimiter` and `encoding` of a CSV file; `further`: names of other columns that are wanted.
+            options: how a CSV file is written, as in `data.csv.csv` (`delimiter`, `decimal` …), by default as that of the training;
+                `further`: names of other columns that are wanted.
 
         Raises:
             UserError: the model takes arrays, columns are lacking, or a value is no number.
         """
         further = options.pop("further", ())
-        return self._of_rows(table_rows.read(table_rows.open_rows(data, **options), self.fitted, further))
+        form = CsvFormat.of(options) if options else None
+        source = table_rows.open_rows(data, self.fitted, form)
+        return self._of_rows(table_rows.read(source, self.fitted, further))
 
     def blocks(self, source: table_rows.TableSource, further: Sequence[str] = ()) -> Iterator[Predictions]:
         """Yield predictions for a table, some rows at a time; see `table_rows.blocks`.
@@ -121,7 +125,7 @@ class SavedModel:
         elif [i.kind for i in self.fitted.inputs] == ["image"] and Path(path).is_dir():
             parts = array_blocks.of_images(self.raw, path, further)
         else:
-            yield from self.blocks(table_rows.open_rows(path), further)
+            yield from self.blocks(table_rows.open_rows(path, self.fitted), further)
             return
         for output, rows in parts:
             yield Predictions(output, self.fitted, rows)
