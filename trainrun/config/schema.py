@@ -148,25 +148,33 @@ def type_faults(config: Mapping[str, Any]) -> list[Problem]:
 
     Keys that are missing, or that this version does not know, are none; a component's keys are checked by `check`.
     """
-    faults = []
+    faults: list[Problem] = []
+    values: dict[str, dict[str, Any]] = {}
     for root in fields(Root):
         if root.type == "Any" or root.name not in config:
             continue
         value, group = config[root.name], globals().get(str(root.type))
         if group is None:
-            trees = {root.name: {root.name: value}}
+            values[root.name] = {root.name: value}
         elif isinstance(value, Mapping):
             names = {f.name for f in fields(group)}
-            trees = {f"{root.name}.{k}": {root.name: {k: v}} for k, v in value.items() if k in names}
+            values |= {f"{root.name}.{k}": {root.name: {k: v}} for k, v in value.items() if k in names}
         else:
             faults.append(Problem(root.name, f"expected settings, got {value!r}."))
-            continue
-        for key, tree in trees.items():
-            try:
-                OmegaConf.merge(typed(), tree)
-            except (OmegaConfBaseException, ValueError, TypeError, RecursionError) as error:
-                faults.append(Problem(key, f"{(str(error).splitlines() or ['it has a wrong type'])[0]}."))
+    # A merge copies the whole schema: one for all keys, and one for each only where that fails.
+    if _type_fault(*values.values()) is not None:
+        each = {key: _type_fault(value) for key, value in values.items()}
+        faults += [Problem(key, fault) for key, fault in each.items() if fault is not None]
     return faults
+
+
+def _type_fault(*trees: Mapping[str, Any]) -> str | None:
+    """Return why the schema does not take the values of trees, or None."""
+    try:
+        OmegaConf.merge(typed(), *trees)
+    except (OmegaConfBaseException, ValueError, TypeError, RecursionError) as error:
+        return f"{(str(error).splitlines() or ['it has a wrong type'])[0]}."
+    return None
 
 
 def plain() -> dict[str, Any]:

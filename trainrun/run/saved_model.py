@@ -23,12 +23,13 @@ from trainrun.data.preprocessor import Preprocessor
 from trainrun.model import fitted_record, front, inspected_file
 from trainrun.model.source_file import MODEL
 from trainrun.run import array_blocks
+from trainrun.util import background
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Rows that are predicted at once; the last digits of a prediction may depend on it.
-BATCH = 1024
+# Rows that are predicted at once: of raw arrays and images, and of a table. The last digits of a prediction may depend on it.
+BATCH, BLOCK = 1024, 8192
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class SavedModel:
             source: of `table_rows.open_rows`.
             further: names of other columns that are wanted.
         """
-        for rows in table_rows.blocks(source, self.fitted, further):
+        for rows in background.one_ahead(table_rows.blocks(source, self.fitted, further)):
             yield self._of_rows(rows)
 
     def blocks_of_file(self, path: str, further: Sequence[str] = ()) -> Iterator[Predictions]:
@@ -146,15 +147,18 @@ class SavedModel:
         Keras' `predict` makes a dataset and calls Python for each batch, which takes several times as long for a small model.
         """
         count = len(tf.nest.flatten(x)[0])
+        rows = tf.nest.map_structure(lambda a: tf.TensorSpec([None, *a.shape[1:]], a.dtype), x)
+        # One program for whole blocks and for the last one; it is made once.
+        call = self._compiled.get_concrete_function(rows)
         parts = (
-            self._compiled(tf.nest.map_structure(lambda a, at=at: tf.constant(a[at : at + BATCH]), x))
-            for at in range(0, max(count, 1), BATCH)
+            call(tf.nest.map_structure(lambda a, at=at: tf.constant(a[at : at + BLOCK]), x))
+            for at in range(0, max(count, 1), BLOCK)
         )
         return tf.nest.map_structure(lambda *of_one: np.concatenate([p.numpy() for p in of_one]), *parts)
 
     @cached_property
     def _compiled(self) -> Callable[[Any], Any]:
-        return tf.function(lambda x: self.model(x, training=False), autograph=False, reduce_retracing=True)
+        return tf.function(lambda x: self.model(x, training=False), autograph=False)
 
 
 def _side_by_side(output: np.ndarray | Mapping[str, np.ndarray]) -> np.ndarray:

@@ -1,14 +1,15 @@
-"""Threads for requests that may hang: the end of the process does not wait for them."""
+"""Threads that the end of the process does not wait for: for requests that may hang, and to read ahead."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+T = TypeVar("T")
 NAME = "trainrun-background"
 
 
@@ -26,6 +27,15 @@ def begin(function: Callable[..., Any], *arguments: Any) -> Future[Any]:
 
     threading.Thread(target=call, name=NAME, daemon=True).start()
     return future
+
+
+def one_ahead(items: Iterable[T]) -> Iterator[T]:
+    """Yield items; while the caller works on one, a thread makes the next."""
+    iterator, end = iter(items), object()
+    upcoming = begin(next, iterator, end)
+    while (item := upcoming.result()) is not end:
+        upcoming = begin(next, iterator, end)
+        yield item
 
 
 def busy() -> bool:
