@@ -102,14 +102,17 @@ def test_rows_of_arrays_are_predicted_with_their_ids(inside, capsys):
     np.savez("train.npz", x=x, y=y)
     run = trainrun.run(["data=npz", "data.path=train.npz", "model=linear", *OFF, *ALL_ROWS], "run")
     new = random.normal(3, 2, (1500, 4)).astype("float32")
-    np.savez("new.npz", x=new, id=ids)
+    new[7, 2] = np.nan
+    np.savez_compressed("new.npz", x=np.asfortranarray(new), id=ids.astype(">i8"))
     assert main(["predict", "run", "new.npz", "-o", "out.csv", "--keep", "id"]) == 0
     read = pd.read_csv("out.csv")
     kernel, bias = run.saved.model.get_weights()
     scores = (new - x.mean(0)) / x.std(0) @ kernel + bias
     shares = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
     np.testing.assert_allclose(read.filter(like="probability"), shares, atol=1e-5)
-    assert list(read["id"]) == list(ids)
+    assert list(read["id"]) == list(ids) and read["prediction"].isna().sum() == 1
+    (inside / "cut.npz").write_bytes((inside / "new.npz").read_bytes()[:-40])
+    assert main(["predict", "run", "cut.npz"]) == 2 and "cannot be read as arrays" in capsys.readouterr().err
     for arrays, arguments, message in (
         ({"x": new[:, :3]}, [], r"expected shape [rows, 4], got [1500, 3]"),
         ({"x": new}, ["--keep", "ids"], "no array 'ids'"),

@@ -7,7 +7,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from trainrun.data._array_faults import key_faults, roles, shape_faults
 from trainrun.data._faults import Fault
@@ -72,8 +72,6 @@ def headers(
         y: the key of the target.
         weight: the key of the examples' weights, or None.
     """
-    import numpy as np
-
     fault = paths.fault(path, ".npz", "data.path=my_data.npz")
     if fault:
         return {}, [("path", fault)]
@@ -87,13 +85,7 @@ def headers(
                 if not name.endswith(".npy"):
                     continue
                 with archive.open(entry) as file:
-                    version = np.lib.format.read_magic(file)
-                    read = (
-                        np.lib.format.read_array_header_1_0
-                        if version == (1, 0)
-                        else np.lib.format.read_array_header_2_0
-                    )
-                    shape, fortran, dtype = read(file)
+                    shape, fortran, dtype = _header(file)
                     shapes[name.removesuffix(".npy")] = Array(shape, dtype, fortran, file.tell(), entry)
                     sizes_there[name.removesuffix(".npy")] = entry.file_size - file.tell()
     except DAMAGED as error:
@@ -154,6 +146,54 @@ def load(
         return {}, [("path", f"{path} does not fit into memory: {first_line(error)}. Save a part of it.")]
     except DAMAGED as error:
         return {}, [("path", damaged(path, error))]
+
+
+class Stream:
+    """An array of a file that is read in order, some rows at a time: whether it is compressed or not, memory stays constant.
+
+    Args:
+        file: its opened entry in the zip file.
+
+    Raises:
+        ValueError: it has Python objects; further ones of `DAMAGED`.
+    """
+
+    def __init__(self, file: zipfile.ZipExtFile) -> None:
+        import numpy as np
+
+        self.shape, fortran, self.dtype = _header(file)
+        if self.dtype.hasobject:
+            raise ValueError(f"{file.name} holds Python objects, which are never loaded")
+        self._file = file
+        self._rest: np.ndarray | None = None
+        if fortran:
+            file.seek(0)
+            self._rest = np.lib.format.read_array(file)
+
+    def take(self, count: int) -> np.ndarray:
+        """Return the next rows, at most `count`.
+
+        Raises:
+            ValueError: the array is shorter than its header says; further ones of `DAMAGED`.
+        """
+        import numpy as np
+
+        if self._rest is not None:
+            rows, self._rest = self._rest[:count], self._rest[count:]
+            return rows
+        each = self.shape[1:]
+        content = self._file.read(count * math.prod(each) * self.dtype.itemsize)
+        rows = np.frombuffer(content, self.dtype).reshape(-1, *each)
+        return rows.astype(self.dtype.newbyteorder("="), copy=False)
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Return shape, whether it is stored in Fortran order, and type of the array that an .npy file begins with."""
+    import numpy as np
+
+    if np.lib.format.read_magic(file) == (1, 0):
+        return np.lib.format.read_array_header_1_0(file)
+    return np.lib.format.read_array_header_2_0(file)
 
 
 def damaged(path: str, error: BaseException) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainrun.data import _image_cache, image_folder
+from trainrun.data import _image_cache, _npz_file, image_folder
 from trainrun.data.table_rows import TableRows
 from trainrun.errors import Problem, UserError, did_you_mean
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from trainrun.data.preprocessor import Preprocessor
 
+Call = Callable[[Any], Any]
 # Column of an image's path, below its folder.
 FILE = "file"
 # Images of one size that are predicted at once.
@@ -26,25 +28,26 @@ IMAGES = 64
 
 
 def of_npz(
-    raw: keras.Model, fitted: Preprocessor, path: str, keep: Sequence[str], size: int
+    raw: keras.Model, call: Call, fitted: Preprocessor, path: str, keep: Sequence[str], size: int
 ) -> Iterator[tuple[Any, TableRows]]:
     """Yield the model's output for the rows of arrays, some at a time, with the arrays that are carried through.
 
     Args:
         raw: takes raw arrays.
+        call: the model, compiled.
         fitted: of the model.
         path: of the file.
         keep: arrays of one axis to carry through.
         size: rows at once.
 
     Raises:
-        UserError: the file cannot be read, or its arrays do not fit the model.
+        UserError: the file cannot be read, or its arrays do not fit the model; the rows before the fault were yielded.
     """
     import pyarrow as pa
 
     try:
-        with np.load(path, allow_pickle=False) as file:
-            present = list(file.files)
+        with zipfile.ZipFile(path) as archive, contextlib.ExitStack() as stack:
+            present = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
             names = _names(raw, fitted, present, keep)
             missing = [name for name in (*names.values(), *keep) if name not in present]
             if missing:
@@ -52,25 +55,32 @@ def of_npz(
                     Problem("input", f"{path} has no array {name!r}.{did_you_mean(name, present)} It has {', '.join(present)}.")
                     for name in missing
                 ])  # fmt: skip
-            arrays = {tensor: file[name] for tensor, name in names.items()}
-            kept = {name: file[name] for name in keep}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(Problem("input", f"{path} cannot be read as arrays: {error}")) from error
-    _check_shapes(raw, names, arrays, kept)
-    count = len(next(iter(arrays.values())))
-    for at in range(0, count, size):
-        part = slice(at, min(at + size, count))
-        rows = TableRows(
-            {}, part.stop - at, {}, {}, pa.table({k: pa.array(v[part]) for k, v in kept.items()})
-        )
-        yield _output(raw, {name: array[part] for name, array in arrays.items()}), rows
+
+            def stream(name: str) -> _npz_file.Stream:
+                return _npz_file.Stream(stack.enter_context(archive.open(f"{name}.npy")))
+
+            arrays = {tensor: stream(name) for tensor, name in names.items()}
+            kept = {name: stream(name) for name in keep}
+            _check_shapes(raw, names, arrays, kept)
+            count = next(iter(arrays.values())).shape[0]
+            for at in range(0, count, size):
+                rows = min(size, count - at)
+                table = pa.table({name: pa.array(array.take(rows)) for name, array in kept.items()})
+                block = {name: array.take(rows) for name, array in arrays.items()}
+                yield _output(raw, call, block), TableRows({}, rows, {}, {}, table)
+    except _npz_file.DAMAGED as error:
+        text = f"{path} cannot be read as arrays: {_npz_file.first_line(error)}"
+        raise UserError(Problem("input", text)) from error
 
 
-def of_images(raw: keras.Model, path: str, keep: Sequence[str]) -> Iterator[tuple[Any, TableRows]]:
+def of_images(
+    raw: keras.Model, call: Call, path: str, keep: Sequence[str]
+) -> Iterator[tuple[Any, TableRows]]:
     """Yield the model's output for the images of a folder in the order of their paths, some at a time.
 
     Args:
         raw: takes images of values from 0 to 255.
+        call: the model, compiled.
         path: of the folder; those in it count, too.
         keep: ``file``, the path below the folder, or nothing.
 
@@ -92,7 +102,7 @@ def of_images(raw: keras.Model, path: str, keep: Sequence[str]) -> Iterator[tupl
     def block() -> tuple[Any, TableRows]:
         table: pa.Table = pa.table({FILE: names} if keep else {})
         rows = TableRows({}, len(names), {}, {}, table)
-        return _output(raw, {raw.inputs[0].name: np.stack(pending)}), rows
+        return _output(raw, call, {raw.inputs[0].name: np.stack(pending)}), rows
 
     for file in files:
         image = _image(file, channels)
@@ -126,17 +136,17 @@ def _names(
 def _check_shapes(
     raw: keras.Model,
     names: Mapping[str, str],
-    arrays: Mapping[str, np.ndarray],
-    kept: Mapping[str, np.ndarray],
+    arrays: Mapping[str, _npz_file.Stream],
+    kept: Mapping[str, _npz_file.Stream],
 ) -> None:
     problems = []
-    count = len(next(iter(arrays.values()))) if all(a.ndim for a in arrays.values()) else 0
+    count = next(iter(arrays.values())).shape[0] if all(a.shape for a in arrays.values()) else 0
     for tensor in raw.inputs:
         array, expected = arrays[tensor.name], tuple(tensor.shape[1:])
-        fits = array.ndim == len(expected) + 1 and all(
+        fits = len(array.shape) == len(expected) + 1 and all(
             e is None or e == n for e, n in zip(expected, array.shape[1:], strict=True)
         )
-        if not fits or len(array) != count:
+        if not fits or array.shape[0] != count:
             shape = ", ".join(["rows", *("any" if e is None else str(e) for e in expected)])
             problems.append(
                 Problem(
@@ -153,9 +163,26 @@ def _check_shapes(
         raise UserError(problems)
 
 
-def _output(raw: keras.Model, arrays: Mapping[str, np.ndarray]) -> Any:
+def _output(raw: keras.Model, call: Call, arrays: Mapping[str, np.ndarray]) -> Any:
     import keras
 
     typed = {t.name: np.asarray(arrays[t.name], t.dtype) for t in raw.inputs}
     x = typed if isinstance(raw.input, dict) else next(iter(typed.values()))
-    return keras.tree.map_structure(lambda t: np.array(t), raw(x, training=False))
+    return only_complete(keras.tree.map_structure(lambda t: np.array(t), call(x)), typed.values())
+
+
+def only_complete(output: Any, arrays: Iterable[np.ndarray]) -> Any:
+    """Return a model's output with NaN for the rows of which a number is missing or infinite.
+
+    TensorFlow's fused ReLU makes 0 of NaN, so that such a row would get a prediction.
+
+    Args:
+        output: an array, or a dict of arrays; it is changed.
+        arrays: the model's inputs.
+    """
+    for array in arrays:
+        if array.dtype.kind == "f":
+            lacking = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
+            for one in output.values() if isinstance(output, dict) else [output]:
+                one[lacking] = np.nan
+    return output

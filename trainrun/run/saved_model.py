@@ -122,24 +122,19 @@ class SavedModel:
             further: names of columns or arrays that are wanted, too; of images, ``file``.
         """
         if Path(path).suffix == ".npz":
-            parts = array_blocks.of_npz(self.raw, self.fitted, path, further, BATCH)
+            parts = array_blocks.of_npz(self.raw, self._compiled_raw, self.fitted, path, further, BATCH)
         elif [i.kind for i in self.fitted.inputs] == ["image"] and Path(path).is_dir():
-            parts = array_blocks.of_images(self.raw, path, further)
+            parts = array_blocks.of_images(self.raw, self._compiled_raw, path, further)
         else:
             yield from self.blocks(table_rows.open_rows(path, self.fitted), further)
             return
-        for output, rows in parts:
+        for output, rows in background.one_ahead(parts):
             yield Predictions(output, self.fitted, rows)
 
     def _of_rows(self, rows: table_rows.TableRows) -> Predictions:
         output = self.on_arrays(rows.x)
         arrays = rows.x.values() if isinstance(rows.x, dict) else [rows.x]
-        for array in arrays:
-            # TensorFlow's fused ReLU makes 0 of NaN, so that the row would get a prediction.
-            missing = np.isnan(array).reshape(len(array), -1).any(axis=1)
-            for one in output.values() if isinstance(output, dict) else [output]:
-                one[missing] = np.nan
-        return Predictions(output, self.fitted, rows)
+        return Predictions(array_blocks.only_complete(output, arrays), self.fitted, rows)
 
     def on_arrays(self, x: np.ndarray | Mapping[str, np.ndarray]) -> Any:
         """Return the output for preprocessed arrays, as `Split.x` holds them; of several outputs, a dict by name.
@@ -159,6 +154,13 @@ class SavedModel:
     @cached_property
     def _compiled(self) -> Callable[[Any], Any]:
         return tf.function(lambda x: self.model(x, training=False), autograph=False)
+
+    @cached_property
+    def _compiled_raw(self) -> Callable[[Any], Any]:
+        rows = tf.nest.map_structure(lambda t: tf.TensorSpec(t.shape, t.dtype), self.raw.input)
+        return tf.function(
+            lambda x: self.raw(x, training=False), input_signature=[rows], autograph=False
+        ).get_concrete_function()
 
 
 def _side_by_side(output: np.ndarray | Mapping[str, np.ndarray]) -> np.ndarray:
