@@ -20,7 +20,7 @@ def main(argv: Sequence[str]) -> int:
     """Evaluate."""
     parser = Parser(
         prog="trainrun evaluate",
-        description="Loss and every metric of a run, with 95%% bootstrap intervals, on its own test part or on a file. Writes "
+        description="Loss and every metric of a run, with 95% bootstrap intervals, on its own test part or on a file. Writes "
         "evaluation-….json into the run's directory. Example: trainrun evaluate last new.csv --by region",
     )
     parser.add_argument("run", metavar="RUN", help=RUN)

@@ -29,8 +29,8 @@ def encoded(tensor: Any, step: Mapping[str, Any], prefix: str) -> tuple[Any, Any
         raw = keras.Input((None, None, shape[-1]) if resize else shape, dtype="float32", name=name)
         pixels = raw
         if resize:
-            arguments = _image_cache.resizing_arguments(resize)
-            pixels = layers.Resizing(*shape[:2], dtype="float32", name=f"{prefix}.size", **arguments)(raw)
+            # The layer `Resizing` has training=True by default, which the layers after it take over in a plain call of the model.
+            pixels = ops.image.resize(raw, shape[:2], **_image_cache.resizing_arguments(resize))
             pixels = ops.clip(ops.round(pixels), 0.0, 255.0)
         return raw, layers.Rescaling(step["scale"], dtype="float32", name=f"{prefix}.pixels_{name}")(pixels)
     if "standardize" in step:

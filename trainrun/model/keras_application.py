@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from trainrun.data.dataset import InputSpec, TargetSpec
 from trainrun.errors import Problem, UserError, did_you_mean, first_line
@@ -85,7 +85,7 @@ def keras_application(
     spec, x = single_input(pairs, "image", "keras_application", "model=mlp")
     height, width = (size or max(side, MINIMUM_SIZE.get(application, 32)) for side in spec.shape[:2])
     if (height, width) != spec.shape[:2]:
-        x = layers.Resizing(height, width, name="resize")(x)
+        x = ops.image.resize(x, (height, width))  # `Resizing` would set training=True: see `array_front`
     if spec.shape[2] == 1:
         x = layers.Concatenate(name="three_channels")([x, x, x])
     function = getattr(keras.applications, application)
