@@ -15,7 +15,7 @@ from trainrun.util import liveness
 DEAD = {"host": platform.node(), "pid": 2**22 + 1}
 CONFIG = {
     "seed": 42, "data": {"name": "iris", "path": None}, "model": {"name": "mlp", "units": [64, 32]}, "metric": {"auc": {"name": "AUC"}},
-    "optimizer": {"name": "adam", "learning_rate": 0.001},
+    "optimizer": {"name": "adam", "learning_rate": 0.001}, "loss": {"name": "auto"}, "trainer": {"name": "fit"},
 }  # fmt: skip
 
 

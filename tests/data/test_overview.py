@@ -166,3 +166,12 @@ def test_every_dataset_has_an_overview():
     diabetes = overview.of(construct("data", "diabetes"))
     assert "target: 25 to 346, mean 152.133" in overview.lines(diabetes)
     assert not list(overview.lines(overview.of(construct("data", "none"))))
+
+
+def test_the_digest_of_a_column_changes_with_its_values_alone(load):
+    table = columns()
+    before = overview.of(load(table)[0])["digests"]
+    table["city"][7] = "Cairo"
+    table["age"][9] = 17
+    after = overview.of(load(table)[0])["digests"]
+    assert [name for name in before if before[name] != after[name]] == ["age", "city"] and "y" in after

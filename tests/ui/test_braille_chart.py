@@ -23,3 +23,9 @@ def test_numbers_that_are_not_finite_are_gaps():
 
 def test_a_screen_that_is_too_small_draws_nothing():
     assert braille_chart.draw([([1.0, 2.0], "blue")], 5, 0).plain == "no epoch yet"
+
+
+def test_the_names_at_the_ends_stand_in_the_order_of_the_last_values():
+    curves = [([0.0, v], "blue") for v in (0.98, 1.0, 0.0, 0.01)]
+    text = braille_chart.draw(curves, width=20, height=5, names="ABCD").plain
+    assert [line[-1] for line in text.split("\n")] == ["B", "A", text.split("\n")[2][-1], "D", "C"]

@@ -66,3 +66,31 @@ def test_state_is_that_of_git(hostile):
         (hostile / name).write_text(text)
     with git.checkout(hostile / "new") as checkout:
         assert (checkout.commit, checkout.changed(), checkout.diff()) == (commit.stdout.strip(), [], "")
+
+
+def test_the_difference_of_two_states_is_git_s_own(tmp_path):
+    """A commit with changes against a later commit, as `git diff` has it between commits of both states."""
+    run(tmp_path, "init", "-q")
+    text = "".join(f"line {i}\n" for i in range(30))
+    (tmp_path / "a.py").write_text(text + "\n")
+    run(tmp_path, "add", ".")
+    run(tmp_path, "commit", "-qm", "first")
+    (tmp_path / "a.py").write_text(text.replace("line 29", "line x") + "\n")
+    with git.checkout(tmp_path) as checkout:
+        one = checkout.commit, checkout.diff()
+    run(tmp_path, "commit", "-qam", "the changes")
+    (tmp_path / "a.py").write_text(text.replace("line 3\n", "") + "\n")
+    (tmp_path / "b.py").write_text("new\n")
+    run(tmp_path, "add", ".")
+    run(tmp_path, "commit", "-qm", "second")
+    done = subprocess.run(
+        ["git", "diff", "HEAD~1", "HEAD"], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    with git.checkout(tmp_path) as checkout:
+        difference = checkout.difference(one, (checkout.commit, ""))
+        assert checkout.difference(("0" * 40, ""), one) is None
+
+    def changes(patch):
+        return [line for line in patch.splitlines() if not line.startswith("index ")]
+
+    assert changes(difference) == changes(done.stdout)

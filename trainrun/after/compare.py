@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trainrun.after import code_diff, compared_sweeps, verdicts
+from trainrun.after.compared_sweeps import CompletedSweep
+from trainrun.after.verdicts import MetricRow
 from trainrun.after.why import RecordedProvenance
 from trainrun.artifacts import environment
-from trainrun.registry import direction
 from trainrun.run.result import RunResult
-from trainrun.sweep.ranking import tiers
-from trainrun.tracking import status, summary
+from trainrun.tracking import status
 from trainrun.tracking.record import flatten
 
 # Config keys that say nothing about the training.
@@ -37,41 +37,27 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class MetricRow:
-    """One metric of all runs.
-
-    Args:
-        name: as in the summary.
-        values: of each run; None where a run has none.
-        differences: of each run from the first; None for the first, or without a value.
-        verdicts: of each run against the first: ``better``, ``worse``, ``equal``, ``no difference`` (within the error of the examples that
-            it was measured on), or empty: which way is better is not declared.
-    """
-
-    name: str
-    values: list[float | None]
-    differences: list[float | None]
-    verdicts: list[str]
-
-
-@dataclass(frozen=True)
 class Comparison:
     """What differs between runs.
 
     Args:
         runs: their directories.
+        sweeps: of which each run is the best trial, what differs between these; empty unless all are.
         config, code, data, packages, machine: the differences, each a section.
+        patches: of each run but the first, the patch from the first one's code; None where it cannot be told.
         metrics: of the trained models, those that differ or not.
-        curves: name -> the values of each run, one an epoch.
+        curves: name -> the values of each run, one an epoch; of sweeps also the best value so far, one a trial.
         notes: what could not be compared.
     """
 
     runs: list[str]
+    sweeps: list[Difference]
     config: list[Difference]
     code: list[Difference]
     data: list[Difference]
     packages: list[Difference]
     machine: list[Difference]
+    patches: list[str | None]
     metrics: list[MetricRow]
     curves: dict[str, list[list[float]]]
     notes: list[str]
@@ -81,21 +67,29 @@ class Comparison:
         return asdict(self)
 
 
-def compare(run_dirs: Sequence[Path]) -> Comparison:
+def compare(
+    run_dirs: Sequence[Path], sweep_dirs: Sequence[Path | None] = (), measured: bool = True
+) -> Comparison:
     """Return what differs between runs, the first being what the others are compared with.
 
     Args:
         run_dirs: two or more.
+        sweep_dirs: the sweep that each is the best trial of, or None.
+        measured: evaluate the models on the held-out examples that they share, for intervals of the differences; this loads TensorFlow.
 
     Raises:
         UserError: a run has no config.
     """
     runs = [RunResult.read(run_dir) for run_dir in run_dirs]
+    sweeps = [CompletedSweep.read(folder) for folder in sweep_dirs if folder is not None]
+    sweeps = sweeps if len(sweeps) == len(runs) else []
+    paired, unpaired = verdicts.pairs(runs) if measured else ([], [])
     starts = [status.read(run_dir).past["start"] for run_dir in run_dirs]
     recorded = [environment.read(run_dir) for run_dir in run_dirs]
     config, notes = _config(runs)
     return Comparison(
         runs=[str(run_dir) for run_dir in run_dirs],
+        sweeps=_differing([sweep.facts() for sweep in sweeps]),
         config=config,
         code=_differing(
             [
@@ -107,7 +101,7 @@ def compare(run_dirs: Sequence[Path]) -> Comparison:
                 for start, environment_of in zip(starts, recorded, strict=True)
             ]
         ),
-        data=_differing([_data(run, start) for run, start in zip(runs, starts, strict=True)]),
+        data=_data(runs, starts),
         packages=_differing([r.packages for r in recorded]),
         machine=_differing(
             [
@@ -115,9 +109,13 @@ def compare(run_dirs: Sequence[Path]) -> Comparison:
                 for r in recorded
             ]
         ),
-        metrics=metrics(runs),
-        curves=_curves(runs),
-        notes=notes,
+        patches=[
+            code_diff.between(runs[0], run, (starts[0], start))
+            for run, start in zip(runs[1:], starts[1:], strict=True)
+        ],
+        metrics=verdicts.rows(runs, paired),
+        curves=_curves(runs) | compared_sweeps.progress(sweeps),
+        notes=[*notes, *unpaired, *compared_sweeps.verdicts(sweeps)],
     )
 
 
@@ -129,23 +127,40 @@ def _config(runs: Sequence[RunResult]) -> tuple[list[Difference], list[str]]:
             for run in runs
         ]
     )
-    notes, places = [], []
+    notes, columns = [], []
     for run in runs:
         with RecordedProvenance(run.run_dir) as recorded:
-            settings = [recorded.settings(d.name) for d in differences]
-            places.append([s[-1].place if s else "" for s in settings])
+            columns.append([recorded.settings(d.name)[-1:] for d in differences])
             if recorded.fault is not None:
                 notes.append(f"{run.run_dir}: its config cannot be composed any more ({recorded.fault})")
+    rows = zip(differences, zip(*columns, strict=True), strict=True) if differences else ()
     return [
-        Difference(d.name, d.values, [column[i] for column in places]) for i, d in enumerate(differences)
+        Difference(d.name, d.values, [s[0].place if s else "" for s in settings])
+        for d, settings in rows
+        # What follows another key, which has a row of its own, is none.
+        if not all(s and "${" in str(s[0].value) for s in settings)
     ], notes
 
 
-def _data(run: RunResult, start: Mapping[str, Any]) -> dict[str, Any]:
-    """Return name and digest of a run's data, and what was understood of it."""
-    dataset = start.get("dataset") or {}
-    facts = flatten(run.summary.get("data") or {})
-    return {"data": dataset.get("name"), "digest": str(dataset.get("digest") or "")[:12], **facts}
+def _data(runs: Sequence[RunResult], starts: Sequence[Mapping[str, Any]]) -> list[Difference]:
+    """Return how the data differ: name and digest, what was understood of them, and the columns with other values."""
+    facts, digests = [], []
+    for run, start in zip(runs, starts, strict=True):
+        dataset, described = start.get("dataset") or {}, dict(run.summary.get("data") or {})
+        digests.append({name: str(d) for name, d in (described.pop("digests", None) or {}).items()})
+        digest = str(dataset.get("digest") or "")[:12]
+        facts.append({"data": dataset.get("name"), "digest": digest, **flatten(described)})
+    names = {fact["data"] for fact in facts}
+    if len(names) > 1:  # nothing of them is alike
+        facts = [{k: fact.get(k) for k in ("data", "task", "target", "examples")} for fact in facts]
+    # A run of an earlier trainrun has none, and a column that another run does not read is no change of its values.
+    shared = set.intersection(*map(set, digests))
+    changed = _differing([{n: d[n] for n in d if n in shared} for d in digests])
+    if len(changed) > 1 and len(changed) == len(shared):
+        changed = [Difference(f"all {len(changed)} columns (other values, or rows)", changed[0].values)]
+    else:
+        changed = [Difference(f"values of {d.name}", d.values) for d in changed]
+    return [*_differing(facts), *(changed if len(names) == 1 else ())]
 
 
 def _changes(text: str) -> str:
@@ -160,43 +175,6 @@ def _differing(facts: Sequence[Mapping[str, Any]]) -> list[Difference]:
     names = dict.fromkeys(name for mapping in facts for name in mapping)
     values = {name: [mapping.get(name) for mapping in facts] for name in names}
     return [Difference(name, v) for name, v in values.items() if any(w != v[0] for w in v)]
-
-
-def metrics(runs: Sequence[RunResult]) -> list[MetricRow]:
-    """Return each metric of the runs, those of the test set first, with differences and verdicts."""
-    names = dict.fromkeys(n for run in runs for n in run.metrics if n != "learning_rate")
-    order = sorted(names, key=lambda n: (not n.startswith("test_"), not n.startswith("val_")))
-    rows = []
-    for name in order:
-        values = [run.metrics.get(name) for run in runs]
-        first = values[0]
-        differences = [
-            None if i == 0 or first is None or v is None else v - first for i, v in enumerate(values)
-        ]
-        verdicts = ["", *(_verdict(name, runs[0], run) for run in runs[1:])]
-        rows.append(MetricRow(name, values, differences, verdicts))
-    return rows
-
-
-def _verdict(name: str, one: RunResult, other: RunResult) -> str:
-    """Return how the other run's metric stands against the first one's."""
-    first, second = one.metrics.get(name), other.metrics.get(name)
-    way = direction.of(name, other.config.get("metric"))
-    if (
-        first is None
-        or second is None
-        or way is None
-        or not math.isfinite(first)
-        or not math.isfinite(second)
-    ):
-        return ""
-    if first == second:
-        return "equal"
-    base = direction.bare(name)
-    counts = [summary.examples(run.summary, name) for run in (one, other)]
-    if base in tiers.SHARES and all(counts) and tiers.shares_agree(first, second, counts):
-        return "no difference"
-    return "better" if (second > first) == (way == "max") else "worse"
 
 
 def _curves(runs: Sequence[RunResult]) -> dict[str, list[list[float]]]:

@@ -89,8 +89,8 @@ def describe(devices: Sequence[str] = (), state: Mapping[str, Any] | None = None
         *_section("Packages", packages()),
     ]
     if state and state["dirty"]:
-        lines += _section(CHANGES, git_diff().splitlines())
-    return "\n".join(lines).rstrip() + "\n"
+        lines += _section(CHANGES, git_diff().split("\n"))  # whole, so that it can be applied
+    return "\n".join(lines).rstrip("\n") + "\n"
 
 
 def write(run_dir: Path, devices: Sequence[str], state: Mapping[str, Any] | None) -> None:

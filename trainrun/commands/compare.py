@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.artifacts import result_table
 from trainrun.commands import _json
 from trainrun.commands._parser import RUN, Parser
-from trainrun.errors import UserError
+from trainrun.errors import UserError, first_line
+from trainrun.tracking import find
 from trainrun.ui import console
-from trainrun.util import redaction
+from trainrun.util import plain_json, redaction
 
 if TYPE_CHECKING:
     from trainrun.after.compare import Comparison, Difference
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-BARS = "▁▂▃▄▅▆▇█"
-POINTS = 40  # of a curve in the terminal
-LONGEST = 40  # characters of a value
+STYLES = ("cyan", "yellow", "magenta", "green", "red", "blue")
+HEIGHT = 10  # lines of a chart
+WIDTH = 120  # characters of a table in a file
+SHORTEST = 8  # to which a value is cut
+PATCH_LINES = 60  # that are printed
 
 
 def main(argv: Sequence[str]) -> int:
     """Compare runs."""
     parser = Parser(
         prog="trainrun compare",
-        description="Show only what differs between runs. Example: trainrun compare last best",
+        description="Show only what differs between runs, and whether their metrics do: by the paired bootstrap over the held-out "
+        "examples that they share. Example: trainrun compare last best",
     )
     parser.add_argument(
         "runs", nargs="+", metavar="RUN", help=f"two or more; {RUN}. A sweep means its best trial"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="draw the learning curves over one another: .png, .svg or .pdf"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="read the records only, without the models: no intervals"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
@@ -39,13 +49,32 @@ def main(argv: Sequence[str]) -> int:
     from trainrun.after import compare
     from trainrun.sweep import named_run
 
-    comparison = compare.compare(named_run.runs(options.runs))
+    run_dirs = named_run.runs(options.runs)
+    sweeps = [named_run.sweep(word) for word in options.runs]
+    with _json.alone(options.json):
+        comparison = compare.compare(run_dirs, sweeps, not options.quick)
+    if options.output is not None:
+        _draw(Path(options.output), run_dirs)
     if options.json:
-        plain = redaction.tree(comparison.plain())
+        plain = plain_json.without_nan(redaction.tree(comparison.plain()))
         _json.show(plain)
         return 0
     _show(comparison)
+    if options.output is not None:
+        console.say(f"\nwritten: {options.output}")
     return 0
+
+
+def _draw(path: Path, run_dirs: Sequence[Path]) -> None:
+    from trainrun.artifacts import compared_curves
+    from trainrun.run.result import RunResult
+
+    names = (f"{letter} {find.name_of(run)}" for letter, run in zip(LETTERS, run_dirs, strict=False))
+    histories = {name: RunResult.read(run).history for name, run in zip(names, run_dirs, strict=True)}
+    try:
+        compared_curves.write(path, histories)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be written: {first_line(error)}") from error
 
 
 def _show(comparison: Comparison) -> None:
@@ -53,25 +82,27 @@ def _show(comparison: Comparison) -> None:
     for letter, run in zip(letters, comparison.runs, strict=True):
         console.pieces([(f"{letter}  ", "bold"), (os.path.relpath(run), "")])
     sections = ("config", "code", "data", "packages", "machine")
-    for title in sections:
+    for title in ("sweeps", *sections):
         _section(title, getattr(comparison, title), letters)
+        if title == "code":
+            _patches(comparison.patches, letters)
     if same := [title for title in sections if not getattr(comparison, title)]:
         console.say(f"\nthe same: {', '.join(same)}")
     _metrics(comparison, letters)
     for name, curves in comparison.curves.items():
-        console.say(f"\n{name} by epoch", style="bold")
-        for letter, line in zip(letters, _lines(curves), strict=True):
-            console.say(f"{letter}  {line}")
+        _chart(name, curves, letters)
     for note in comparison.notes:
-        console.warn(note)
+        console.note(note)
 
 
 def _section(title: str, differences: Sequence[Difference], letters: str) -> None:
     if not differences:
         return
     console.say()
+    room = (console.columns() or WIDTH) - max(len(d.name) for d in differences)
+    room = max(room // len(letters) - 2, SHORTEST)
     rows = [
-        [d.name, *(_text(redaction.under(d.name.rpartition(".")[2], v)) for v in d.values)]
+        [d.name, *(_text(redaction.under(d.name.rpartition(".")[2], v), room) for v in d.values)]
         for d in differences
     ]
     console.table("", [title, *letters], rows)
@@ -82,48 +113,62 @@ def _section(title: str, differences: Sequence[Difference], letters: str) -> Non
             console.say(f"  {difference.name}: {', '.join(places)}", style="dim")
 
 
+def _patches(patches: Sequence[str | None], letters: str) -> None:
+    """Print the difference of the code, of a long one the beginning."""
+    for letter, patch in zip(letters[1:], patches, strict=True):
+        lines = (patch or "").splitlines()
+        if lines:
+            console.say(f"\nfrom the code of {letters[0]} to that of {letter}")
+        for line in lines[:PATCH_LINES]:
+            head = line.startswith(("diff ", "index ", "--- ", "+++ ", "@@"))
+            console.say(line, "bold" if head else {"+": "green", "-": "red"}.get(line[:1], ""))
+        if len(lines) > PATCH_LINES:
+            console.note(f"{len(lines) - PATCH_LINES:,} more lines: --json has all")
+
+
 def _metrics(comparison: Comparison, letters: str) -> None:
-    rows = []
-    for row in comparison.metrics:
-        cells = [result_table.number(row.values[0])]
-        for value, difference, verdict in zip(
-            row.values[1:], row.differences[1:], row.verdicts[1:], strict=True
-        ):
-            change = "" if difference is None else f"{difference:+.4g}"
-            cells += [result_table.number(value), f"{change} {verdict}".strip()]
-        rows.append([row.name, *cells])
-    if rows:
-        console.say()
-        headings = [
-            "metric",
-            letters[0],
-            *(h for letter in letters[1:] for h in (letter, f"{letter} against A")),
+    """Print a table for each run but the first: its metrics beside the first one's."""
+    rows = [row for row in comparison.metrics if any(d is not None for d in row.differences)]
+    for i, letter in enumerate(letters[1:], 1):
+        cells = [
+            [
+                row.name,
+                result_table.number(row.values[0]),
+                result_table.number(row.values[i]),
+                "" if row.differences[i] is None else f"{row.differences[i]:+.3g}",
+                "" if row.intervals[i] is None else "{:.3g} to {:.3g}".format(*row.intervals[i]),
+                row.verdicts[i],
+            ]
+            for row in rows
         ]
-        console.table("", headings, rows)
-        if any("no difference" in row.verdicts for row in comparison.metrics):
-            console.note("no difference: smaller than the 95% error of so many examples")
+        columns = ["metric", letters[0], letter, f"{letter} − {letters[0]}", "95% interval", f"{letter} is"]
+        if cells:
+            console.say()
+            console.table("", *result_table.filled(columns, cells))
+    if any("no difference" in row.verdicts for row in comparison.metrics):
+        console.note("no difference: none that so many held-out examples can show")
 
 
-def _lines(curves: Sequence[Sequence[float]]) -> list[str]:
-    """Return a line per curve, all on one scale: bars, then the first, the least and the last value."""
-    finite = [v for curve in curves for v in curve if math.isfinite(v)]
-    low, high = min(finite, default=0.0), max(finite, default=1.0)
-    longest = max(len(curve) for curve in curves)
-    lines = []
-    for curve in curves:
-        every = max(1, math.ceil(longest / POINTS))
-        drawn = "".join(_bar(v, low, high) for v in curve[::every])
-        width = math.ceil(longest / every)
-        lines.append(f"{drawn:<{width}}  {curve[0]:.4g} … least {min(curve):.4g} … {curve[-1]:.4g}")
-    return lines
+def _chart(name: str, curves: Sequence[Sequence[float]], letters: str) -> None:
+    """Draw curves over one another, and name the ends of each."""
+    from rich.console import Console
+
+    from trainrun.ui import braille_chart
+
+    best = name.startswith("best ")
+    console.say(f"\n{name}" if best else f"\n{name} by epoch", style="bold")
+    series = [(curve, STYLES[i % len(STYLES)]) for i, curve in enumerate(curves)]
+    width = min(console.columns() or 80, 80)
+    chart = braille_chart.draw(series, width, HEIGHT, letters)
+    for line in chart.split("\n"):
+        console.pieces([(s.text, str(s.style)) for s in line.render(Console(), end="")])
+    last = f"{max(map(len, curves))} {'trials' if best else 'epochs'}"
+    console.say(f"{'1':>{braille_chart.LABEL + 2}}{last:>{width - braille_chart.LABEL - 4}}", "dim")
+    for letter, (curve, style) in zip(letters, series, strict=True):
+        ends = f"{curve[0]:.4g} … least {min(curve):.4g}, largest {max(curve):.4g} … {curve[-1]:.4g}"
+        console.pieces([(f"{letter}  ", style), (ends, "")])
 
 
-def _bar(value: float, low: float, high: float) -> str:
-    if not math.isfinite(value):
-        return "?"
-    return BARS[round((value - low) / (high - low) * (len(BARS) - 1))] if high > low else BARS[0]
-
-
-def _text(value: Any) -> str:
+def _text(value: Any, room: int) -> str:
     text = "" if value is None else str(value)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    return text if len(text) <= room else f"{text[: room - 1]}…"

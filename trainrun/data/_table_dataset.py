@@ -235,6 +235,7 @@ def _inferred(
         "columns": kinds,
         "left_out": examples.table.rows - len(examples.keep),
         "notices": notices,
+        "digests": examples.table.digests(),
     }
 
 

@@ -143,7 +143,7 @@ class Dataset:
         preprocessing: values fitted on the training set and applied to all (for the record and for
             prediction on new rows), as plain lists and numbers.
         inferred: what loading has understood of a table, for `overview`: `target`, `split`, `columns` (kind -> names), `imputed`,
-            `indicators`, `left_out`, `notices`.
+            `indicators`, `left_out`, `notices`, `digests` (column -> digest of its values).
         fold_rows: where the validation part is one of several folds: the table's row of each of its examples, from 0, int64 `[n]`.
     """
 

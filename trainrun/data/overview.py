@@ -32,7 +32,8 @@ def of(data: Dataset) -> dict[str, Any]:
         `name`, `task`, `target` (the column, or None), `examples`, `parts` (name -> examples), `split` (in words, or None), `classes`
         (class -> examples, the first 100), `number_of_classes`, `positive` (of two classes), `range` (of a real target: least, mean and
         largest value), `outputs` (of several: name -> its `task`, `classes` and the like, or `range`), `columns` (kind -> names, the first 100), `number_of_columns` (kind -> how many), `inputs` (kind and shape),
-        `imputed` (column -> missing values and what stands for them), `indicators`, `left_out` (rows) and `notices` (sentences).
+        `imputed` (column -> missing values and what stands for them), `indicators`, `left_out` (rows), `notices` (sentences) and
+        `digests` (column -> digest of its values).
     """
     splits = data.parts
     target, inferred = data.target, data.inferred
@@ -60,6 +61,7 @@ def of(data: Dataset) -> dict[str, Any]:
     overview["indicators"] = bool(inferred.get("indicators"))
     overview["left_out"] = inferred.get("left_out", 0)
     overview["notices"] = list(inferred.get("notices", ()))
+    overview["digests"] = dict(inferred.get("digests") or {})
     return overview
 
 

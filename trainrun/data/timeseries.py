@@ -12,6 +12,7 @@ from trainrun.data._csv_format import CsvFormat
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._split import fitted, share_problems, standardizer
 from trainrun.data._split_settings import settings_of
+from trainrun.data._table import Column
 from trainrun.data._table_settings import TableSettings
 from trainrun.data._windows import Cut, Windows, cut
 from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
@@ -112,6 +113,7 @@ def timeseries(
         "target": rows.settings.target,
         "columns": {"numbers": names},
         "split": f"by {rows.settings.time or 'the order of the rows'}",
+        "digests": {name: Column(rows.values[:, i]).digest() for i, name in enumerate(names)},
     }
     return dataclasses.replace(data, inferred=inferred)
 

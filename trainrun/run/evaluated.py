@@ -26,7 +26,7 @@ def own_part(
     run_dir: Path,
     data: Dataset,
     by: str | None,
-    other: tuple[str, SavedModel] | None = None,
+    other: tuple[str, SavedModel, Split] | None = None,
 ) -> scores.Scores:
     """Evaluate a model on the test part of its run's data, or the next that there is.
 
@@ -34,10 +34,10 @@ def own_part(
         model, config, run_dir: of the run.
         data: as loaded for the run.
         by: a feature, or the target.
-        other: directory and model of another run of the same data.
+        other: directory and model of another run, and the same examples as that model takes them.
 
     Raises:
-        UserError: there is no target, or no such column; the other run predicts something else.
+        UserError: there is no target, or no such column.
     """
     if data.target.kind == "none":
         raise UserError(Problem("data", f"{data.name} has no target to compare with."))
@@ -48,8 +48,7 @@ def own_part(
     about: dict[str, Any] = {"run": str(run_dir), "source": part, "by": by}
     second = None
     if other is not None:
-        _refuse_other_target(model, other[1])
-        second, about["against"] = predicted(other[1], split), other[0]
+        second, about["against"] = predicted(other[1], other[2]), other[0]
         about["other_target"] = other[1].fitted.target
     return scores.score(config, data, split, output, column, second, **about)
 

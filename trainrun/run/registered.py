@@ -14,13 +14,7 @@ from trainrun.tracking.delivery.state import Target
 from trainrun.util import grants, imports
 
 if TYPE_CHECKING:
-    from trainrun.data.dataset import Split
-    from trainrun.data.preprocessor import Preprocessor
     from trainrun.run.result import RunResult
-
-
-# Rows by which two test parts are recognized as the same.
-COMPARED = 1000
 
 
 @dataclass(frozen=True)
@@ -118,31 +112,20 @@ def _asked(tracker: type[trackers.Tracker], target: Target, ask: Callable[[], An
 def _compared(run: RunResult, other: RunResult) -> Comparison:
     """Compare two runs' models on the test part that both have, else on the validation part."""
     with imports.collector_paused("tensorflow"):
-        import numpy as np
+        from trainrun.run import paired, scores
 
-        from trainrun.run import evaluated, scores
-
-    data, others = run.data(), other.data()
-    part, split = data.held_out()
-    same = others.parts.get(part)
-    if data.target.named:
+    one = paired.Model(run)
+    part = one.data.held_out()[0]
+    if one.data.target.named:
         raise UserError(f"{run.run_dir} has several outputs, which are not compared. Leave out --if-better.")
     if part == "train":
         raise UserError(f"{run.run_dir} has neither a test nor a validation part to compare on.")
-    if (
-        same is None
-        or data.target != others.target
-        or not np.array_equal(split.y, same.y)
-        or not _same_rows((split, run.saved.fitted), (same, other.saved.fitted))
-    ):
+    measured = paired.compared(one, paired.Model(other), part)
+    if measured is None:
         raise UserError(
             f"{run.run_dir} and {other.run_dir}, whose model has the alias, have not the same rows in their {part} part (data, data.seed, "
             "split), so that neither can be said to be better. Train one of them on the other's data, or leave out --if-better."
         )
-    output, others_output = (evaluated.predicted(r.saved, s) for r, s in ((run, split), (other, same)))
-    measured = scores.score(
-        run.config, data, split, output, other=others_output, run=str(run.run_dir), source=part
-    )
     metric = scores.objective(run.config, list(measured.metrics))
     value, difference = measured.metrics[metric].value, measured.differences[metric]
     low, high = -difference.high, -difference.low
@@ -151,25 +134,3 @@ def _compared(run: RunResult, other: RunResult) -> Comparison:
     return Comparison(
         str(other.run_dir), part, measured.rows, metric, value, value + difference.value, low, high, better
     )
-
-
-def _same_rows(one: tuple[Split, Preprocessor], other: tuple[Split, Preprocessor]) -> bool:
-    """Return whether examples of two models come from the same raw rows, by the inputs that both have and some of the rows."""
-    import numpy as np
-
-    from trainrun.model import raw_examples
-
-    index = np.unique(np.linspace(0, len(one[0]) - 1, COMPARED).astype(int))
-    raw, others = (raw_examples.of(split.take(index).x, fitted) for split, fitted in (one, other))
-    equal = []
-    for name in raw.keys() & others.keys():
-        a, b = raw[name], others[name]
-        if a.shape != b.shape or a.dtype.kind != b.dtype.kind:
-            return False
-        if a.dtype.kind == "f":
-            present = ~(np.isnan(a) | np.isnan(b))
-            a, b = a[present], b[present]
-            equal.append(np.allclose(a, b, rtol=1e-4, atol=1e-4 * a.std() if a.size else 0.0))
-        else:
-            equal.append(np.array_equal(a, b))
-    return bool(equal) and all(equal)

@@ -139,18 +139,23 @@ class RunResult:
         """
         saved_model = self.saved
         with imports.collector_paused("tensorflow"):
-            from trainrun.run import evaluated
+            from trainrun.run import evaluated, paired
 
-        other = None if against is None else (str(against.run_dir), against.saved)
         if data is None:
-            if against is not None and against.summary.get("data_sha256") != self.summary.get("data_sha256"):
-                text = "it was trained on other data, or on other columns or parts of it. Name a file, which both evaluate."
-                raise UserError(Problem("against", text))
-            return evaluated.own_part(saved_model, self.config, self.run_dir, self.data(), by, other)
+            own, other = self.data(), None
+            if against is not None:
+                theirs, part = against.saved, own.held_out()[0]
+                split = paired.same_part(own, saved_model.fitted, against.data(), theirs.fitted, part)
+                if split is None:
+                    text = f"it has not the same rows in its {part} part. Name a file, which both evaluate."
+                    raise UserError(Problem("against", text))
+                other = str(against.run_dir), theirs, split
+            return evaluated.own_part(saved_model, self.config, self.run_dir, own, by, other)
         try:
             train = self.data().train
         except UserError:  # its file has gone, or has changed
             train = None
+        other = None if against is None else (str(against.run_dir), against.saved)
         return evaluated.table(saved_model, self.config, self.run_dir, data, by, other, train)
 
     def export(
@@ -223,8 +228,12 @@ class RunResult:
             self, name, alias, if_better, lambda run_id: type(self).read(find.run(run_id, outputs))
         )
 
-    def data(self) -> Dataset:
+    def data(self, strict: bool = False) -> Dataset:
         """Load the run's data; `train`, `validation` and `test` have `x`, `y` and `weight`.
+
+        Args:
+            strict: refuse data that have changed since the training, which are a warning otherwise: examples that the model was trained on may
+                stand in its test part now.
 
         Raises:
             UserError: it is missing, or faulty.
@@ -233,7 +242,13 @@ class RunResult:
             from trainrun.run import builders
 
         with self.workplace():
-            return builders.dataset(saved.load(self.run_dir))
+            data = builders.dataset(saved.load(self.run_dir))
+        if (recorded := self.summary.get("data_sha256")) and data.digest() != recorded:
+            text = f"data={data.name} has changed since {self.run_dir} was trained: its parts may have other rows."
+            if strict:
+                raise UserError(text)
+            console.warn(text)
+        return data
 
     def workplace(self) -> contextlib.AbstractContextManager[None]:
         """Return the context in which the config's relative paths count from where they did."""

@@ -27,14 +27,24 @@ def run(word: str | Path, outputs: str | Path = find.OUTPUTS) -> Path:
     Raises:
         UserError: there is no such run, or more than one of that name.
     """
-    word = str(word)
-    if word == BEST and not find.is_run(Path(word)):
-        sweep_dir = find.sweep(find.LATEST, outputs)
-    elif (sweep_dir := find.sweep_named(word, outputs)) is None:
-        return find.run(word, outputs)
+    sweep_dir = sweep(word, outputs)
+    if sweep_dir is None:
+        return find.run(str(word), outputs)
     winner = best(sweep_dir)
     console.note(f"{sweep_dir.name}: its best trial, {winner.name}", beside=True)
     return winner
+
+
+def sweep(word: str | Path, outputs: str | Path = find.OUTPUTS) -> Path | None:
+    """Return the sweep whose best trial a word means; None if it means another run.
+
+    Args:
+        word, outputs: as in `run`.
+    """
+    word = str(word)
+    if word == BEST and not find.is_run(Path(word)):
+        return find.sweep(find.LATEST, outputs)
+    return find.sweep_named(word, outputs)
 
 
 def best(sweep_dir: Path) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -59,6 +60,36 @@ class Checkout:
         shown = [name for name in changed if name not in hidden]
         patch = self._patch(shown) if shown else ""
         return patch + "".join(f"changed, not shown (it passes through a filter): {n}\n" for n in hidden)
+
+    def difference(self, one: tuple[str, str], other: tuple[str, str]) -> str | None:
+        """Return the patch from one state of the files to another; what is made for it is gone with this repository of ours.
+
+        Args:
+            one, other: a commit, and a patch as `diff` returns it, or nothing.
+
+        Returns:
+            None if a commit is not there, or a patch does not apply to it.
+        """
+        trees = [self._tree(*state) for state in (one, other)]
+        if None in trees:
+            return None
+        return self._git(
+            "diff-tree", "-r", "-p", "-M", "--no-color", "--no-ext-diff", "--no-textconv", *trees
+        )
+
+    def _tree(self, commit: str, patch: str) -> str | None:
+        own = Path(self._environment.get("GIT_DIR", ""))
+        objects = {
+            "GIT_INDEX_FILE": str(own / "other-index"),
+            "GIT_OBJECT_DIRECTORY": str(own / "objects"),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": self._environment.get("GIT_OBJECT_DIRECTORY", ""),
+        }
+        state = Checkout(commit, self.top, self._environment | objects)
+        if not re.fullmatch("[0-9a-f]{40,64}", commit) or state._git("read-tree", commit) is None:
+            return None
+        if "\n@@ " in patch and state._git("apply", "--cached", "-", text=patch) is None:
+            return None
+        return (state._git("write-tree") or "").strip() or None
 
     def _patch(self, names: list[str]) -> str:
         options = ("-p", "--no-color", "--no-ext-diff", "--no-textconv", "--ignore-submodules=dirty")
@@ -162,6 +193,7 @@ def _borrow(own: Path, where: str, git_dir: Path, common: Path, form: str) -> No
     (own / "config").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (own / "HEAD").write_text("ref: refs/heads/none\n", encoding="utf-8")
     (own / "refs").mkdir()
+    (own / "objects").mkdir()
     (own / "info").mkdir()
     for source, target in (
         (git_dir / "index", own / "index"),

@@ -30,8 +30,12 @@ def shares_agree(first: float, second: float, examples: Sequence[int]) -> bool:
         first, second: the shares.
         examples: that each was measured on; positive.
     """
-    error = math.sqrt(sum(p * (1 - p) / n for p, n in zip((first, second), examples, strict=True)))
-    return abs(second - first) <= Z * error
+    return abs(second - first) <= Z * share_error(first, second, examples)
+
+
+def share_error(first: float, second: float, examples: Sequence[int]) -> float:
+    """Return the standard error of the difference of two shares; arguments as in `shares_agree`."""
+    return math.sqrt(sum(p * (1 - p) / n for p, n in zip((first, second), examples, strict=True)))
 
 
 def tiers(ranked: Sequence[Setting], objective: Objective, examples: int = 0) -> list[int] | None:
