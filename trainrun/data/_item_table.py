@@ -109,7 +109,7 @@ def read(settings: ItemSettings) -> tuple[Items | None, list[Fault]]:
         "target": None if folder else table.target,
         "split": settings.splitting.words(table, source.own_files),
         "left_out": examples.table.rows - len(examples.keep),
-        "digests": examples.table.digests(),
+        "digests": {name: c.digest() for name, c in examples.table.columns.items()},
         "notices": [note for note in [source.understood()] if note],
     }
     values = [items.texts[code] for code in items.codes[examples.keep]]

@@ -86,10 +86,6 @@ class Table:
     columns: dict[str, Column]
     rows: int
 
-    def digests(self) -> dict[str, str]:
-        """Return a digest of each column's values, by which a later run can tell which one has changed."""
-        return {name: column.digest() for name, column in self.columns.items()}
-
 
 def convert(table: pa.Table, settings: TableSettings, typed: bool) -> Table:
     """Return a table as numbers and codes. Each Arrow column is freed as soon as it is converted.

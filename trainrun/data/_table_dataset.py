@@ -235,7 +235,7 @@ def _inferred(
         "columns": kinds,
         "left_out": examples.table.rows - len(examples.keep),
         "notices": notices,
-        "digests": examples.table.digests(),
+        "digests": {name: c.digest() for name, c in examples.table.columns.items()},
     }
 
 
