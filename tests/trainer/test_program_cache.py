@@ -70,10 +70,9 @@ def test_what_is_in_the_program_is_not_shared(inside):
         "model.units=[8]",
         "model.dropout=0.1",
     ]
-    points = [changes[: i + 1] for i in range(len(changes))]
-    alone, together, reuses = both(inside, settings, points)
-    assert together == alone
-    assert reuses == 0
+    caches = SharedCaches.of_process(programs=True)
+    outcomes(inside, settings, [changes[: i + 1] for i in range(len(changes))], caches)
+    assert caches.programs.reuses == 0
 
 
 def test_a_real_target_has_its_unit_in_the_program(inside):
