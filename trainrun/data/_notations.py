@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import functools
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 TRUTH = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("off", "on"))
 # Numbers with a thousands separator and a decimal point; the first notation that fits all texts is meant.
 SEPARATORS = ("1,234.5", "1.234,5", "1 234,5", "1'234.5")
+LIST = "["  # begins the form of ordinal texts, and no other
 CURRENCY = "$€£¥"
 DATE = re.compile(
     r"(\d{1,4})([-/.])(\d{1,2})\2(\d{1,4})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?(?:Z|[+-]00:?00)?)?"
@@ -37,19 +39,31 @@ class Notation:
     """The notation of a column.
 
     Args:
-        kind: ``number``, ``truth`` or ``date``.
+        kind: ``number``, ``truth``, ``date`` or ``ordinal``.
         form: of numbers one such as in `SEPARATORS`, with ``%`` or a currency's sign at its end; of truth values ``false/true`` and the like;
-            of dates one of `DATE_ORDERS`.
+            of dates one of `DATE_ORDERS`; of ordinal texts their list in JSON, the lowest first.
     """
 
     kind: str
     form: str
+
+    @classmethod
+    def of_levels(cls, levels: Sequence[str]) -> Notation:
+        """Return the notation of ordinal texts, which stand for their ranks 0, 1, 2 …"""
+        return cls("ordinal", json.dumps(list(levels), ensure_ascii=False))
+
+    @property
+    def levels(self) -> list[str]:
+        """The ordinal texts, the lowest first."""
+        return json.loads(self.form)
 
     @property
     def words(self) -> str:
         """What a column in this notation holds, in words."""
         if self.kind == "date":
             return f"dates as {DATE_ORDERS[self.form]}"
+        if self.kind == "ordinal":
+            return f"ranks of {' < '.join(self.levels)}"
         return f"truth values {self.form}" if self.kind == "truth" else f"numbers as {self.form}"
 
 
@@ -59,6 +73,8 @@ def known_form(kind: str, form: str | None) -> bool:
         return form is None
     if kind == "date":
         return form in DATE_ORDERS
+    if kind == "ordinal":
+        return (form or "").startswith(LIST)
     if kind == "truth":
         return tuple((form or "").split("/")) in TRUTH
     forms = {form_of(decimal, thousands) for decimal in ".," for thousands in ("", *",. '")}
@@ -94,6 +110,9 @@ def read(text: str, notation: Notation) -> float | None:
         text: stripped.
         notation: of its column.
     """
+    if notation.kind == "ordinal":
+        levels = notation.levels
+        return float(levels.index(text)) if text in levels else None
     if notation.kind == "truth":
         return next((float(pair.index(text.lower())) for pair in TRUTH if text.lower() in pair), number(text))
     if notation.kind == "date":

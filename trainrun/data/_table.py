@@ -146,6 +146,8 @@ def _typed(values: pa.ChunkedArray, settings: TableSettings, name: str) -> Colum
     if _is_date(kind) and settings.formats == "auto" and forced is None and name not in settings.targets:
         return _dates(values)
     numeric = t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind)
+    if settings.is_ordinal(name):
+        return _text(pc.cast(values, pa.string()), settings, name)
     if not numeric or settings.numbers_may_be_missing:
         return _text(pc.cast(values, pa.string()), settings, name, typed=not numeric)
     if forced is False:
@@ -175,7 +177,7 @@ def _text(values: pa.ChunkedArray, settings: TableSettings, name: str, typed: bo
 
     forced = settings.forced(name)
     plain_numbers = forced is True or (forced is None and not typed)
-    column = _clean_numbers(values, settings) if plain_numbers else None
+    column = _clean_numbers(values, settings) if plain_numbers and not settings.is_ordinal(name) else None
     if column is not None:
         return column
     column = encoded(values, settings)

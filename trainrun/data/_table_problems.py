@@ -74,6 +74,8 @@ def _column_faults(
             form = f" written as {settings.number_form}" if settings.number_form else ""
             is_number = settings.read_number(text) is not None
             why = f"beyond what float32 holds ({LARGEST:g})" if is_number else f"not a number{form}"
+            if settings.is_ordinal(name):
+                why = f"none of {', '.join(settings.notations[name].levels)}"
             invalid.append(
                 ("path", f"{places[int(row)]}: column {name}: {shortened(text)!r} is {why}.{way_out}")
             )
@@ -86,6 +88,8 @@ def _leave_out(name: str, settings: TableSettings) -> str:
 
 
 def _way_out(name: str, settings: TableSettings) -> str:
+    if settings.is_ordinal(name):
+        return " Mend it, or add it to data.ordinal."
     if settings.forced(name) is not None:
         return ""
     if name in settings.targets:

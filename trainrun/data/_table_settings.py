@@ -32,6 +32,8 @@ class TableSettings:
     features: Sequence[Any] | None = None
     categorical: Sequence[Any] | None = None
     exclude: Sequence[Any] | None = None
+    ordinal: Mapping[Any, Sequence[Any]] | None = None
+    label_separator: str | None = None
     weight: Any = None
     missing: str = "auto"
     task: Any = "auto"  # a word, or target -> word
@@ -47,7 +49,7 @@ class TableSettings:
     inputs: tuple[str, ...] = ()  # the feature columns, by `with_header`
     notations: Mapping[str, Notation] = dataclasses.field(
         default_factory=dict
-    )  # of columns read by a stored record
+    )  # of columns read by a stored record, and of ordinal ones
 
     @functools.cached_property
     def missing_words(self) -> frozenset[str]:
@@ -115,7 +117,9 @@ class TableSettings:
         return [
             c
             for c in self.used
-            if self.forced(c) is False or (c in self.targets and self.task_of(c) != "regression")
+            if self.forced(c) is False
+            or self.is_ordinal(c)
+            or (c in self.targets and self.task_of(c) != "regression")
         ]
 
     def forced(self, column: str) -> bool | None:
@@ -127,8 +131,14 @@ class TableSettings:
         if column == self.time or column in self.notations:
             return None
         if column in self.targets:
+            if self.label_separator is not None or column in (self.ordinal or ()):
+                return False
             return {"regression": True, "classification": False}.get(self.task_of(column))
         return None if self.categorical is None else column not in self._categorical
+
+    def is_ordinal(self, column: str) -> bool:
+        """Return whether the values of a feature are texts that stand for ranks."""
+        return column in self.notations and self.notations[column].kind == "ordinal"
 
     @functools.cached_property
     def _categorical(self) -> frozenset[str]:
@@ -153,7 +163,28 @@ class TableSettings:
             value = getattr(self, key)
             if value is not None and (isinstance(value, str) or not isinstance(value, Sequence)):
                 faults.append((key, f"expected null or a list of columns, got {value!r}. Write [{value}]."))
-        return faults
+        separator = self.label_separator
+        if separator is not None and (
+            not separator or len(self.targets) > 1 or self.task not in ("auto", MULTILABEL)
+        ):
+            message = (
+                "expected the text between the labels of one column, with data.task=auto or multilabel; got "
+            )
+            faults.append(
+                (
+                    "label_separator",
+                    f"{message}{separator!r}, {len(self.targets)} targets, data.task={self.task}.",
+                )
+            )
+        return faults + [
+            (
+                "ordinal",
+                f"expected the values of {name} from the lowest to the highest, such as {{{name}: [S, M, L]}}, got {values!r}.",
+            )
+            for name, values in (self.ordinal or {}).items()
+            if not isinstance(values, list | tuple)
+            or len({typed_names.spellings(v)[0] for v in values}) < max(2, len(values))
+        ]
 
     def with_header(self, header: Sequence[str]) -> tuple[TableSettings, list[Fault]]:
         """Return the settings with the table's own column names, and a fault for each name that it lacks.
@@ -203,6 +234,10 @@ class TableSettings:
             key: None if (value := getattr(self, key)) is None else column(key, value)
             for key in ("weight", "group", "time", "part")
         }
+        ordinal = {
+            column("ordinal", name): [typed_names.spellings(value)[0] for value in values]
+            for name, values in (self.ordinal or {}).items()
+        }
         weight = beside["weight"]
         excluded = {*(lists["exclude"] or ())}
         named = lists["features"]
@@ -227,13 +262,20 @@ class TableSettings:
                 for key in ("group", "part")
                 if beside[key] == name
             ]
-        return dataclasses.replace(self, target=target, task=task, inputs=inputs, **beside, **lists), faults
+        faults += [
+            ("ordinal", f"{name!r} is neither a feature nor the target. Leave it out.")
+            for name in ordinal
+            if name not in (*inputs, *targets)
+        ]
+        notations = {name: Notation.of_levels(levels) for name, levels in ordinal.items() if name in inputs}
+        changed = {**beside, **lists, "ordinal": ordinal, "notations": {**notations, **self.notations}}
+        return dataclasses.replace(self, target=target, task=task, inputs=inputs, **changed), faults
 
     def _named_faults(self, targets: Sequence[str]) -> list[Fault]:
         """Return what does not go with several targets."""
         if self.task == MULTILABEL:
-            message = f"{MULTILABEL} needs several columns of 0 and 1: data.target=[a,b,c]."
-            return [("target", message)] if len(targets) == 1 else []
+            message = f"{MULTILABEL} needs several columns of 0 and 1, data.target=[a,b,c], or data.label_separator."
+            return [("target", message)] if len(targets) == 1 and self.label_separator is None else []
         if len(targets) < 2:
             return (
                 []

@@ -101,7 +101,7 @@ def with_labels(
     target, classes = examples.target, stored.target.classes
     if "real" in (stored.target.kind, target.kind):
         return examples, []  # the model's loader says that its head is another
-    if stored.target.kind == "multilabel":
+    if stored.target.kind == "multilabel" and target.classes == classes:
         return examples, []
     strange = [name for name in target.classes if name not in classes]
     if strange:
@@ -110,6 +110,10 @@ def with_labels(
             f"{shortened(', '.join(map(repr, strange)))}. Leave those rows out, or train a new model."
         )
         return examples, [("target", message)]
+    if stored.target.kind == "multilabel":
+        labels = np.zeros((len(examples.labels), len(classes)), "float32")
+        labels[:, [classes.index(name) for name in target.classes]] = examples.labels
+        return replace(examples, labels=labels, target=stored.target), []
     named = settings.positive not in (None, RARER)
     if named and target.classes[1:] != classes[1:]:
         return examples, [

@@ -30,6 +30,8 @@ def csv(
     features: Sequence[Name] | None = None,
     exclude: Sequence[Name] | None = None,
     categorical: Sequence[Name] | None = None,
+    ordinal: Mapping[str, Sequence[Any]] | None = None,
+    label_separator: str | None = None,
     missing: str = "auto",
     formats: str = "auto",
     task: str | Mapping[str, str] = "auto",
@@ -74,6 +76,9 @@ def csv(
         features: the columns to predict from; None: all others.
         exclude: columns to leave out.
         categorical: the features that are categories, all others being numbers; None: by their values.
+        ordinal: column -> its values from the lowest to the highest, {size: [S, M, L]}: a feature becomes their ranks 0, 1, 2, and the
+            classes of the target have that order.
+        label_separator: between the labels of one field of the target (``drama;comedy``), each of which is an output; an empty field has none.
         missing: ``auto`` imputes numbers with the median and categories with the most frequent, and adds an indicator column (1
             where the value is missing) for each column with missing values; ``mean_or_mode`` and ``median_or_mode`` impute without
             indicators; ``drop`` leaves out rows that miss anything; ``error``. A row without target or weight is dropped by all

@@ -20,6 +20,8 @@ def parquet(
     features: Sequence[Name] | None = None,
     exclude: Sequence[Name] | None = None,
     categorical: Sequence[Name] | None = None,
+    ordinal: Mapping[str, Sequence[Any]] | None = None,
+    label_separator: str | None = None,
     missing: str = "auto",
     formats: str = "auto",
     task: str | Mapping[str, str] = "auto",
@@ -52,7 +54,7 @@ def parquet(
             names.
         target, positive, features, exclude, weight: as in `data.csv.csv`.
         categorical: the categorical features, all others being numeric; None: by their types.
-        missing, formats, task: as in `data.csv.csv`.
+        ordinal, label_separator, missing, formats, task: as in `data.csv.csv`.
         na_values: values that stand for a missing one, besides null, NaN and an empty text; None: no others.
         split, group, time, part, validation_path, test_path, folds, fold: as in `data.csv.csv`.
         validation, test, stratify, standardize, standardize_target, seed, preprocessor: as in `data.csv.csv`.

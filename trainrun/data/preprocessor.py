@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from trainrun.data._csv_format import CsvFormat, separator_faults
 from trainrun.data._gaps import UNKNOWN_NAME
-from trainrun.data._notations import Notation, known_form, read
+from trainrun.data._notations import LIST, Notation, known_form, read
 from trainrun.data.dataset import InputSpec, TargetSpec, Task
 from trainrun.util import paths, typed_tree
 
@@ -32,8 +32,8 @@ class Column:
 
     Args:
         name: as the table has it.
-        kind: ``number``; ``truth``: texts that stand for 0 and 1; ``date``: texts, or seconds since 1970; ``category``: texts.
-        form: the notation of numbers, truth values and dates, as `_notations.Notation.form`; None: plain numbers, or categories.
+        kind: ``number``; ``truth``: texts that stand for 0 and 1; ``ordinal``: texts that stand for ranks; ``date``: texts, or seconds since 1970; ``category``: texts.
+        form: the notation of numbers, truth values, ranks and dates, as `_notations.Notation.form`; None: plain numbers, or categories.
         fill: the number (of a date, seconds since 1970) or text in place of a missing value; None: a missing number stays NaN, and
             a missing text is unknown.
         parts: of a date, what the model gets: ``year``, ``month``, ``day``, ``weekday`` (0 is Monday), ``hour``.
@@ -43,7 +43,7 @@ class Column:
     """
 
     name: str
-    kind: Literal["number", "truth", "date", "category"]
+    kind: Literal["number", "truth", "ordinal", "date", "category"]
     form: str | None = None
     fill: float | str | None = None
     parts: tuple[str, ...] = ()
@@ -171,12 +171,12 @@ class Preprocessor:
         """The columns of a table that are predicted."""
         labels = self.target.classes if self.table and self.target.kind == "multilabel" else ()
         one = () if self.target_name is None else (self.target_name,)
-        return tuple(self.target.named) or labels or one
+        return one or tuple(self.target.named) or labels
 
     @property
     def numbers(self) -> tuple[Column, ...]:
-        """The columns of numbers and truth values."""
-        return tuple(c for c in self.columns if c.kind in ("number", "truth"))
+        """The columns of numbers, truth values and ranks."""
+        return tuple(c for c in self.columns if c.kind in ("number", "truth", "ordinal"))
 
     @property
     def dates(self) -> tuple[Column, ...]:
@@ -247,13 +247,17 @@ def _moments(scaling: Mapping[str, Any]) -> Moments:
     return tuple(scaling["mean"]), tuple(scaling["std"])
 
 
+def _number_kind(form: str) -> str:
+    return "ordinal" if form.startswith(LIST) else "truth" if "/" in form else "number"
+
+
 def _columns(record: Mapping[str, Any]) -> tuple[Column, ...]:
     """Return the columns of a table; see `_table_inputs.inputs`."""
     fill, forms, whole = record["fill"], record["notations"], frozenset(record["whole"])
     numbers = (
         Column(
             name,
-            "truth" if "/" in forms.get(name, "") else "number",
+            _number_kind(forms.get(name, "")),
             forms.get(name),
             fill.get(name),
             whole=name in whole,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from trainrun.data import _in_memory, _named_arrays, _table_dataset
@@ -30,6 +30,8 @@ def python(
     features: Sequence[Name] | None = None,
     exclude: Sequence[Name] | None = None,
     categorical: Sequence[Name] | None = None,
+    ordinal: Mapping[str, Sequence[Any]] | None = None,
+    label_separator: str | None = None,
     missing: str = "auto",
     formats: str = "auto",
     task: str = "auto",
@@ -61,7 +63,7 @@ def python(
     Args:
         function: the registered name, or its name and arguments: ``{name: mine, years: 3}``.
         target: of a table, the column to predict; of ``(DataFrame, Series)`` the Series, unless it is set.
-        positive, features, exclude, categorical, missing, formats: of a table, as in `data.csv.csv`.
+        positive, features, exclude, categorical, ordinal, label_separator, missing, formats: of a table, as in `data.csv.csv`.
         na_values: of a table, as in `data.parquet.parquet`.
         task: as in `data.csv.csv`.
         x, y, kind: of arrays by name, as in `data.npz.npz`.

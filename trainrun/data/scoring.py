@@ -90,7 +90,8 @@ def inputs(frame: pd.DataFrame, record: Mapping[str, Any]) -> dict[str, np.ndarr
         if column["kind"] in ("number", "date"):
             made[column["name"]] = _numbers(values, column, words)
             continue
-        known = frozenset(column["categories"])
+        ordinal = Notation("ordinal", column["form"]).levels if column["kind"] == "ordinal" else ()
+        known = frozenset([*column["categories"], *ordinal])
         texts = {v: category_text(v, known, words) for v in values.unique() if not _is_nan(v)}
         made[column["name"]] = np.array(["" if _is_nan(v) else texts[v] for v in values], "U")
     return made

@@ -227,6 +227,7 @@ def labelled(
         formats=spec.get("formats", "auto"),
         na_values=fitted.missing_words,
         positive=None,
+        label_separator=spec.get("label_separator"),
     )
     settings, faults = _table_stored.with_stored(settings, fitted).with_header(source.header)
     raise_faults(faults)

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from trainrun.data._notations import DAY, HOUR, TRUTH
+from trainrun.data._notations import DAY, HOUR, TRUTH, Notation
 from trainrun.data.preprocessor import Column, Preprocessor
 from trainrun.model import array_front, functional
 from trainrun.model.keras_file import RAW_ROWS
@@ -138,7 +138,8 @@ def _features(inputs: Mapping[str, Any], fitted: Preprocessor, missing: Mapping[
     """Return all numbers of a table `[batch, features]`, float64: columns, parts of dates, indicators."""
     columns, pool = [*fitted.numbers, *fitted.dates], []
     if columns:
-        read = [_truth(inputs[c.name]) if c.kind == "truth" else inputs[c.name] for c in columns]
+        texts = {"truth": _truth, "ordinal": _ranks}
+        read = [texts[c.kind](inputs[c.name], c) if c.kind in texts else inputs[c.name] for c in columns]
         raw = _side_by_side(read)
         gaps = ops.isnan(raw)
         numbers = _imputed(raw, gaps, columns)
@@ -183,7 +184,15 @@ def _codes(indices: Any, absent: Any, columns: Sequence[Column]) -> Any:
     return ops.cast(ops.where(absent, fill, ops.subtract(indices, 1)), "int32")
 
 
-def _truth(texts: Any) -> Any:
+def _ranks(texts: Any, column: Column) -> Any:
+    """Return the ranks of ordinal texts, NaN of others, float64."""
+    levels = Notation("ordinal", column.form).levels
+    index = layers.StringLookup(vocabulary=levels, mask_token="", name=f"{RAW_ROWS}.{texts.name}_rank")(texts)
+    rank = ops.cast(ops.subtract(index, 2), "float64")
+    return ops.where(ops.less(index, 2), float("nan"), rank)
+
+
+def _truth(texts: Any, column: Column) -> Any:
     """Return 0 and 1 of texts that stand for them, NaN of others, float64."""
     false, true = ([*_spellings([pair[i] for pair in TRUTH]), str(i)] for i in (0, 1))
     index = layers.StringLookup(

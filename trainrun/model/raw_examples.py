@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from trainrun.data._notations import DAY, HOUR
+from trainrun.data._notations import DAY, HOUR, Notation
 from trainrun.data.preprocessor import Preprocessor
 
 # A text that no vocabulary and no list of categories has: a character for private use.
@@ -72,6 +72,10 @@ def _table(arrays: Mapping[str, np.ndarray], fitted: Preprocessor) -> dict[str, 
             false, true = str(column.form).split("/")
             # An imputed one may be a mean.
             values = np.where(np.isclose(values, 1), true, np.where(np.abs(values) < 1e-5, false, ""))
+        if column.kind == "ordinal":
+            levels = np.array([*Notation("ordinal", column.form).levels, ""], object)
+            rank = np.nan_to_num(values, nan=-1.0).round().astype("int64")
+            values = levels[np.where(np.isclose(values, rank), rank, -1)]
         raw[column.name] = np.round(values) if column.whole else values
     for i, column in enumerate(fitted.categories):
         texts = np.array([UNKNOWN_TEXT, *column.categories], object)[arrays["categorical"][:, i]]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data._notations import CURRENCY, date_text
+from trainrun.data._notations import CURRENCY, Notation, date_text
 from trainrun.data.dataset import TargetSpec
 from trainrun.data.preprocessor import Column, Preprocessor
 from trainrun.data.scoring import column_name
@@ -82,6 +82,10 @@ def _type(column: Column) -> Any:
         return DataType.long if column.whole else DataType.double
     if column.kind == "truth" and column.form == "false/true":
         return DataType.boolean
+    if column.kind == "ordinal":
+        return (
+            DataType.long if all(map(_is_int, Notation("ordinal", column.form).levels)) else DataType.string
+        )
     if column.kind == "category" and column.categories and all(_is_int(text) for text in column.categories):
         return DataType.long
     return DataType.datetime if column.typed else DataType.string
@@ -113,6 +117,9 @@ def _typical(column: Column, fitted: Preprocessor) -> Any:
     if column.kind == "category":
         text = column.fill if column.fill is not None else (*column.categories, "")[0]
         return int(text) if _type(column).name == "long" else text
+    if column.kind == "ordinal":
+        levels = Notation("ordinal", column.form).levels
+        return int(levels[0]) if _type(column).name == "long" else levels[0]
     if column.kind == "truth":
         return True if column.form == "false/true" else str(column.form).split("/")[1]
     if column.kind == "date":
