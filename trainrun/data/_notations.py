@@ -6,15 +6,17 @@ import datetime
 import functools
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainrun.data._columns import number
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
+    from trainrun.data._faults import Fault
 
 # Truth values, false before true, in lower case.
 TRUTH = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("off", "on"))
@@ -65,6 +67,17 @@ class Notation:
         if self.kind == "ordinal":
             return f"ranks of {' < '.join(self.levels)}"
         return f"truth values {self.form}" if self.kind == "truth" else f"numbers as {self.form}"
+
+
+def level_faults(ordinal: Mapping[Any, Any]) -> list[Fault]:
+    """Return what is wrong with columns whose values were listed from the lowest to the highest."""
+    faults = []
+    for name, values in ordinal.items():
+        if not isinstance(values, list | tuple) or len({*map(str, values)}) < max(2, len(values)):
+            example = f"{{{name}: [S, M, L]}}"
+            message = f"expected the values of {name} from the lowest to the highest, as in {example}; got {values!r}."
+            faults.append(("ordinal", message))
+    return faults
 
 
 def known_form(kind: str, form: str | None) -> bool:

@@ -163,28 +163,11 @@ class TableSettings:
             value = getattr(self, key)
             if value is not None and (isinstance(value, str) or not isinstance(value, Sequence)):
                 faults.append((key, f"expected null or a list of columns, got {value!r}. Write [{value}]."))
-        separator = self.label_separator
-        if separator is not None and (
-            not separator or len(self.targets) > 1 or self.task not in ("auto", MULTILABEL)
-        ):
-            message = (
-                "expected the text between the labels of one column, with data.task=auto or multilabel; got "
-            )
-            faults.append(
-                (
-                    "label_separator",
-                    f"{message}{separator!r}, {len(self.targets)} targets, data.task={self.task}.",
-                )
-            )
-        return faults + [
-            (
-                "ordinal",
-                f"expected the values of {name} from the lowest to the highest, such as {{{name}: [S, M, L]}}, got {values!r}.",
-            )
-            for name, values in (self.ordinal or {}).items()
-            if not isinstance(values, list | tuple)
-            or len({typed_names.spellings(v)[0] for v in values}) < max(2, len(values))
-        ]
+        separator, count = self.label_separator, len(self.targets)
+        if separator is not None and (not separator or count > 1 or self.task not in ("auto", MULTILABEL)):
+            expected = "expected what separates the labels of one column, and data.task=multilabel or auto"
+            faults.append(("label_separator", f"{expected}; got {separator!r}, data.task={self.task}."))
+        return [*faults, *_notations.level_faults(self.ordinal or {})]
 
     def with_header(self, header: Sequence[str]) -> tuple[TableSettings, list[Fault]]:
         """Return the settings with the table's own column names, and a fault for each name that it lacks.
@@ -262,11 +245,8 @@ class TableSettings:
                 for key in ("group", "part")
                 if beside[key] == name
             ]
-        faults += [
-            ("ordinal", f"{name!r} is neither a feature nor the target. Leave it out.")
-            for name in ordinal
-            if name not in (*inputs, *targets)
-        ]
+        for name in [name for name in ordinal if name not in (*inputs, *targets)]:
+            faults.append(("ordinal", f"{name!r} is neither a feature nor the target. Leave it out."))
         notations = {name: Notation.of_levels(levels) for name, levels in ordinal.items() if name in inputs}
         changed = {**beside, **lists, "ordinal": ordinal, "notations": {**notations, **self.notations}}
         return dataclasses.replace(self, target=target, task=task, inputs=inputs, **changed), faults
