@@ -28,6 +28,7 @@ DEFINED = {
     "categorical_accuracy": "max",
     "categorical_crossentropy": "min",
     "categorical_hinge": "min",
+    "cohen_kappa": "max",
     "concordance_correlation": "max",
     "cosine_similarity": "max",  # the metric: 1 is the same direction; the loss of that name is its negative
     "equality_accuracy": "max",

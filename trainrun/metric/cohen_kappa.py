@@ -11,7 +11,7 @@ from keras import ops
 from trainrun.util.arguments import Count
 from trainrun.util.declarations import declare
 
-WEIGHTS = {None: lambda distance: distance > 0, "linear": abs, "quadratic": np.square}
+WEIGHTS = {None: np.sign, "linear": np.positive, "quadratic": np.square}
 
 
 @declare(targets=("binary", "multiclass"), labels="ids", predictions="ids", direction="max")
@@ -61,7 +61,7 @@ class CohenKappa(keras.metrics.Metric):
         counts = ops.reshape(ops.convert_to_tensor(self.counts), [self.num_classes] * 2)
         rows, columns = ops.sum(counts, axis=1, keepdims=True), ops.sum(counts, axis=0, keepdims=True)
         distance = np.subtract.outer(np.arange(self.num_classes), np.arange(self.num_classes))
-        weight = ops.cast(np.asarray(WEIGHTS[self.weights](distance), "float32"), self.dtype)
+        weight = ops.cast(np.asarray(WEIGHTS[self.weights](np.abs(distance)), "float32"), self.dtype)
         expected = ops.sum(weight * rows * columns)
         # A guarded division: its other branch must not be NaN.
         ratio = ops.divide_no_nan(ops.sum(weight * counts) * ops.sum(counts), expected)
