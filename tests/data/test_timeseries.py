@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.model_selection import TimeSeriesSplit
 
 import trainrun
 from trainrun.data.timeseries import describe
@@ -45,6 +46,30 @@ def test_windows_and_what_follows_divided_by_time(table, window, horizon, stride
         np.testing.assert_array_equal(part.y, np.array([y for _, y in pairs]))
     known = describe(path="sales.csv", target="sales", **arguments)
     assert (known.examples, known.outputs, known.inputs) == (len(data.train), horizon, ("numeric",))
+
+
+@pytest.mark.parametrize("size", [None, 8], ids=["expanding", "rolling"])
+def test_folds_are_those_of_scikit_learn(table, size):
+    # 40 days before the test part; a window of one day, so that each day but the first is predicted.
+    days = TimeSeriesSplit(4, max_train_size=size, test_size=8).split(np.arange(40))
+    sales = table[table["store"] == "a"]["sales"].to_numpy()
+    table[table["store"] == "a"].to_csv("sales.csv", index=False)
+    for fold, (train, validation) in enumerate(days):
+        data = load(
+            time="date",
+            exclude=["store"],
+            window=1,
+            folds=4,
+            fold=fold,
+            max_train_size=size,
+            standardize=False,
+        )
+        np.testing.assert_array_equal(data.train.y[:, 0], sales[train[train > 0]])
+        np.testing.assert_array_equal(data.validation.y[:, 0], sales[validation])
+        np.testing.assert_array_equal(data.fold_rows, validation)
+        np.testing.assert_array_equal(data.test.y[:, 0], sales[40:])
+    with pytest.raises(UserError, match="a run trains on one of them"):
+        load(time="date", exclude=["store"], window=1, folds=4)
 
 
 def test_means_and_deviations_are_those_of_the_rows_before_the_held_out_times(table):

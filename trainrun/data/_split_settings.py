@@ -50,9 +50,10 @@ class SplitSettings:
         if unused := [key for key in named if key not in used]:
             message = f"data.split goes by {used[0] or 'no column'}, so it would not be read. Leave it out."
             faults.append((unused[0], message))
-        return faults + self._fold_faults(settings.is_named)
+        return faults + self.fold_faults(settings.is_named)
 
-    def _fold_faults(self, is_named: bool) -> list[Fault]:
+    def fold_faults(self, is_named: bool = False) -> list[Fault]:
+        """Return what is wrong with `folds` and `fold`."""
         if self.folds is None:
             return (
                 []

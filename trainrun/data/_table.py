@@ -146,9 +146,7 @@ def _typed(values: pa.ChunkedArray, settings: TableSettings, name: str) -> Colum
     if _is_date(kind) and settings.formats == "auto" and forced is None and name not in settings.targets:
         return _dates(values)
     numeric = t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind)
-    if settings.is_ordinal(name):
-        return _text(pc.cast(values, pa.string()), settings, name)
-    if not numeric or settings.numbers_may_be_missing:
+    if not numeric or settings.numbers_may_be_missing or settings.is_ordinal(name):
         return _text(pc.cast(values, pa.string()), settings, name, typed=not numeric)
     if forced is False:
         if t.is_floating(kind):

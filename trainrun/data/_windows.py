@@ -38,7 +38,7 @@ class Cut:
     Args:
         starts: the first row of each window.
         parts: indices of the windows of training, validation and test.
-        training_rows: the rows before the first time that is held out, bool `[rows]`.
+        training_rows: the rows of the times that are trained on, bool `[rows]`.
     """
 
     starts: np.ndarray
@@ -53,6 +53,8 @@ def cut(
     horizon: int,
     stride: int,
     held_out: tuple[float, float],
+    folds: tuple[int, int] | None = None,
+    max_train_size: int | None = None,
 ) -> Cut:
     """Return all windows that lie in one series with the values to predict, divided by time.
 
@@ -66,6 +68,9 @@ def cut(
         horizon: rows after them that are predicted.
         stride: rows from one window to the next.
         held_out: shares of the different times for validation and test: the latest.
+        folds: which fold, of how many, is the validation part: the times before the test part are one block more than folds, and fold
+            i is block i + 1, as in `sklearn.model_selection.TimeSeriesSplit`. None: the share of `held_out`.
+        max_train_size: how many of the times before the validation part are trained on; None: all.
     """
     import numpy as np
 
@@ -79,12 +84,16 @@ def cut(
     validation, test = (max(1, round(len(different) * share)) if share else 0 for share in held_out)
     # Beyond the last time where there is no such part.
     bounds = [*different, np.inf]
-    first_test = bounds[max(len(different) - test, 0)]
-    first_validation = bounds[max(len(different) - test - validation, 0)]
+    before_test = max(len(different) - test, 0)
+    begin, end = max(before_test - validation, 0), before_test
+    if folds is not None:
+        begin, end = (before_test * (folds[0] + i) // (folds[1] + 1) for i in (1, 2))
+    oldest = bounds[0 if max_train_size is None else max(begin - max_train_size, 0)]
+    first_validation, last_validation, first_test = bounds[begin], bounds[end], bounds[before_test]
     first, last = times[starts + window], times[starts + length - 1]
     parts = (
-        np.flatnonzero(last < first_validation),
-        np.flatnonzero((first >= first_validation) & (last < first_test)),
+        np.flatnonzero((first >= oldest) & (last < first_validation)),
+        np.flatnonzero((first >= first_validation) & (last < last_validation)),
         np.flatnonzero(first >= first_test),
     )
-    return Cut(starts, parts, times < first_validation)
+    return Cut(starts, parts, (times >= oldest) & (times < first_validation))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from trainrun.data._windows import Cut, Windows, cut
 from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
 from trainrun.data.lazy_array import View
 from trainrun.ui import console
-from trainrun.util.arguments import Count, Decay, Name
+from trainrun.util.arguments import Count, Decay, Index, Name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +34,7 @@ class _Series:
         settings: with the names of the table.
         values: float64 `[rows, columns]`, the target first.
         series, times: of each row.
+        places: the index of each row in the table.
         notes: sentences on what was inferred, and on what seems wrong.
     """
 
@@ -41,6 +43,7 @@ class _Series:
     values: np.ndarray
     series: np.ndarray
     times: np.ndarray
+    places: np.ndarray
     notes: Sequence[str]
 
 
@@ -60,6 +63,9 @@ def timeseries(
     encoding: str | None = None,
     validation: Decay = 0.2,
     test: Decay = 0.2,
+    folds: Count | None = None,
+    fold: Index | None = None,
+    max_train_size: Count | None = None,
     standardize: bool = True,
     standardize_target: bool = True,
 ) -> Dataset:
@@ -80,15 +86,19 @@ def timeseries(
         stride: rows from one window to the next.
         na_values, delimiter, encoding: as in `data.csv.csv`.
         validation, test: fractions of the times; 0: no such set.
+        folds: backtest: the times before the test set are one block more than folds, and fold i is validated on block i + 1, trained on
+            those before it; None: `validation` is a fraction.
+        fold: which fold, from 0; a sweep (``-m``) trains on all of them.
+        max_train_size: how many times before the validation set are trained on (a rolling origin); None: all (an expanding one).
         standardize: scale each column to mean 0 and standard deviation 1, fitted on the training set.
         standardize_target: scale the target likewise; metrics and predictions stay in its unit.
 
     Raises:
         UserError: with all faults of the table and the arguments.
     """
-    settings = _settings(locals(), series)
+    settings = _settings(arguments := locals(), series)
     rows, faults = _read(path, settings, CsvFormat.of({"delimiter": delimiter, "encoding": encoding}))
-    windows, wrong = _cut(rows, window, horizon, stride, (validation, test))
+    windows, wrong = _cut(rows, arguments)
     raise_faults([*faults, *wrong])
     for note in rows.notes:
         console.note(note)
@@ -115,29 +125,22 @@ def timeseries(
         "split": f"by {rows.settings.time or 'the order of the rows'}",
         "digests": {name: Column(rows.values[:, i]).digest() for i, name in enumerate(names)},
     }
-    return dataclasses.replace(data, inferred=inferred)
+    if folds is None:
+        return dataclasses.replace(data, inferred=inferred)
+    inferred["split"] += f", fold {fold} of {folds}"
+    first_predicted = windows.starts[windows.parts[1]] + window
+    return dataclasses.replace(data, inferred=inferred, fold_rows=rows.places[first_predicted])
 
 
-def describe(
-    *,
-    path: str | None = None,
-    delimiter: str | None = None,
-    encoding: str | None = None,
-    series: Name | None = None,
-    window: int = 24,
-    horizon: int = 1,
-    stride: int = 1,
-    validation: Decay = 0.2,
-    test: Decay = 0.2,
-    **arguments: Any,
-) -> Description:
+def describe(**arguments: Any) -> Description:
     """Return what the table tells; arguments as in `timeseries`."""
-    settings = _settings(arguments, series)
-    rows, faults = _read(path, settings, CsvFormat.of({"delimiter": delimiter, "encoding": encoding}))
-    windows, wrong = _cut(rows, window, horizon, stride, (validation, test))
+    arguments = {k: p.default for k, p in inspect.signature(timeseries).parameters.items()} | arguments
+    settings = _settings(arguments, arguments["series"])
+    rows, faults = _read(arguments["path"], settings, CsvFormat.of(arguments))
+    windows, wrong = _cut(rows, arguments)
     if faults or wrong:
         return Description(problems=(*faults, *wrong))
-    return Description.of(TargetSpec("real", (), horizon), len(windows.parts[0]), ("numeric",))
+    return Description.of(TargetSpec("real", (), arguments["horizon"]), len(windows.parts[0]), ("numeric",))
 
 
 def _settings(arguments: Mapping[str, Any], series: Any) -> TableSettings:
@@ -189,7 +192,9 @@ def _read(path: str | None, settings: TableSettings, form: CsvFormat) -> tuple[_
     notes = [f"columns that are no numbers are left out: {', '.join(texts)}"] if texts else []
     names = [settings.target, *settings.inputs]
     values = np.stack([columns[name].numbers[order] for name in names], axis=1)
-    return _Series(source.name, settings, values, series, times, [*notes, *_irregular(series, times)]), []
+    return _Series(
+        source.name, settings, values, series, times, order, [*notes, *_irregular(series, times)]
+    ), []
 
 
 def _irregular(series: np.ndarray, times: np.ndarray) -> list[str]:
@@ -207,23 +212,27 @@ def _irregular(series: np.ndarray, times: np.ndarray) -> list[str]:
     ]
 
 
-def _cut(
-    rows: _Series | None, window: int, horizon: int, stride: int, held_out: tuple[float, float]
-) -> tuple[Cut | None, list[Fault]]:
-    """Return the windows, or the faults of their settings."""
+def _cut(rows: _Series | None, arguments: Mapping[str, Any]) -> tuple[Cut | None, list[Fault]]:
+    """Return the windows, or the faults of their settings; arguments as in `timeseries`."""
     import numpy as np
 
-    if faults := list(share_problems(None, *held_out)):
+    _, splitting = settings_of({k: v for k, v in arguments.items() if k != "seed"})
+    held_out = 0.0 if splitting.folds else splitting.validation, splitting.test
+    if faults := [*share_problems(None, *held_out), *splitting.fold_faults()]:
         return None, faults
     if rows is None:
         return None, []
+    window, horizon, stride = (arguments[key] for key in ("window", "horizon", "stride"))
     longest = int(np.bincount(np.unique(rows.series, return_inverse=True)[1]).max())
     if longest < window + horizon:
         message = f"the longest series has {longest} rows; a window of {window} and {horizon} to predict need {window + horizon}."
         return None, [("window", f"{message} Take a smaller one.")]
-    made = cut(rows.series, rows.times, window, horizon, stride, held_out)
-    for part, name, share in zip(made.parts, ("training", "validation", "test"), (1, *held_out), strict=True):
+    folds = (splitting.fold, splitting.folds) if splitting.folds else None
+    made = cut(rows.series, rows.times, window, horizon, stride, held_out, folds, arguments["max_train_size"])
+    shares = (1, splitting.folds or splitting.validation, splitting.test)
+    for part, name, share in zip(made.parts, ("training", "validation", "test"), shares, strict=True):
         if share and not len(part):
-            message = f"the {name} part has no window whose {horizon} values to predict lie in its time. Take other shares, or a smaller window."
+            way_out = "Take fewer folds" if folds else "Take other shares"
+            message = f"the {name} part has no window whose {horizon} values to predict lie in its time. {way_out}, or a smaller window."
             return None, [("window", message)]
     return made, []
