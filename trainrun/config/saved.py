@@ -111,6 +111,9 @@ def complete(config: dict[str, Any], origin: str) -> dict[str, Any]:
         raise UserError([Problem(f"{origin}: {p.key}", p.message) for p in faults])
     config["data"] = {**_old_data(config["data"]), **config["data"]}
     # Other keys that an older version did not have take their defaults.
+    name = config["trainer"].get("name")
+    option = option_files.find("trainer", name) if isinstance(name, str) else None
+    config["trainer"] = {**(option.arguments if option else {}), **config["trainer"]}
     return normal_form.without_unread({**plain, **config})
 
 
