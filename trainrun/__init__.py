@@ -17,6 +17,8 @@ __all__ = [
     "RunPath",
     "RunResult",
     "TrainingLength",
+    "TrainrunClassifier",
+    "TrainrunRegressor",
     "build",
     "compose",
     "load",
@@ -29,6 +31,7 @@ __all__ = [
 
 _WHERE = {
     **dict.fromkeys(("RunResult", "build", "compose", "load", "minimize", "run", "sweep"), "trainrun.api"),
+    **dict.fromkeys(("TrainrunClassifier", "TrainrunRegressor"), "trainrun.estimators"),
     "optimizer_state": "trainrun.checkpoint.optimizer_state",
     "register": "trainrun.registry.lookup",
     **dict.fromkeys(

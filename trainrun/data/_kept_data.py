@@ -22,7 +22,7 @@ DIGITS = 16
 
 
 @contextlib.contextmanager
-def kept(value: Any, overrides: Sequence[str]) -> Iterator[list[str]]:
+def kept(value: Any, overrides: Sequence[str], below: Path = FOLDER) -> Iterator[list[str]]:
     """Write data to a file, unless a file has it, and yield the overrides of a run that reads it there.
 
     After an exception a file that was written here is removed.
@@ -30,6 +30,7 @@ def kept(value: Any, overrides: Sequence[str]) -> Iterator[list[str]]:
     Args:
         value: see `_in_memory.understood`.
         overrides: of the run, as typed; those of the data's settings go before what the form of the value determines.
+        below: folder of the file.
 
     Raises:
         UserError: the value is no data, or the overrides choose other data.
@@ -41,15 +42,15 @@ def kept(value: Any, overrides: Sequence[str]) -> Iterator[list[str]]:
         raise UserError(Problem("data", message))
     data = _in_memory.understood(value)
     kind = "feather" if data.table is not None else "npz"
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=FOLDER, prefix=".new_")
+    below.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=below, prefix=".new_")
     os.close(handle)
     new = Path(name)
     try:
         _write(data, new)
         with new.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()[:DIGITS]
-        path = FOLDER / digest / f"{'dataframe' if kind == 'feather' else 'arrays'}.{kind}"
+        path = below / digest / f"{'dataframe' if kind == 'feather' else 'arrays'}.{kind}"
         is_new = not path.exists()
         if is_new:
             path.parent.mkdir(exist_ok=True)
@@ -67,7 +68,7 @@ def kept(value: Any, overrides: Sequence[str]) -> Iterator[list[str]]:
         if is_new:
             path.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # others' files are there
-                for folder in (path.parent, FOLDER, FOLDER.parent):
+                for folder in (path.parent, below, below.parent):
                     folder.rmdir()
         raise
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,7 @@ def warn(unknown: Mapping[str, int], missing: Mapping[str, int]) -> None:
 
 
 def open_rows(
-    data: str | pd.DataFrame | Mapping[str, Any],
+    data: str | os.PathLike[str] | pd.DataFrame | Mapping[str, Any],
     fitted: Preprocessor | None = None,
     form: CsvFormat | None = None,
 ) -> TableSource:
@@ -76,7 +77,7 @@ def open_rows(
     Raises:
         UserError: the file cannot be read, or lacks columns of the model.
     """
-    if not isinstance(data, str):
+    if not isinstance(data, str | os.PathLike):
         value = _in_memory.understood(data)
         if value.table is None:
             raise UserError(
@@ -85,7 +86,7 @@ def open_rows(
         return MemorySource("data", value.table)
     forms = [form or CsvFormat()] if form or fitted is None else _stored_forms(fitted)
     for form in forms:
-        source, faults = _open_table.by_ending((data, None, None), form)
+        source, faults = _open_table.by_ending((os.fspath(data), None, None), form)
         if fitted is not None and not faults:
             faults = _table_stored.header_faults(source.header, fitted)
         if not faults:

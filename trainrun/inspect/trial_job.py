@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import gc
-import logging
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-import tensorflow as tf
 
 from trainrun.compat import keras_private
+from trainrun.util import retracing
 
 
 @contextmanager
@@ -23,14 +22,10 @@ def aside() -> Iterator[None]:
     """
     counters = keras_private.name_counters()
     names, python, numpy = dict(counters), random.getstate(), np.random.get_state()
-    logger = tf.get_logger()
-    level = logger.level
-    # For "… triggered tf.function retracing": each trial must compile.
-    logger.setLevel(logging.ERROR)
     try:
-        yield
+        with retracing.unannounced():
+            yield
     finally:
-        logger.setLevel(level)
         counters.clear()
         counters.update(names)
         random.setstate(python)

@@ -43,34 +43,79 @@ def of_npz(
     Raises:
         UserError: the file cannot be read, or its arrays do not fit the model; the rows before the fault were yielded.
     """
-    import pyarrow as pa
-
     try:
         with zipfile.ZipFile(path) as archive, contextlib.ExitStack() as stack:
             present = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
-            names = _names(raw, fitted, present, keep)
-            missing = [name for name in (*names.values(), *keep) if name not in present]
-            if missing:
-                raise UserError([
-                    Problem("input", f"{path} has no array {name!r}.{did_you_mean(name, present)} It has {', '.join(present)}.")
-                    for name in missing
-                ])  # fmt: skip
 
             def stream(name: str) -> _npz_file.Stream:
                 return _npz_file.Stream(stack.enter_context(archive.open(f"{name}.npy")))
 
-            arrays = {tensor: stream(name) for tensor, name in names.items()}
-            kept = {name: stream(name) for name in keep}
-            _check_shapes(raw, names, arrays, kept)
-            count = next(iter(arrays.values())).shape[0]
-            for at in range(0, count, size):
-                rows = min(size, count - at)
-                table = pa.table({name: pa.array(array.take(rows)) for name, array in kept.items()})
-                block = {name: array.take(rows) for name, array in arrays.items()}
-                yield _output(raw, call, block), TableRows({}, rows, {}, {}, table)
+            yield from _blocks(raw, call, fitted, present, stream, keep, size, path)
     except _npz_file.DAMAGED as error:
         text = f"{path} cannot be read as arrays: {_npz_file.first_line(error)}"
         raise UserError(Problem("input", text)) from error
+
+
+def of_arrays(
+    raw: keras.Model,
+    call: Call,
+    fitted: Preprocessor,
+    arrays: Mapping[str, Any],
+    keep: Sequence[str],
+    size: int,
+) -> Iterator[tuple[Any, TableRows]]:
+    """Yield the model's output for arrays in memory, some rows at a time, with the arrays that are carried through.
+
+    Args:
+        raw, call, fitted, keep, size: as in `of_npz`.
+        arrays: by name.
+
+    Raises:
+        UserError: the arrays do not fit the model.
+    """
+    return _blocks(raw, call, fitted, list(arrays), lambda name: _InMemory(arrays[name]), keep, size, "data")
+
+
+class _InMemory:
+    """An array, read as `_npz_file.Stream` is."""
+
+    def __init__(self, array: Any) -> None:
+        self._array, self._at = np.asarray(array), 0
+        self.shape = self._array.shape
+
+    def take(self, count: int) -> np.ndarray:
+        self._at += count
+        return self._array[self._at - count : self._at]
+
+
+def _blocks(
+    raw: keras.Model,
+    call: Call,
+    fitted: Preprocessor,
+    present: Sequence[str],
+    stream: Callable[[str], _npz_file.Stream | _InMemory],
+    keep: Sequence[str],
+    size: int,
+    origin: str,
+) -> Iterator[tuple[Any, TableRows]]:
+    import pyarrow as pa
+
+    names = _names(raw, fitted, present, keep)
+    missing = [name for name in (*names.values(), *keep) if name not in present]
+    if missing:
+        raise UserError([
+            Problem("input", f"{origin} has no array {name!r}.{did_you_mean(name, present)} It has {', '.join(present)}.")
+            for name in missing
+        ])  # fmt: skip
+    arrays = {tensor: stream(name) for tensor, name in names.items()}
+    kept = {name: stream(name) for name in keep}
+    _check_shapes(raw, names, arrays, kept)
+    count = next(iter(arrays.values())).shape[0]
+    for at in range(0, count, size):
+        rows = min(size, count - at)
+        table = pa.table({name: pa.array(array.take(rows)) for name, array in kept.items()})
+        block = {name: array.take(rows) for name, array in arrays.items()}
+        yield _output(raw, call, block), TableRows({}, rows, {}, {}, table)
 
 
 def of_images(
@@ -136,8 +181,8 @@ def _names(
 def _check_shapes(
     raw: keras.Model,
     names: Mapping[str, str],
-    arrays: Mapping[str, _npz_file.Stream],
-    kept: Mapping[str, _npz_file.Stream],
+    arrays: Mapping[str, _npz_file.Stream | _InMemory],
+    kept: Mapping[str, _npz_file.Stream | _InMemory],
 ) -> None:
     problems = []
     count = next(iter(arrays.values())).shape[0] if all(a.shape for a in arrays.values()) else 0

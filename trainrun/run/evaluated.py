@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -130,7 +131,7 @@ def table(
         second,
         **about,
         run=str(run_dir),
-        source=data if isinstance(data, str) else type(data).__name__,
+        source=str(data) if isinstance(data, str | os.PathLike) else type(data).__name__,
         by=by,
         left_out=labelled.left_out,
         missing=labelled.rows.missing,

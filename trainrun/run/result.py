@@ -15,7 +15,7 @@ from trainrun.errors import Problem, UserError
 from trainrun.model import export_formats
 from trainrun.tracking import find, origin, status, summary
 from trainrun.ui import console
-from trainrun.util import imports
+from trainrun.util import imports, retracing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,8 +103,8 @@ class RunResult:
         """Return predictions for raw rows: `prediction`, and of classes the probability of each.
 
         Args:
-            data: the path of a CSV, Parquet or Feather file, a DataFrame, or arrays by column.
-            keep: its columns to carry through.
+            data: the path of a file as `trainrun predict` takes it, a DataFrame, arrays by column, or the arrays that the model takes.
+            keep: its columns or arrays to carry through.
 
         Raises:
             UserError: the run has no model, or the rows do not fit it.
@@ -122,6 +122,7 @@ class RunResult:
         index = data.index if isinstance(data, pd.DataFrame) else None
         return pd.DataFrame({**columns, **predictions.columns()}, index=index)
 
+    @retracing.unannounced()
     def evaluate(self, data: Any = None, by: str | None = None, against: RunResult | None = None) -> Scores:
         """Return loss and every metric of the run with bootstrap intervals.
 
@@ -158,6 +159,7 @@ class RunResult:
         other = None if against is None else (str(against.run_dir), against.saved)
         return evaluated.table(saved_model, self.config, self.run_dir, data, by, other, train)
 
+    @retracing.unannounced()
     def export(
         self,
         format: str,
@@ -256,7 +258,7 @@ class RunResult:
         return contextlib.nullcontext() if folder is None else contextlib.chdir(folder)
 
     def __repr__(self) -> str:
-        return f"<run {self.run_dir.name} {self.status}: {self._figures()}>"
+        return f"<run {find.name_of(self.run_dir)} {self.status}: {self._figures()}>"
 
     def _figures(self) -> str:
         ranked = sorted(self.metrics, key=lambda k: (not k.startswith("test_"), not k.startswith("val_")))
@@ -272,6 +274,6 @@ class RunResult:
 
         overrides = " ".join(self.summary.get("overrides") or [])
         return (
-            f"<p><b>{html.escape(self.run_dir.name)}</b> {self.status}<br><code>{html.escape(overrides)}</code></p>"
+            f"<p><b>{html.escape(find.name_of(self.run_dir))}</b> {self.status}<br><code>{html.escape(overrides)}</code></p>"
             f"<table>{line('th', [*result_table.COLUMNS])}{''.join(line('td', row) for row in rows)}</table>"
         )

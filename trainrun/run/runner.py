@@ -19,7 +19,7 @@ from trainrun.run.result import RunResult
 from trainrun.tracking import lease, origin
 from trainrun.ui import console
 from trainrun.ui.status import status
-from trainrun.util import imports
+from trainrun.util import imports, retracing
 
 if TYPE_CHECKING:
     from trainrun.checkpoint.resume_point import Resume
@@ -59,6 +59,7 @@ def run(
         return _train(config, run_dir, overrides, command, resume, context)
 
 
+@retracing.unannounced()
 def _train(
     config: Mapping[str, Any],
     run_dir: Path,

@@ -7,11 +7,12 @@ predictions.columns()                             # {"prediction": […], "proba
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -20,13 +21,11 @@ import tensorflow as tf
 from trainrun.data import scoring, table_rows
 from trainrun.data._csv_format import CsvFormat
 from trainrun.data.preprocessor import Preprocessor
+from trainrun.errors import Problem, UserError
 from trainrun.model import fitted_record, front, inspected_file
 from trainrun.model.source_file import MODEL
 from trainrun.run import array_blocks
 from trainrun.util import background
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # Rows that are predicted at once: of raw arrays and images, and of a table. The last digits of a prediction may depend on it.
 BATCH, BLOCK = 1024, 8192
@@ -88,21 +87,27 @@ class SavedModel:
         raw = inspected_file.load(path, "model")
         return cls(front.on_arrays(raw), raw, fitted)
 
-    def predict(self, data: str | pd.DataFrame | Mapping[str, Any], **options: Any) -> Predictions:
-        """Return predictions for a table.
+    def predict(self, data: Any, **options: Any) -> Predictions:
+        """Return predictions for a table, or for raw arrays if the model takes such.
 
         Args:
-            data: the path of a CSV, Parquet or Feather file, a DataFrame, or arrays by column.
+            data: the path of a file (`blocks_of_file`), a DataFrame, arrays by name, or the only input's array.
             options: how a CSV file is written, as in `data.csv.csv` (`delimiter`, `decimal` …), by default as that of the training;
-                `further`: names of other columns that are wanted.
+                `further`: names of other columns or arrays that are wanted.
 
         Raises:
-            UserError: the model takes arrays, columns are lacking, or a value is no number.
+            UserError: columns or arrays are lacking, or a value is no number.
         """
         further = options.pop("further", ())
-        form = CsvFormat.of(options) if options else None
-        source = table_rows.open_rows(data, self.fitted, form)
-        return self._of_rows(table_rows.read(source, self.fitted, further))
+        if self.fitted.table or hasattr(data, "columns"):
+            form = CsvFormat.of(options) if options else None
+            source = table_rows.open_rows(data, self.fitted, form)
+            return self._of_rows(table_rows.read(source, self.fitted, further))
+        if isinstance(data, str | os.PathLike):
+            return _joined([*self.blocks_of_file(str(data), further)])
+        arrays = data if isinstance(data, Mapping) else {self.raw.inputs[0].name: data}
+        blocks = array_blocks.of_arrays(self.raw, self._compiled_raw, self.fitted, arrays, further, BATCH)
+        return _joined([Predictions(output, self.fitted, rows) for output, rows in blocks])
 
     def blocks(self, source: table_rows.TableSource, further: Sequence[str] = ()) -> Iterator[Predictions]:
         """Yield predictions for a table, some rows at a time; see `table_rows.blocks`.
@@ -161,6 +166,18 @@ class SavedModel:
         return tf.function(
             lambda x: self.raw(x, training=False), input_signature=[rows], autograph=False
         ).get_concrete_function()
+
+
+def _joined(blocks: Sequence[Predictions]) -> Predictions:
+    """Return the predictions of blocks of arrays or images as one."""
+    import pyarrow as pa
+
+    if not blocks:
+        raise UserError(Problem("data", "there are no rows to predict."))
+    output = tf.nest.map_structure(lambda *of_one: np.concatenate(of_one), *(b.output for b in blocks))
+    further = pa.concat_tables([b.rows.further for b in blocks])
+    rows = table_rows.TableRows({}, sum(b.rows.count for b in blocks), {}, {}, further)
+    return Predictions(output, blocks[0].fitted, rows)
 
 
 def _side_by_side(output: np.ndarray | Mapping[str, np.ndarray]) -> np.ndarray:

@@ -76,7 +76,9 @@ def sweep(word: str, outputs: str | Path = OUTPUTS) -> Path:
     if (folder := sweep_named(word, outputs)) is not None:
         return folder
     folders = sorted(sweeps(outputs))
-    if word == LATEST and folders:
+    if word == LATEST:
+        if not folders:
+            raise UserError(f"there is no sweep below {outputs}/ yet.")
         return max(
             folders,
             key=lambda f: max(map(_began, (f, *(p.parent for p in f.glob(f"*/{JOURNAL}"))))),
