@@ -13,17 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils import check_array, check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    _check_feature_names,
-    _check_n_features,
-    _check_sample_weight,
-    _check_y,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from trainrun import api
 from trainrun.config import override_text
@@ -35,8 +30,6 @@ from trainrun.run.pickled_model import PickledModel
 from trainrun.ui import console
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from trainrun.run.saved_model import Predictions
 
 # Unless the user's overrides set them. All rows are trained on: the caller holds out what it judges by.
@@ -99,23 +92,26 @@ class _Estimator(BaseEstimator):
             TrainingError: training failed.
         """
         if _is_frame(X):
-            _check_feature_names(self, X, reset=True)
-            _check_n_features(self, X, reset=True)
-            y = _check_y(y, multi_output=False, y_numeric=self._task == "regression", estimator=self)
-            check_consistent_length(X, y)
+            validate_data(self, X, skip_check_array=True)
+            y = check_array(column_or_1d(y, warn=True), ensure_2d=False, dtype=None)
         else:
             X, y = validate_data(
                 self, X, y, allow_nd=True, multi_output=True, y_numeric=self._task == "regression"
             )
         counted = y
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+            sample_weight = check_array(
+                sample_weight, ensure_2d=False, ensure_non_negative=True, input_name="sample_weight"
+            )
             counted = y[sample_weight > 0]
+            if not len(counted):
+                raise ValueError("Sample weights must contain at least one non-zero number.")
+        check_consistent_length(X, y, sample_weight)
         self._columns = [str(name) for name in X.columns] if _is_frame(X) else None
         settings = [f"data.task={self._task}"]
         labels = self._labels(y, counted)
         if self._columns is not None:
-            data = _frame(X)
+            data = X if isinstance(X, pd.DataFrame) else pa.table(X).to_pandas()
             for key, values in (("target", labels), ("weight", sample_weight)):
                 if values is not None:
                     name = key
@@ -161,13 +157,10 @@ class _Estimator(BaseEstimator):
         """
         check_is_fitted(self)
         if _is_frame(X) and self._columns is not None:
-            _check_feature_names(self, X, reset=False)
-            _check_n_features(self, X, reset=False)
+            validate_data(self, X, reset=False, skip_check_array=True)
         else:
             X = validate_data(self, X, reset=False, allow_nd=True)
             if self._columns is not None:
-                import pandas as pd
-
                 X = pd.DataFrame(X, columns=self._columns)
         try:
             predictions = self._fitted.loaded.predict(X)
@@ -286,13 +279,6 @@ class TrainrunRegressor(RegressorMixin, _Estimator):
 
 def _is_frame(X: Any) -> bool:
     return hasattr(X, "columns") and hasattr(X, "__arrow_c_stream__")
-
-
-def _frame(X: Any) -> pd.DataFrame:
-    import pandas as pd
-    import pyarrow as pa
-
-    return X if isinstance(X, pd.DataFrame) else pa.table(X).to_pandas()
 
 
 @contextlib.contextmanager
