@@ -21,8 +21,8 @@ HEAVY = {"tensorflow", "keras", "mlflow", "pandas", "pyarrow", "matplotlib", "sk
 # A package imports only what stands on a lower line. On the last line errors are redacted by util, whose readers of
 # files raise them; no circle of modules comes of it.
 LAYERS = (
-    ("__main__", "estimators"),
-    ("cli",),
+    ("__main__",),
+    ("cli", "estimators", "verbs"),
     ("commands", "api"),
     ("after",),
     ("hydra_bridge",),

@@ -20,18 +20,30 @@ __all__ = [
     "TrainrunClassifier",
     "TrainrunRegressor",
     "build",
+    "compare",
     "compose",
+    "gc",
     "load",
     "minimize",
     "optimizer_state",
     "register",
+    "report",
+    "reproduce",
+    "resume",
+    "rm",
     "run",
+    "runs",
     "sweep",
+    "top",
+    "why",
 ]
 
 _WHERE = {
     **dict.fromkeys(("RunResult", "build", "compose", "load", "minimize", "run", "sweep"), "trainrun.api"),
     **dict.fromkeys(("TrainrunClassifier", "TrainrunRegressor"), "trainrun.estimators"),
+    **dict.fromkeys(
+        ("compare", "gc", "report", "reproduce", "resume", "rm", "runs", "top", "why"), "trainrun.verbs"
+    ),
     "optimizer_state": "trainrun.checkpoint.optimizer_state",
     "register": "trainrun.registry.lookup",
     **dict.fromkeys(

@@ -57,6 +57,7 @@ def run(
     Raises:
         UserError: the input is wrong.
         TrainingError: training failed.
+        Interrupted: SIGINT or SIGTERM, a `KeyboardInterrupt`; `trainrun.resume` goes on.
 
     Example:
         >>> result = trainrun.run(["data=iris", "trainer.epochs=30"])
@@ -108,16 +109,20 @@ def sweep(overrides: Sequence[str]) -> SweepResult:
 
     Raises:
         UserError: the input is wrong; nothing was trained.
+        Interrupted: SIGINT or SIGTERM, a `KeyboardInterrupt`; what was trained is in the sweep's directory.
 
     Example:
         >>> sweep = trainrun.sweep(["data=iris", "optimizer.learning_rate=1e-3,1e-2"])
         >>> sweep.frame, sweep.best.metrics["val_accuracy"]
     """
     from trainrun.hydra_bridge import main
-    from trainrun.util import grants
+    from trainrun.util import grants, interrupt
 
     with grants.of_command_line(overrides):
-        return main.sweep(list(overrides))
+        result = main.sweep(list(overrides))
+    if result.signal is not None:
+        raise interrupt.Interrupted(result.signal)
+    return result
 
 
 def load(run: str | Path = "last", outputs: str | Path = "outputs") -> RunResult:

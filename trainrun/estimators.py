@@ -238,7 +238,8 @@ class TrainrunClassifier(ClassifierMixin, _Estimator):
         Args:
             X: as in `fit`.
         """
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
 
 
 class TrainrunRegressor(RegressorMixin, _Estimator):

@@ -26,14 +26,22 @@ DELIVERY_TIMEOUT_S = 5.0
 class Removed:
     """What has been done.
 
+    Args:
+        plan: of it.
+
     Attributes:
         paths: that are gone.
         failures: path -> why it is not.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, plan: Plan):
+        self.plan = plan
         self.paths: list[Path] = []
         self.failures: dict[Path, str] = {}
+
+    def __repr__(self) -> str:
+        names = ", ".join(str(r.path) for r in self.plan.removals) or "nothing"
+        return f"<removed {len(self.paths)} of {len(self.plan.removals)}: {names}>"
 
 
 def carry_out(plan: Plan, at_trackers: bool = False) -> Removed:
@@ -43,7 +51,7 @@ def carry_out(plan: Plan, at_trackers: bool = False) -> Removed:
         plan: see `clean.named` and `clean.old`.
         at_trackers: whether a run's records and files at its trackers go, too. A run whose tracker fails stays.
     """
-    done = Removed()
+    done = Removed(plan)
     for removal in plan.removals:
         try:
             _remove(removal, plan.outputs, at_trackers)

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from trainrun.commands._parser import RUN, Parser, number
 from trainrun.ui import console
 
-PORT = 5001
-
 
 def main(argv: Sequence[str]) -> int:
     """Serve."""
@@ -22,7 +20,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--port",
         type=number(int, lambda value: 0 <= value < 65536, "a port below 65536"),
-        default=PORT,
+        default=5001,
         help="default: %(default)s; 0: a free one, which is printed",
     )
     parser.add_argument(
@@ -32,14 +30,10 @@ def main(argv: Sequence[str]) -> int:
     from trainrun.sweep import named_run
 
     run_dir = named_run.run(options.run)
-    from trainrun.after import serve
+    from trainrun.run.result import RunResult
 
     def ready(address: str, example: str) -> None:
-        if options.json:
-            console.say(json.dumps({"run": str(run_dir), "address": address, "example": example}))
-            return
-        console.say(f"{run_dir.name} is served at {address}/invocations; Ctrl-C ends it. A row of its data:")
-        console.say(example)
+        console.say(json.dumps({"run": str(run_dir), "address": address, "example": example}))
 
-    serve.serve(run_dir, options.port, ready)
+    RunResult.read(run_dir).serve(options.port, ready if options.json else None)
     return 0

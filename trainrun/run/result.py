@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -229,6 +229,20 @@ class RunResult:
         return registered.register(
             self, name, alias, if_better, lambda run_id: type(self).read(find.run(run_id, outputs))
         )
+
+    def serve(self, port: int = 5001, ready: Callable[[str, str], None] | None = None) -> None:
+        """Answer requests for predictions by MLflow's scoring server on this machine, until Ctrl-C.
+
+        Args:
+            port: on 127.0.0.1; 0: a free one.
+            ready: is called with the server's address and a command that asks for a prediction; None: they are printed.
+
+        Raises:
+            UserError: the run has no model, or the port is in use.
+        """
+        from trainrun.run import served
+
+        served.serve(self, port, ready)
 
     def data(self, strict: bool = False) -> Dataset:
         """Load the run's data; `train`, `validation` and `test` have `x`, `y` and `weight`.

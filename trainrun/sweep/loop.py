@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 POLL_INTERVAL_S = 0.2  # to wait for a trial's end before the table is drawn again
 
 
-@dataclass
+@dataclass(repr=False)
 class SweepResult:
     """The result of a sweep.
 
@@ -57,6 +58,14 @@ class SweepResult:
         """The best trial by the objective; None if none is ranked."""
         winners = [] if self.objective is None else best.of(self.trials, self.objective)
         return RunResult.read(winners[0].run_dir) if winners else None
+
+    def __repr__(self) -> str:
+        winner = self.best
+        return f"<sweep {self.sweep_dir.name}: {len(self.trials)} trials, best {winner!r}>"
+
+    def _repr_html_(self) -> str:
+        """Return the table of the trials, for a notebook."""
+        return f"<p>{html.escape(repr(self))}</p>{self.frame.to_html()}"
 
     @property
     def exit_code(self) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,8 +21,8 @@ def stopping_signals() -> tuple[signal.Signals, ...]:
     return (signal.SIGINT, signal.SIGTERM, *hung_up)
 
 
-class Interrupted(BaseException):
-    """A signal asked the run to stop.
+class Interrupted(KeyboardInterrupt):
+    """A signal asked the run to stop; for other code an ordinary Ctrl-C.
 
     Args:
         signum: its number; the exit code is 128 + it.
@@ -80,19 +82,21 @@ class StopRequest:
     def on_signals(self, further: Sequence[str] = (), grace: float = GRACE) -> Iterator[None]:
         """Raise `Interrupted` inside the `with` on the first SIGINT or SIGTERM; a second SIGINT ends at once.
 
+        What ends is the process; at a prompt of Python, as in a notebook, it is only what is running.
+
         Only the main thread may set handlers; in another thread nothing is done.
 
         Args:
             further: names of other signals to treat alike, such as ``SIGUSR1``, which Slurm sends before a job's
                 time limit.
-            grace: seconds that `between_steps` may take; then the process ends whatever it is doing.
+            grace: seconds that `between_steps` may take; then it ends whatever it is doing.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
         def stop(signum: int, frame: FrameType | None) -> None:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler if _at_prompt() else signal.SIG_DFL)
             if self.pending is not None and not self._between_steps:
                 return  # it has been raised already
             self.ask(Interrupted(signum))
@@ -141,4 +145,11 @@ class StopRequest:
         self._error(
             f"{signal.Signals(stop.signum).name}: the step did not end within {grace:g} s; ended in its middle"
         )
-        os._exit(stop.exit_code)
+        if _at_prompt():
+            _thread.interrupt_main()
+        else:
+            os._exit(stop.exit_code)
+
+
+def _at_prompt() -> bool:
+    return hasattr(sys, "ps1")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
+import threading
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -47,7 +49,23 @@ def serve(
             application = scoring_server.init(mlflow.pyfunc.load_model(str(folder)))
         server = uvicorn.Server(uvicorn.Config(application, log_level="warning"))
         ready(f"http://{HOST}:{listener.getsockname()[1]}", folder)
+        _run(server, listener)
+
+
+def _run(server: Any, listener: socket.socket) -> None:
+    """Run a server of uvicorn until it is interrupted; in a thread where an event loop is running, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
         server.run(sockets=[listener])
+        return
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    try:
+        thread.join()
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def _listening(port: int) -> socket.socket:

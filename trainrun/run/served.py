@@ -9,16 +9,19 @@ import shlex
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainrun.config import plugins
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import UserError
 from trainrun.model import fitted_record
 from trainrun.model.source_file import MODEL
-from trainrun.run.result import RunResult
 from trainrun.tracking import journal, status
 from trainrun.tracking.mlflow import serving, signatures
+from trainrun.ui import console
+
+if TYPE_CHECKING:
+    from trainrun.run.result import RunResult
 
 # Numbers of a row of arrays that a command line holds.
 SHORT = 200
@@ -27,22 +30,30 @@ LOOKED_AT = 100
 ROW = "row.json"
 
 
-def serve(run_dir: Path, port: int, ready: Callable[[str, str], None]) -> None:
+def serve(run: RunResult, port: int, ready: Callable[[str, str], None] | None = None) -> None:
     """Answer requests for predictions until SIGINT or SIGTERM.
 
     Args:
-        run_dir: the run's directory.
+        run: with the model.
         port: on the loopback interface; 0: a free one.
-        ready: is called with the server's address and a command that asks for a prediction.
+        ready: is called with the server's address and a command that asks for a prediction; None: they are printed.
 
     Raises:
         UserError: the run has no model, or the port is in use.
     """
-    run, about, fitted = RunResult.read(run_dir), _about(run_dir), fitted_record.require(run_dir / MODEL)
+    run_dir, about = run.run_dir, _about(run.run_dir)
+    fitted = fitted_record.require(run_dir / MODEL)
     with tempfile.TemporaryDirectory(prefix="trainrun-") as folder:
 
         def listening(address: str, model_folder: Path) -> None:
-            ready(address, example(run, fitted, address, model_folder, Path(folder)))
+            command = example(run, fitted, address, model_folder, Path(folder))
+            if ready is not None:
+                ready(address, command)
+                return
+            console.say(
+                f"{run_dir.name} is served at {address}/invocations; Ctrl-C ends it. A row of its data:"
+            )
+            console.say(command)
 
         with run.workplace():
             plugins.load(run.config.get("plugins") or [])
