@@ -97,6 +97,10 @@ class UserError(Exception):
         self.problems: list[Problem] = list(dict.fromkeys(shown))
         super().__init__("\n".join(map(str, self.problems)))
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows: IPython asks for it."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class TrainingError(Exception):
     """Training began and failed for a reason that the user should read without our stack: exit code 1."""

@@ -103,10 +103,13 @@ class _Estimator(BaseEstimator):
             sample_weight = check_array(
                 sample_weight, ensure_2d=False, ensure_non_negative=True, input_name="sample_weight"
             )
+            check_consistent_length(X, sample_weight)
+            if sample_weight.ndim != 1:
+                raise ValueError("Sample weights must be one for each row.")
             counted = y[sample_weight > 0]
             if not len(counted):
                 raise ValueError("Sample weights must contain at least one non-zero number.")
-        check_consistent_length(X, y, sample_weight)
+        check_consistent_length(X, y)
         self._columns = [str(name) for name in X.columns] if _is_frame(X) else None
         settings = [f"data.task={self._task}"]
         labels = self._labels(y, counted)

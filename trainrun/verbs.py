@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.errors import UserError
+from trainrun.registry import log_columns
 from trainrun.run.result import RunResult
 from trainrun.sweep import named_run
 from trainrun.tracking import find, status
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from trainrun.sweep.loop import SweepResult
 
     Run = RunResult | str | Path
+
+# Columns of `runs` that are always there.
+FIRST = ("status", "started", "epochs")
 
 
 def compare(*runs: Run, outputs: str | Path = find.OUTPUTS) -> Comparison:
@@ -76,7 +80,7 @@ def runs(
     Args:
         where: a condition: ``val_auc > 0.9 and data=csv``.
         sort: a metric, whose best value comes first; another name ascending; ``-`` before it reverses. None: the newest first.
-        columns: metrics, keys of the config, ``status``, ``started`` …; None: those in which the runs differ.
+        columns: metrics, keys of the config, ``status``, ``seconds.total`` …; None: settings and metrics in which the runs differ.
         sweep: only the trials of this one: its directory, name, or ``last``.
         outputs: where runs are.
 
@@ -95,8 +99,15 @@ def runs(
     table = pd.DataFrame([r.facts for r in chosen]).set_index("run") if chosen else pd.DataFrame()
     if columns is not None:
         return table[[*columns]] if chosen else table
-    differing = [name for name in table if name == "status" or table[name].astype(str).nunique() > 1]
-    return table[differing]
+    figures = {*log_columns.SUMMARY_NUMBERS} - {"epochs"}
+    differing = [
+        name
+        for name in table
+        if name not in FIRST
+        and name.partition(".")[0] not in figures
+        and table[name].astype(str).nunique() > 1
+    ]
+    return table[[*(name for name in FIRST if name in table), *differing]]
 
 
 def report(run: Run | SweepResult, output: str | Path | None = None) -> Path:

@@ -58,15 +58,8 @@ def show(summary: Mapping[str, Any], run_dir: str | Path) -> None:
         console.table("", *filled(COLUMNS, table), marked(table, name))
         console.say()
         if name is not None:
-            top = summary["best"][name]
-            end = f"; {text}" if (text := model_epoch(summary, top)) else ""
-            console.pieces(
-                [
-                    ("best epoch  ", "dim"),
-                    (f"{top['epoch']}", "bold green"),
-                    (f" of {summary['epochs']}, {name} {number(top['value'])}{end}", ""),
-                ]
-            )
+            epoch, rest = best_epoch(summary, name)
+            console.pieces([("best epoch  ", "dim"), (epoch, "bold green"), (rest, "")])
     seconds = summary["seconds"]
     speed = summary.get("examples_per_second")
     rate = f", {speed:,.0f} examples a second" if speed else ""
@@ -75,6 +68,18 @@ def show(summary: Mapping[str, Any], run_dir: str | Path) -> None:
     identity = summary.get(summaries.IDENTITY)
     if identity:
         _line("tracking", f"run {identity['run_id']} in {_short_uri(identity['tracking_uri'])}")
+
+
+def best_epoch(summary: Mapping[str, Any], name: str) -> tuple[str, str]:
+    """Return the best epoch of a metric, and the rest of the sentence: its value, and which epoch's weights are the model.
+
+    Args:
+        summary: the content of `summary.json`.
+        name: of the metric.
+    """
+    top = summary["best"][name]
+    end = f"; {text}" if (text := model_epoch(summary, top)) else ""
+    return str(top["epoch"]), f" of {summary['epochs']}, {name} {number(top['value'])}{end}"
 
 
 def model_epoch(summary: Mapping[str, Any], top: Mapping[str, Any]) -> str:

@@ -280,14 +280,18 @@ class RunResult:
 
     def _repr_html_(self) -> str:
         """Return what the report begins with, for a notebook."""
-        rows = result_table.rows({"metrics": self.metrics, "best": self.summary.get("best")})
-        kept = [i for i in range(len(result_table.COLUMNS)) if i == 0 or any(row[i] for row in rows)]
 
         def line(tag: str, cells: list[str]) -> str:
-            return "<tr>" + "".join(f"<{tag}>{html.escape(cells[i])}</{tag}>" for i in kept) + "</tr>"
+            return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 
+        columns, rows = result_table.filled(
+            result_table.COLUMNS,
+            result_table.rows({"metrics": self.metrics, "best": self.summary.get("best")}),
+        )
+        name = summary.monitored(self.summary)
+        best = "" if name is None else "best epoch " + "".join(result_table.best_epoch(self.summary, name))
         overrides = " ".join(self.summary.get("overrides") or [])
         return (
             f"<p><b>{html.escape(find.name_of(self.run_dir))}</b> {self.status}<br><code>{html.escape(overrides)}</code></p>"
-            f"<table>{line('th', [*result_table.COLUMNS])}{''.join(line('td', row) for row in rows)}</table>"
+            f"<table>{line('th', columns)}{''.join(line('td', row) for row in rows)}</table><p>{html.escape(best)}</p>"
         )

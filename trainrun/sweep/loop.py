@@ -60,8 +60,7 @@ class SweepResult:
         return RunResult.read(winners[0].run_dir) if winners else None
 
     def __repr__(self) -> str:
-        winner = self.best
-        return f"<sweep {self.sweep_dir.name}: {len(self.trials)} trials, best {winner!r}>"
+        return f"<sweep {self.sweep_dir.name}: {len(self.trials)} trials, best {self.best!r}>"
 
     def _repr_html_(self) -> str:
         """Return the table of the trials, for a notebook."""
