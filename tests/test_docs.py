@@ -137,7 +137,7 @@ def test_shown_output_is_printed(command, output, capsys):
     assert printed == [line.rstrip() for line in output.splitlines()]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
 def test_python_example_runs(page):
     examples = re.findall(r"```python\n(.*?)```", PAGES[page], re.DOTALL)
     assert examples
