@@ -236,13 +236,13 @@ class TrainrunClassifier(ClassifierMixin, _Estimator):
         return np.column_stack([columns[f"probability_{name}"] for name in self._names]).astype("float64")
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the most probable label of each row.
+        """Return the label of each row: the most probable one, of two by the run's decision threshold.
 
         Args:
             X: as in `fit`.
         """
-        probabilities = self.predict_proba(X)
-        return self.classes_[probabilities.argmax(axis=1)]
+        names = self._predictions(X).columns()["prediction"]
+        return self.classes_[pd.Index(self._names).get_indexer(names)]
 
 
 class TrainrunRegressor(RegressorMixin, _Estimator):
