@@ -9,7 +9,8 @@ from PIL import Image
 
 import trainrun
 from trainrun.data.preprocessor import Preprocessor
-from trainrun.model import front, functional, mlp
+from trainrun.model import front, functional, mlp, saving
+from trainrun.tracking.mlflow.model_files import write_model
 
 RNG = np.random.default_rng(1)
 TEXTS = [f"Some {RNG.choice(['good', 'bad'])} film, number {i % 7}!" for i in range(40)]
@@ -18,7 +19,7 @@ TEXTS = [f"Some {RNG.choice(['good', 'bad'])} film, number {i % 7}!" for i in ra
 def texts(folder):
     (folder / "t.csv").write_text("text,y\n" + "".join(f'"{t}",{i % 2}\n' for i, t in enumerate(TEXTS)))
     data = trainrun.build("data", "text", path=str(folder / "t.csv"), text="text", target="y", split="time")
-    return data, np.array(TEXTS[:24], dtype=object)[:, None]
+    return data, np.array(TEXTS[:24], dtype=object)
 
 
 def images(folder):
@@ -34,7 +35,7 @@ def arrays(folder):
     x = {
         "picture": RNG.integers(0, 256, (30, 4, 5, 3), dtype="uint8"),
         "size": RNG.normal(3, 2, (30, 2)),
-        "ids": RNG.integers(0, 9, (30, 3)),
+        "ids": RNG.integers(0, 9, (30, 3), dtype="int32"),
     }
     np.savez(folder / "a.npz", **x, y=np.arange(30) % 2)
     data = trainrun.build(
@@ -59,12 +60,17 @@ def windows(folder):
 
 @pytest.mark.parametrize("make", [texts, images, arrays, windows])
 def test_raw_data_give_the_predictions_of_the_training_path(inside, make):
+    import mlflow
+
     data, raw = make(inside)
     core = functional.over(mlp.mlp(data.inputs, data.target, None, units=[4], dropout=0.5), data.inputs)
     fitted = Preprocessor.from_json(Preprocessor.of(data).to_json())
-    front.over(core, fitted, "sigmoid").save("model.keras")
+    saving.save(front.over(core, fitted, "sigmoid"), inside / "model.keras", fitted)
     loaded = keras.saving.load_model("model.keras")
+    about = {"inputs": [{"name": s.name, "dtype": s.dtype, "shape": s.shape} for s in data.inputs]}
+    write_model(inside / "logged", inside / "model.keras", about, None)
+    served = mlflow.pyfunc.load_model(str(inside / "logged")).predict(raw)
     raw = raw if isinstance(raw, dict) else keras.ops.convert_to_tensor(raw)
     expected = 1 / (1 + np.exp(-core.predict(data.train.x, verbose=0)))
-    for predicted in (loaded.predict(raw, verbose=0), np.array(loaded(raw))):  # without dropout
+    for predicted in (loaded.predict(raw, verbose=0), np.array(loaded(raw)), served):  # without dropout
         assert predicted == pytest.approx(expected, abs=1e-6)

@@ -82,7 +82,8 @@ def example(run: RunResult, fitted: Preprocessor, address: str, model_folder: Pa
 
         _, split = run.data().held_out()
         raw = raw_examples.of(split.part(slice(1)).x, fitted)
-        values = {name: array.tolist() for name, array in raw.items()}
+        # Texts are a list: see `signatures.of_arrays`.
+        values = {n: (a[:, 0] if a.dtype == object else a).tolist() for n, a in raw.items()}
         body = json.dumps({"inputs": values if len(values) > 1 else next(iter(values.values()))})
     if body.count(",") > SHORT:
         (folder / ROW).write_text(body, encoding="utf-8")

@@ -31,21 +31,25 @@ def of_arrays(about: Mapping[str, Any], fitted: Preprocessor | None) -> ModelSig
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
-    def spec(entry: Mapping[str, Any], dtype: str, name: str | None = None) -> TensorSpec:
-        return TensorSpec(np.dtype(dtype), (-1, *entry["shape"]), name)
+    def spec(entry: Mapping[str, Any], dtype: str, name: str | None = None, shape: Any = None) -> TensorSpec:
+        return TensorSpec(np.dtype(dtype), (-1, *(entry["shape"] if shape is None else shape)), name)
 
-    def raw(entry: Mapping[str, Any]) -> str:
-        if fitted is not None and entry["name"] in fitted.moments:
-            return "float64"
-        scale = 1.0 if fitted is None else fitted.scales.get(entry["name"], 1.0)
-        return "uint8" if scale == 1 / 255 else entry["dtype"]
+    def raw(entry: Mapping[str, Any], name: str | None) -> TensorSpec:
+        step = {} if fitted is None else fitted.steps.get(entry["name"], {})
+        if "vocabulary" in step:
+            return spec(entry, "object", name, ())  # Keras' predict takes texts only as objects in one axis
+        if fitted is not None and ("standardize" in step or entry["name"] in fitted.moments):
+            return spec(entry, "float64", name)
+        scale = step.get("scale", 1.0 if fitted is None else fitted.scales.get(entry["name"], 1.0))
+        any_size = (-1, -1, entry["shape"][-1]) if step.get("resize") else None
+        return spec(entry, "uint8" if scale == 1 / 255 else entry["dtype"], name, any_size)
 
     inputs = about["inputs"]
     named = about.get("named", len(inputs) > 1)
     outputs = [spec(about["output"], about["output"]["dtype"])] if about.get("output") else []
     outputs += [spec(entry, entry["dtype"], name) for name, entry in about.get("outputs", {}).items()]
     return ModelSignature(
-        inputs=Schema([spec(i, raw(i), i["name"] if named else None) for i in inputs]),
+        inputs=Schema([raw(entry, entry["name"] if named else None) for entry in inputs]),
         outputs=Schema(outputs) if outputs else None,
     )
 
