@@ -90,8 +90,13 @@ def reader_folder(inside, monkeypatch):
     (inside / "parts").mkdir()
     for name in ("houses.csv", "parts/a.csv"):
         (inside / name).write_text(f"rooms,city,price\n{rows}\n")
-    films = "\n".join(f"{i % 7},{i % 2},{i % 3 % 2}" for i in range(60))
-    (inside / "films.csv").write_text(f"length,drama,comedy\n{films}\n")
+    films = "\n".join(
+        f"{i % 7},{i % 2},{i % 3 % 2},{'drama;comedy'[: i % 2 * 7 + 5]},{('bad', 'ok', 'good')[i % 3]}"
+        for i in range(60)
+    )
+    (inside / "films.csv").write_text(f"length,drama,comedy,tags,rating\n{films}\n")
+    frauds = "\n".join(f"{i % 7},{'no' if i % 4 else 'yes'}" for i in range(60))
+    (inside / "fraud.csv").write_text(f"amount,fraud\n{frauds}\n")
     customers = "\n".join(f"{i % 7},{'no' if i % 3 else 'yes'},{i * 1.5}" for i in range(100))
     (inside / "customers.csv").write_text(f"visits,churn,spend\n{customers}\n")
     parquet.write_table(csv.read_csv(inside / "houses.csv"), inside / "houses.parquet")

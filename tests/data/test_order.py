@@ -8,7 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from trainrun.data._order import EPOCHS, SPLIT, batches, bits, epoch_order
+from trainrun.data._order import EPOCHS, SPLIT, balanced, batches, bits, epoch_order
+from trainrun.trainer.job import Resampled
 
 
 def philox(key, blocks):
@@ -81,3 +82,18 @@ def test_batches_can_be_entered_at_any_step():
 
 def test_batches_without_shuffling_keep_the_order():
     assert [b.tolist() for b in batches(5, 2, seed=0, epoch=0, shuffle=False)] == [[0, 1], [2, 3], [4]]
+
+
+@pytest.mark.parametrize("resample", ["oversample", "undersample"])
+def test_balanced_epochs_have_as_many_of_each_class_and_differ(resample):
+    labels = np.array([0] * 50 + [1] * 7 + [2] * 20)
+    resampled = Resampled.of(labels, resample)
+    size = {"oversample": 50, "undersample": 7}[resample]
+    epochs = [balanced(3, epoch, *resampled) for epoch in range(4)]
+    for drawn in epochs:
+        assert np.bincount(labels[drawn]).tolist() == [size] * 3
+        for label in range(3):
+            times = np.bincount(drawn, minlength=len(labels))[labels == label]
+            assert times.max() - times.min() <= 1
+    assert len({drawn.tobytes() for drawn in epochs}) == 4
+    np.testing.assert_array_equal(epochs[2], balanced(3, 2, *resampled))

@@ -18,9 +18,9 @@ MODELS = {
         "data=digits", "model=mlp", "model.dropout=0.3", "model.regularizer={name: l2, l2: 0.01}", "trainer.class_weight=balanced",
     ],
     "cnn with dropout and batch norm": ["data=digits", "model=cnn", "model.filters=[4]", "model.dropout=0.3", "model.batch_norm=true"],
-    "sparse_mlp, loss scaling, two phases, a shorter epoch": [
+    "sparse_mlp, loss scaling, two phases, a shorter epoch, balanced classes": [
         "data=digits", "model=sparse_mlp", "optimizer=adam_then_sgd", "optimizer.switch_at=5", "optimizer.loss_scale_factor=64",
-        "trainer.steps_per_epoch=2",
+        "trainer.steps_per_epoch=2", "trainer.resample=oversample",
     ],
     "augmented: flips, mixed labels and weights": [
         "data=digits", "model=cnn", "model.filters=[4]", "augment=[random_flip,mixup]", "trainer.class_weight=balanced",

@@ -1,0 +1,86 @@
+"""Targets of a table: several labels in a field, classes with an order; ordinal columns; what does not fit is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.preprocessing import MultiLabelBinarizer, OrdinalEncoder
+
+import trainrun
+from trainrun.data import table_rows
+from trainrun.data.preprocessor import Preprocessor
+from trainrun.errors import UserError
+from trainrun.hydra_bridge import preflight
+
+TAGS = ["drama; comedy", "", "comedy", "horror ;drama", "NA"] * 12
+SIZES = ["S", "L", "M", "XL", "M"] * 12
+LEVELS = ["S", "M", "L", "XL"]
+
+
+@pytest.fixture(params=["csv", "parquet"])
+def table(inside, request):
+    frame = pd.DataFrame({"a": np.arange(60.0), "size": SIZES, "tags": TAGS, "b": np.arange(60) % 2})
+    getattr(frame, f"to_{request.param}")(f"t.{request.param}", index=False)
+    return request.param, f"t.{request.param}"
+
+
+def test_labels_in_one_field(table):
+    kind, path = table
+    data = trainrun.build(
+        "data", kind, path=path, target="tags", label_separator=";", na_values=["NA"], validation=0, test=0
+    )
+    expected = MultiLabelBinarizer().fit_transform(
+        [[] if tags == "NA" else [tag.strip() for tag in tags.split(";") if tag] for tags in TAGS]
+    )
+    assert data.target.kind == "multilabel" and data.target.classes == ("comedy", "drama", "horror")
+    np.testing.assert_array_equal(data.train.y, expected)
+    fitted = Preprocessor.from_json(Preprocessor.of(data).to_json())
+    pd.DataFrame({"a": [1.0], "size": ["S"], "b": [0], "tags": ["horror"]}).to_csv("new.csv", index=False)
+    rows = table_rows.labelled(table_rows.open_rows("new.csv"), fitted, {"label_separator": ";"})
+    assert rows.y.tolist() == [[0, 0, 1]]
+    pd.DataFrame({"a": [1.0], "size": ["S"], "b": [0], "tags": ["western"]}).to_csv("new.csv", index=False)
+    with pytest.raises(UserError, match="'western'"):
+        table_rows.labelled(table_rows.open_rows("new.csv"), fitted, {"label_separator": ";"})
+
+
+def test_ordinal_columns_are_ranks_and_ordinal_targets_keep_their_order(table):
+    kind, path = table
+    arguments = {"path": path, "exclude": ["tags"], "ordinal": {"size": LEVELS}, "validation": 0, "test": 0}
+    data = trainrun.build("data", kind, target="b", standardize=False, **arguments)
+    ranks = OrdinalEncoder(categories=[LEVELS]).fit_transform(np.array(SIZES)[:, None])
+    np.testing.assert_array_equal(data.train.x[:, 1], ranks[:, 0])
+    column = Preprocessor.from_json(Preprocessor.of(data).to_json()).columns[1]
+    assert (column.kind, column.words) == ("ordinal", "ranks of S < M < L < XL")
+    data = trainrun.build("data", kind, target="size", **arguments)
+    assert data.target.classes == tuple(LEVELS)
+    np.testing.assert_array_equal(data.train.y, ranks[:, 0])
+
+
+FAULTS = {
+    "data.ordinal={size: [S,M,L]}": ("path", "'XL' is none of S, M, L. Mend it, or add it to data.ordinal."),
+    "data.ordinal={size: S}": ("data.ordinal", "from the lowest to the highest"),
+    "data.ordinal={sise: [S,M]}": ("data.ordinal", "Did you mean size?"),
+    "data.ordinal={tags: [S,M]}": ("data.ordinal", "neither a feature nor the target"),
+    "data.target=size data.ordinal={size: [S,M,L]}": ("data.ordinal", "also has 'XL'"),
+    "data.target=[a,b] data.label_separator='|'": ("data.label_separator", "one column"),
+    "data.task=multilabel": ("data.target", "or data.label_separator"),
+    "threshold=f2": ("threshold", "balanced_accuracy"),
+    "threshold=1.5": ("threshold", "between 0 and 1"),
+    "threshold={fp: 1}": ("threshold", "{fp: 1, fn: 5}"),
+    "threshold=f1 data.validation=0": ("threshold", "data.validation is 0"),
+    "threshold=f1 data.target=size": ("threshold", "two classes"),
+    "trainer.resample=oversample data.target=a": ("trainer.resample", "one class an example"),
+    "trainer.resample=undersample trainer.class_weight=balanced": ("trainer.resample", "balances the classes as well"),
+    "trainer.resample=both": ("trainer.resample", "oversample, undersample, or null"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("typed", FAULTS)
+def test_what_does_not_fit_is_refused(typed, inside):
+    frame = pd.DataFrame({"a": np.linspace(0, 1, 60), "size": SIZES, "tags": TAGS, "b": np.arange(60) % 2})
+    frame.to_csv("t.csv", index=False)
+    overrides = ["data=csv", "data.path=t.csv", "data.target=b", "data.exclude=[tags]", "tracking=none"]
+    _, problems = preflight.overrides([*overrides, *typed.replace(": ", ":").split(" ")])
+    key, text = FAULTS[typed]
+    assert any(key in str(p) and text in str(p) for p in problems), [str(p) for p in problems]
