@@ -48,10 +48,18 @@ def test_a_number_comes_in_its_unit_from_standard_input_and_from_python(within, 
     frame = pd.read_csv("new.csv")
     with open("new.csv", "rb") as file:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(file.read())))
-    assert main(["predict", "spending", "-", "--keep", "id"]) == 0
+    assert main(["predict", "spending", "-", "--keep", "id", "--intervals", "0.9"]) == 0
     printed = capsys.readouterr()
     read = pd.read_csv(io.StringIO(printed.out))
-    assert list(read.columns) == ["id", "prediction"]
+    assert list(read.columns) == ["id", "prediction", "low", "high"]
+    held_out = trainrun.load("spending").data().validation
+    distances = np.sort(
+        np.abs(held_out.y - trainrun.load("spending").model.predict(held_out.x, verbose=0)).ravel()
+    )
+    np.testing.assert_allclose(
+        read["high"] - read["prediction"], distances[np.ceil(49 * 0.9).astype(int) - 1], rtol=1e-5
+    )
+    assert "intervals of 0.9 from 48 validation examples; of 48 test examples" in printed.err
     np.testing.assert_allclose(read["prediction"], numbers(frame, "spending"), rtol=1e-5)
     assert "missing values: age 11" in printed.err
     of_frame = trainrun.load("spending").predict(frame.set_index("id", drop=False), keep=["city"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import shutil
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -16,8 +17,9 @@ from trainrun.data import table_rows
 from trainrun.errors import Problem, UserError
 from trainrun.model import fitted_record
 from trainrun.model.source_file import MODEL
+from trainrun.run import conformal
 from trainrun.run.result import RunResult
-from trainrun.ui import counter
+from trainrun.ui import console, counter
 from trainrun.util import paths
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ class Predicted:
         unpredicted: rows without a prediction: a number is missing for which training has no value.
         missing: column -> values that are missing, where some are.
         unknown: column -> values that the training part did not have, where some are.
+        intervals: level, calibration and coverage of the intervals, where they were asked for.
     """
 
     run: str
@@ -50,6 +53,7 @@ class Predicted:
     unpredicted: int = 0
     missing: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
+    intervals: dict[str, Any] | None = None
 
     def plain(self) -> dict[str, Any]:
         """Return it as plain data, for JSON."""
@@ -69,6 +73,7 @@ def predict(
     output: Path | None = None,
     keep: Sequence[str] = (),
     write: Callable[[str], None] | None = None,
+    intervals: float | None = None,
 ) -> Predicted:
     """Predict the rows of a file by a run's model.
 
@@ -78,18 +83,29 @@ def predict(
         output: the file for the predictions, of one of these kinds; it appears when it is whole. None: `write` gets them.
         keep: columns or arrays of the file that are carried through; of images ``file``, the path.
         write: takes lines of CSV.
+        intervals: the probability with which intervals (of classes sets) hold the true value; see `run.conformal`. None: there are none.
 
     Raises:
-        UserError: the run has no model, or the file does not fit it.
+        UserError: the run has no model, the file does not fit it, or the run has no intervals.
     """
     if output is not None and output.suffix not in ENDINGS:
         raise UserError(Problem("output", f"expected a file ending in {', '.join(ENDINGS)}, got {output}."))
     predicted = Predicted(str(run_dir), None if output is None else str(output))
+    added = None
     with contextlib.ExitStack() as stack:
+        if intervals is not None:
+            conformal.refuse(fitted_record.require(run_dir / MODEL).target, intervals)
         if not Path(path).is_dir() and Path(path).suffix != ".npz":
             # Its faults show before TensorFlow is loaded.
             table_rows.open_rows(path, fitted_record.require(run_dir / MODEL))
-        blocks: Iterator[Predictions] = RunResult.read(run_dir).saved.blocks_of_file(path, keep)
+        run = RunResult.read(run_dir)
+        if intervals is not None:
+            # Standard output has the predictions, where they go into no file.
+            with contextlib.redirect_stdout(sys.stderr if output is None else sys.stdout):
+                added = conformal.of(run, intervals)
+                console.note(added.line())
+            predicted.intervals = added.plain()
+        blocks: Iterator[Predictions] = run.saved.blocks_of_file(path, keep)
         if output is None:
             sink: Any = io.BytesIO()
         else:
@@ -101,7 +117,7 @@ def predict(
         writer = None
         for block in blocks:
             predicted.add(block)
-            table = _table(block, keep)
+            table = _table(block, keep, added)
             if writer is None:
                 writer = _writer(sink, ".csv" if output is None else output.suffix, table.schema)
             writer.write_table(table)
@@ -127,12 +143,13 @@ def spooled(stream: IO[bytes]) -> Iterator[str]:
         yield str(path)
 
 
-def _table(block: Predictions, keep: Sequence[str]) -> pa.Table:
-    """Return the columns that are kept, then the predictions; null where there is none."""
+def _table(block: Predictions, keep: Sequence[str], added: conformal.Intervals | None) -> pa.Table:
+    """Return the columns that are kept, then the predictions and their intervals; null where there is none."""
     import pyarrow as pa
 
     columns = {name: block.rows.further.column(name) for name in keep}
-    for name, values in block.columns().items():
+    further = {} if added is None else added.columns(block.output)
+    for name, values in {**block.columns(), **further}.items():
         if name in columns:
             text = f"the file has a column {name!r}, which is the name of a prediction. Rename it, or leave it out."
             raise UserError(Problem("keep", text))

@@ -37,6 +37,13 @@ def main(argv: Sequence[str]) -> int:
         metavar="COLUMN",
         help="carry a column or array through, such as an id; of images, file is the path; repeatable",
     )
+    parser.add_argument(
+        "--intervals",
+        type=float,
+        metavar="LEVEL",
+        help="add low and high, or of classes a set, that hold the true value with this probability, such as 0.9; calibrated on the "
+        "run's validation part",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object about the file; needs -o")
     options = parser.parse_args(argv)
     if options.json and options.output is None:
@@ -53,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
         if path == predict.STDIN:
             path = stack.enter_context(predict.spooled(sys.stdin.buffer))
         keep = list(dict.fromkeys(options.keep))
-        predicted = predict.predict(run_dir, path, output, keep, write)
+        predicted = predict.predict(run_dir, path, output, keep, write, options.intervals)
     table_rows.warn(predicted.unknown, predicted.missing)
     if predicted.unpredicted:
         console.warn(

@@ -99,15 +99,16 @@ class RunResult:
             plugins.load(self.config.get("plugins") or [])
         return SavedModel.load(self.run_dir)
 
-    def predict(self, data: Any, keep: Sequence[str] = ()) -> pd.DataFrame:
+    def predict(self, data: Any, keep: Sequence[str] = (), intervals: float | None = None) -> pd.DataFrame:
         """Return predictions for raw rows: `prediction`, and of classes the probability of each.
 
         Args:
             data: the path of a file as `trainrun predict` takes it, a DataFrame, arrays by column, or the arrays that the model takes.
             keep: its columns or arrays to carry through.
+            intervals: the probability with which `low` to `high`, or the classes of `set`, hold the true value; None: without them.
 
         Raises:
-            UserError: the run has no model, or the rows do not fit it.
+            UserError: the run has no model, the rows do not fit it, or the run has no intervals.
 
         Example:
             >>> trainrun.load("last").predict(df, keep=["id"])
@@ -115,12 +116,14 @@ class RunResult:
         import pandas as pd
 
         from trainrun.data import table_rows
+        from trainrun.run import conformal
 
         predictions = self.saved.predict(data, further=keep)
         table_rows.warn(predictions.rows.unknown, predictions.rows.missing)
         columns = {name: predictions.rows.further.column(name).to_pandas().to_numpy() for name in keep}
+        added = {} if intervals is None else conformal.of(self, intervals).columns(predictions.output)
         index = data.index if isinstance(data, pd.DataFrame) else None
-        return pd.DataFrame({**columns, **predictions.columns()}, index=index)
+        return pd.DataFrame({**columns, **predictions.columns(), **added}, index=index)
 
     @retracing.unannounced()
     def evaluate(self, data: Any = None, by: str | None = None, against: RunResult | None = None) -> Scores:
