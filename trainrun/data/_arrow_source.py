@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from trainrun.data import _table, _table_files
+from trainrun.data import _file_kinds, _table, _table_files
 from trainrun.data._faults import Fault, raise_faults
+from trainrun.errors import first_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -158,7 +159,9 @@ def open_source(paths: Sequence[str | None], kind: Format) -> tuple[ArrowSource 
         try:
             schema = pa.unify_schemas([schema, other.remove_metadata()], promote_options="permissive")
         except pa.ArrowException as error:
-            return None, [("path", f"{file} has other types than the files before it: {error}.")]
+            return None, [
+                ("path", f"{file} has other types than the files before it: {first_line(error).rstrip('.')}.")
+            ]
     return ArrowSource(files, kind, schema, parts), []
 
 
@@ -201,4 +204,7 @@ def _batches(file: Path, kind: Format, columns: Sequence[str]) -> Iterator[pa.Re
 
 
 def _damaged(file: Path, kind: Format, error: Exception) -> str:
-    return f"{file} cannot be read as {kind.title()}: {str(error).splitlines()[0]} Is it complete, and no other format?"
+    advice = _file_kinds.advice(file)
+    if not advice or f"data={kind}." in advice:
+        advice = f"{first_line(error).rstrip('.')}. Is it complete?"
+    return f"{file} cannot be read as {kind.title()}. {advice}"

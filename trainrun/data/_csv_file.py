@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from trainrun.data import _notations
+from trainrun.data import _file_kinds, _notations
 from trainrun.data._columns import number
 from trainrun.data._csv_format import CsvFormat
 from trainrun.data._faults import Fault
@@ -126,7 +126,7 @@ def look(path: Path, form: CsvFormat) -> tuple[CsvFile | None, list[Fault]]:
         marked = next((name for mark, name in BYTE_ORDER_MARKS.items() if start.startswith(mark)), UTF_8)
         file = dataclasses.replace(file, encoding=marked)
     if b"\0" in start and not file.encoding.lower().startswith(("utf-16", "utf-32", "utf_16", "utf_32")):
-        return None, [("path", f"{path} is no text file. {_no_text(start)}")]
+        return None, [("path", f"{path} is no text file. {_file_kinds.advice(path) or _no_text(start)}")]
     text = start.decode(file.encoding, "replace")
     if "\n" not in text and "\r" not in text and len(start) == LONGEST_LINE:
         message = f"{path}: its first line has more than {LONGEST_LINE:,} bytes; expected the columns' names. Is it a table?"

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _csv_file, _csv_lines, _table_files
 from trainrun.data._arrow_arrays import as_numpy, within_float32
+from trainrun.data._columns import number
 from trainrun.data._csv_file import UTF_8, CsvFile
 from trainrun.data._faults import Fault, raise_faults
+from trainrun.data._notations import understand
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,7 +73,30 @@ class CsvSource:
         if numbers and (faults or not all(_are_clean(table, numbers) for table in tables)):
             tables, faults = self._read(columns, frozenset())
         self._rows = [table.num_rows for table in tables]
-        return pa.concat_tables(tables) if len(tables) == len(self._files) else None, faults
+        if len(tables) < len(self._files):
+            return None, faults
+        return pa.concat_tables(tables), [*faults, *self._kind_faults(tables, set(columns).difference(text))]
+
+    def _kind_faults(self, tables: Sequence[pa.Table], columns: Collection[str]) -> list[Fault]:
+        """Return the columns that hold numbers in one file and only texts in another."""
+        faults: list[Fault] = []
+        for name in self.header if len(tables) > 1 else ():
+            if name not in columns or len({name in file.first_numbers for file in self._files}) == 1:
+                continue
+            values = [_values(table.column(name)) for table in tables]
+            counts = [sum(number(value) is not None for value in of_file) for of_file in values]
+            numeric = [i for i, n in enumerate(counts) if n > len(values[i]) / 2]
+            textual = [
+                i for i, n in enumerate(counts) if not n and values[i] and understand(values[i]) is None
+            ]
+            if numeric and textual:
+                names = [self._files[i].path.name for i in (numeric[0], textual[0])]
+                message = (
+                    f"column {name} holds numbers in {names[0]} and texts in {names[1]}. Files of one table hold the same; "
+                    "mend one, or name the column in data.categorical."
+                )
+                faults.append(("path", message))
+        return faults
 
     def blocks(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Yield the columns as text, some rows at a time.
@@ -226,6 +251,15 @@ def _are_clean(table: pa.Table, numbers: Collection[str]) -> bool:
         if name in numbers and (gaps != column.null_count or gaps == len(column)):
             return False
     return True
+
+
+def _values(column: pa.ChunkedArray) -> list[str]:
+    """Return the different values of a column, without the empty one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = pc.cast(column.unique(), pa.string()).to_pylist()
+    return [value.strip() for value in values if value and value.strip()]
 
 
 def _holds(file: CsvFile, *marks: bytes) -> list[bool]:

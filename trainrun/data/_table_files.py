@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainrun.data import _remote_files
 from trainrun.data._faults import Fault
 from trainrun.data._table_settings import listed
 from trainrun.util import paths
@@ -23,11 +24,14 @@ def find(path: str | None, endings: Sequence[str], example: str) -> tuple[list[P
     """Return the files of a path as typed, sorted by name, or its faults.
 
     Args:
-        path: a file, a folder, or a pattern with ``*``, ``?`` or ``[…]``.
+        path: a file, a folder, a pattern with ``*``, ``?`` or ``[…]``, or an address of one.
         endings: file extensions that are read from a folder; the first is used in messages.
         example: for messages (``data.path=my_data.csv``).
     """
-    files = [] if path is None else _matches(str(path), endings)
+    path = None if path is None else str(path).removeprefix("file://")
+    if path is not None and _remote_files.is_address(path):
+        return _remote_files.find(path, endings)
+    files = [] if path is None else _matches(path, endings)
     if files is None:
         what = (
             f"the folder {path} has no file with the ending {endings[0]}"

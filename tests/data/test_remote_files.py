@@ -1,0 +1,83 @@
+"""Tables at addresses of fsspec, by its file system in memory and a web server of this process."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import threading
+
+import fsspec
+import pytest
+
+from trainrun.data import _remote_files
+from trainrun.registry.construct import construct
+from trainrun.util import grants
+
+TABLE = "a,b,y\n" + "".join(f"{i},{i % 7},{i % 2}\n" for i in range(60))
+
+
+@pytest.fixture
+def confirmed(monkeypatch, tmp_path):
+    """Confirm addresses as a command line does that names them."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+
+    def confirm(address):
+        monkeypatch.setenv(
+            grants.ADDRESSES, f"{os.environ.get(grants.ADDRESSES, '')} {grants.origin(address)}"
+        )
+        return address
+
+    return confirm
+
+
+def rows(address):
+    data = construct("data", {"name": "csv", "path": address, "target": "y", "task": "classification"})
+    return sum(len(part) for part in (data.train, data.validation, data.test))
+
+
+def test_files_of_an_address_are_read_as_one_table_and_a_new_version_is_copied(confirmed):
+    system = fsspec.filesystem("memory")
+    for name in ("1", "2"):
+        system.pipe(f"/parts/{name}.csv", TABLE.encode())
+    system.pipe("/parts/readme.txt", b"no table")
+    assert rows(confirmed("memory://parts")) == 120
+    assert rows(confirmed("memory://parts/*.csv")) == 120
+    system.pipe("/parts/2.csv", TABLE.encode() + b"1,2,1\n")
+    assert rows("memory://parts/*.csv") == 121
+
+
+def test_a_web_file_is_fetched_once_and_its_faults_are_named(confirmed, tmp_path, capsys):
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "t.csv").write_text(TABLE)
+    requests = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *words):
+            requests.append(self.command)
+
+    handler = functools.partial(Handler, directory=str(tmp_path / "web"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = confirmed(f"http://127.0.0.1:{server.server_port}/t.csv")
+        assert (rows(address), rows(address)) == (60, 60)
+        assert requests.count("GET") == 1
+        assert _remote_files.find(address.replace("t.csv", "u.csv"), ())[1][0][1].startswith(
+            "there is no file"
+        )
+        server.shutdown()
+    assert "cannot be fetched: Cannot connect" in _remote_files.find(address, ())[1][0][1]
+    assert list((tmp_path / _remote_files.FOLDER).rglob(".*")) == []
+
+
+@pytest.mark.parametrize("address", ["https://example.org/t.csv", "s3://bucket/t.csv", "zip://t.csv::https://example.org/t.zip"])  # fmt: skip
+def test_an_address_that_only_a_config_names_is_not_contacted(confirmed, address):
+    (fault,) = _remote_files.find(address, ())[1]
+    assert "is not contacted" in fault[1] and "--trust" in fault[1]
+
+
+def test_missing_libraries_are_named(confirmed, monkeypatch):
+    assert "Install s3fs" in _remote_files.find(confirmed("s3://bucket/t.csv"), ())[1][0][1]
+    monkeypatch.setattr(_remote_files.importlib.util, "find_spec", lambda name: None)
+    assert "pip install 'trainrun[remote]'" in _remote_files.find("s3://bucket/t.csv", ())[1][0][1]

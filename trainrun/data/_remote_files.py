@@ -1,0 +1,118 @@
+"""Files at addresses of fsspec (https://, s3://, gs://): copied once into a local folder, from where they are read."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from trainrun.data._faults import Fault
+from trainrun.errors import first_line
+from trainrun.ui import console
+from trainrun.util import grants, paths, redaction
+
+FOLDER = Path("outputs/.cache/files")
+EXTRA = "an address needs fsspec: pip install 'trainrun[remote]'."
+ADDRESS = re.compile(r"[A-Za-z][\w+.-]*://")
+WEB = re.compile(r"https?://", re.IGNORECASE)
+# Seconds until a web server that does not answer counts as down.
+CONNECT_S, READ_S = 20, 60
+# What file systems call the version of a file.
+VERSION_KEYS = (
+    "ETag", "etag", "md5Hash", "Content-MD5", "Digest", "Last-Modified", "LastModified", "mtime", "last_modified", "updated", "created",
+    "size",
+)  # fmt: skip
+
+
+def is_address(path: str) -> bool:
+    """Return whether a path is an address, not that of a local file."""
+    return ADDRESS.match(path) is not None
+
+
+def find(address: str, endings: Sequence[str]) -> tuple[list[Path], list[Fault]]:
+    """Return local copies of the files of an address, or its faults. A file whose version is known is copied once.
+
+    Only an address that the command line names, or that the user has confirmed, is contacted: a YAML file may come from elsewhere, and
+    clients of clouds send the user's credentials.
+
+    Args:
+        address: of a file, of a folder, or a pattern with ``*``.
+        endings: of the files that are read from a folder.
+    """
+    shown = redaction.text(address)
+    if not grants.trusted(address):
+        message = (
+            f"{shown} is named by a config, not by the command line, so it is not contacted. "
+            f"To confirm it: trainrun --trust {grants.origin(address) or shown}"
+        )
+        return [], [("path", message)]
+    if importlib.util.find_spec("fsspec") is None:
+        return [], [("path", f"{shown}: {EXTRA}")]
+    try:
+        system, files = _listed(address, endings)
+        if not files:
+            return [], [("path", f"no file matches {shown}.")]
+        return [_copied(system, file) for file in files], []
+    except FileNotFoundError as error:
+        # A web server that cannot be reached looks like this, too.
+        if error.__cause__ is None or getattr(error.__cause__, "status", None) == 404:
+            return [], [("path", f"there is no file {shown}.")]
+        return [], [("path", _not_fetched(shown, error.__cause__))]
+    except ImportError as error:  # a client of a cloud
+        return [], [
+            ("path", f"{shown}: {first_line(error)}. pip install 'trainrun[remote]' has the clients.")
+        ]
+    # Each client has errors of its own.
+    except Exception as error:
+        return [], [("path", _not_fetched(shown, error))]
+
+
+def _not_fetched(shown: str, error: BaseException) -> str:
+    return f"{shown} cannot be fetched: {redaction.text(first_line(error)).rstrip('.')}."
+
+
+def _listed(address: str, endings: Sequence[str]) -> tuple[Any, list[str]]:
+    """Return the file system of an address, and the files in it, sorted."""
+    import fsspec
+
+    web = WEB.match(address) is not None
+    options = {}
+    if web:
+        import aiohttp
+
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=READ_S)
+        options["client_kwargs"] = {"timeout": timeout}
+    system, where = fsspec.core.url_to_fs(address, **options)
+    # A web address may have a ? before its query, and only reading one tells whether it is a folder.
+    if "*" in where or (not web and re.search(r"[?\[]", where)):
+        return system, sorted(system.glob(where))
+    if not web and system.isdir(where):
+        return system, sorted(
+            name for name in system.ls(where, detail=False) if name.endswith(tuple(endings))
+        )
+    return system, [where]
+
+
+def _copied(system: Any, file: str) -> Path:
+    """Return the local copy of a file, which is made if its version is another."""
+    about = system.info(file)
+    version = {key: str(about[key]) for key in VERSION_KEYS if about.get(key) is not None}
+    key = hashlib.sha256(repr((type(system).__name__, file, sorted(version.items()))).encode()).hexdigest()
+    name = file.partition("?")[0].rstrip("/").rpartition("/")[2] or "file"
+    copy = FOLDER / key[:16] / name
+    # A size alone does not tell one version from another.
+    if set(version) - {"size"} and copy.is_file():
+        return copy
+    size = about.get("size")
+    console.note(
+        f"fetching {redaction.text(file)}{'' if size is None else f' ({size / 1e6:,.1f} MB)'} to {copy.parent}"
+    )
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    with paths.whole(copy) as new:
+        system.get_file(file, str(new))
+        if size is not None and new.stat().st_size != size:
+            raise OSError(f"{new.stat().st_size:,} of {size:,} bytes came")
+    return copy
