@@ -180,7 +180,7 @@ def _read(file: Path, kind: Format, columns: Sequence[str]) -> pa.Table:
     if kind == "parquet":
         from pyarrow import parquet
 
-        with parquet.ParquetFile(file) as opened:
+        with parquet.ParquetFile(file, page_checksum_verification=True) as opened:
             return opened.read(columns=list(columns))
     from pyarrow import feather
 
@@ -191,7 +191,7 @@ def _batches(file: Path, kind: Format, columns: Sequence[str]) -> Iterator[pa.Re
     if kind == "parquet":
         from pyarrow import parquet
 
-        with parquet.ParquetFile(file) as opened:
+        with parquet.ParquetFile(file, page_checksum_verification=True) as opened:
             yield from opened.iter_batches(STREAMED, columns=list(columns))
         return
     import pyarrow as pa

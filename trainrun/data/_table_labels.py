@@ -12,7 +12,7 @@ from trainrun.data._faults import Fault
 from trainrun.data._table import Table
 from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import TargetSpec
-from trainrun.util import typed_names
+from trainrun.util import look_alikes, typed_names
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,6 +72,9 @@ def of_target(
         )
     elif len(counts) > max(_columns.CLASSES_UP_TO, len(keep) / 2):
         faults.append(("target", _no_class(counts, len(keep), settings)))
+    if (alike := look_alikes.pair(target.classes)) is not None:
+        message = f"column {settings.target} has the classes {alike[0]!r} and {alike[1]!r}: {look_alikes.difference(*alike)}. Make them one."
+        faults.append(("target", message))
     return labels, target, counts, faults + _transform_faults(labels, target, settings)
 
 

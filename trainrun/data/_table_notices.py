@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from trainrun.data import _columns
+from trainrun.data import _columns, _table_split
 from trainrun.data._table import Column
 from trainrun.data._table_examples import Examples
 from trainrun.data._table_settings import TableSettings
@@ -50,6 +50,7 @@ def notices(examples: Examples, settings: TableSettings, parts: Sequence[np.ndar
         *_give_away(columns, examples, unique),
         *_equal_rows(columns, examples, parts),
         *_one_class(examples, parts),
+        *_unseen_classes(examples, parts),
         *_unseen(columns, examples, parts, unique),
     ]
 
@@ -247,6 +248,12 @@ def _one_class(examples: Examples, parts: Sequence[np.ndarray]) -> Iterator[str]
             if len(present) == 1:
                 text = f"all {name} examples are of one class, {_columns.shortened(examples.target.classes[present[0]])!r}."
                 yield f"{text} Take a larger share, data.stratify=true, or another data.split."
+
+
+def _unseen_classes(examples: Examples, parts: Sequence[np.ndarray]) -> Iterator[str]:
+    for name, part in zip(PARTS[1:], parts[1:], strict=True):
+        if words := _table_split.unseen_classes(examples, parts[0], part, name):
+            yield f"{words}. Take data.stratify=true, another data.split, or leave those rows out."
 
 
 def _unseen(

@@ -15,7 +15,7 @@ from trainrun.data._columns import FORMATS, MISSING, MULTILABEL, POLICIES, RARER
 from trainrun.data._faults import Fault
 from trainrun.data._notations import Notation
 from trainrun.errors import did_you_mean
-from trainrun.util import typed_names
+from trainrun.util import look_alikes, typed_names
 
 # Names of several targets: they become names of layers and metrics, and keys of a config. Those of the inputs are taken.
 OUTPUT_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
@@ -176,10 +176,16 @@ class TableSettings:
             header: the names of the table's columns.
         """
         faults: list[Fault] = []
-        twice = [name for name, count in Counter(header).items() if count > 1]
+        twice = [name for name, count in Counter(header).items() if count > 1 and name]
         if twice:
             faults.append(("path", f"columns of the same name: {', '.join(map(repr, twice))}. Rename them."))
+        unnamed = [str(i) for i, name in enumerate(header, 1) if not name]
+        if len(unnamed) > 1:
+            faults.append(("path", f"columns without a name: {listed(unnamed)} of {len(header)}. Name them."))
         names = dict.fromkeys(header)
+        if (alike := look_alikes.pair(names)) is not None:
+            message = f"columns {alike[0]!r} and {alike[1]!r}: {look_alikes.difference(*alike)}. Rename one."
+            faults.append(("path", message))
 
         def column(key: str, value: Any) -> str:
             if isinstance(value, str) and value in names:
@@ -282,10 +288,16 @@ def listed(header: Sequence[str]) -> str:
     return ", ".join(header[:LISTED]) + more
 
 
+def _looks_like(name: str, text: str) -> bool:
+    return look_alikes.appearance(name) == look_alikes.appearance(text)
+
+
 def _unknown(value: Any, header: Sequence[str]) -> str:
     """Return the message for a value that names no column."""
     text = typed_names.spellings(value)[0]
     near = did_you_mean(text, header)
+    if (alike := look_alikes.pair([text, *(name for name in header if _looks_like(name, text))])) is not None:
+        near = f" It has {alike[1]!r}: {look_alikes.difference(*alike)}. Rename that."
     looks = (
         "" if isinstance(value, str) else " A name that looks like a number or a truth value needs quotes: "
     )

@@ -23,6 +23,9 @@ PART_NAMES: Mapping[str, int] = {
     **dict.fromkeys(("validation", "valid", "val", "dev"), 1),
     **dict.fromkeys(("test", "testing", "holdout"), 2),
 }
+HELD_OUT = ("validation", "test")
+# Classes that a message lists.
+LISTED = 5
 # Streams of random words (`_order.bits`); 0 and 1 are those of `_split.split`.
 GROUP_ORDER, GROUP_OFFSETS, FOLD_ORDER = 2, 3, 4
 
@@ -89,7 +92,15 @@ def parts(examples: Examples, settings: TableSettings, splitting: SplitSettings)
         return (nothing, nothing, nothing), faults
     train, *others = (np.sort(rows.index[part]) for part in drawn)
     validation, test = (own if len(own) else other for own, other in zip(fixed, others, strict=True))
-    return (train, validation, test), [fault for _, one in each for fault in _lost_classes(one, train)]
+    faults = [fault for _, one in each for fault in _lost_classes(one, train)]
+    keys = ("part", "part") if splitting.method(settings) == "column" else ("validation_path", "test_path")
+    faults += [
+        (key, f"{words}. Leave those rows out, or train on some.")
+        for _, one in each
+        for key, name, own in zip(keys, HELD_OUT, fixed, strict=True)
+        if (words := unseen_classes(one, train, own, name))
+    ]
+    return (train, validation, test), faults
 
 
 def _declared_parts(
@@ -132,6 +143,31 @@ def _lost_classes(examples: Examples, train: np.ndarray) -> list[Fault]:
             )
         ]
     return []
+
+
+def unseen_classes(examples: Examples, train: np.ndarray, part: np.ndarray, name: str) -> str:
+    """Return in words which classes a held-out part has and the training part lacks; "": none.
+
+    Args:
+        examples: of one target.
+        train, part: indices of examples.
+        name: of the part.
+    """
+    import numpy as np
+
+    classes = _classes(examples)
+    if not classes or not len(part):
+        return ""
+    unseen, counts = np.unique(
+        examples.labels[part][~np.isin(examples.labels[part], examples.labels[train])], return_counts=True
+    )
+    if not len(unseen):
+        return ""
+    named = ", ".join(
+        f"{shortened(classes[i])!r} ({n})" for i, n in zip(unseen[:LISTED], counts[:LISTED], strict=True)
+    )
+    more = f" and {len(unseen) - LISTED} more" if len(unseen) > LISTED else ""
+    return f"{counts.sum()} of {len(part)} {name} rows are of classes that no training row has, so that they cannot be predicted: {named}{more}"
 
 
 def _drawn(

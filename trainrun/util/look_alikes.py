@@ -1,0 +1,39 @@
+"""Names that look the same and are written with other characters: of another script, invisible, or composed otherwise."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+from trainrun.errors import UNSEEN
+
+# Letters of other scripts that look like Latin ones.
+_LATIN = str.maketrans(
+    "аеорсухіјѕԁһАВЕКМНОРСТУХІЈЅ" + "οαρνιΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
+    "aeopcyxijsdhABEKMHOPCTYXIJS" + "oapviABEZHIKMNOPTYX",
+)
+
+
+def appearance(text: str) -> str:
+    """Return a text in the characters that it looks like."""
+    seen = UNSEEN.sub("", unicodedata.normalize("NFC", text))
+    # Full-width letters; other compatibility forms (x², ½) do look different.
+    narrow = (unicodedata.normalize("NFKC", c) if "\uff01" <= c <= "\uff5e" else c for c in seen)
+    return " ".join("".join(narrow).translate(_LATIN).split())
+
+
+def pair(names: Iterable[str]) -> tuple[str, str] | None:
+    """Return the first two of different names that look the same, or None."""
+    first: dict[str, str] = {}
+    for name in names:
+        other = name if name.isascii() and name.isprintable() else appearance(name)
+        if first.setdefault(other, name) != name:
+            return first[other], name
+    return None
+
+
+def difference(one: str, other: str) -> str:
+    """Return in words what tells two such names apart: the characters of the second that the first does not have."""
+    codes = [f"U+{ord(c):04X}" for c in dict.fromkeys(other) if c not in one]
+    codes = codes or [f"U+{ord(c):04X}" for c in dict.fromkeys(one) if c not in other]
+    return f"they look the same, but one has {', '.join(codes)}" if codes else "they look the same"
