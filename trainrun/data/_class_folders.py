@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainrun.data._faults import Fault
+from trainrun.data._header_names import listed
 from trainrun.data._in_memory import MemorySource
 from trainrun.data._table_files import NAMED
-from trainrun.data._table_settings import listed
 from trainrun.data._table_split import PART_NAMES
 from trainrun.util import paths
 

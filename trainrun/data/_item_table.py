@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from trainrun.data import _arrays, _class_folders, _open_table, _table_examples, _table_split
 from trainrun.data._csv_format import CsvFormat
 from trainrun.data._faults import Fault
+from trainrun.data._header_names import listed
 from trainrun.data._split import share_problems
 from trainrun.data._split_settings import SplitSettings
 from trainrun.data._table_examples import Examples
-from trainrun.data._table_settings import TableSettings, listed
+from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import Dataset, Description, InputKind, InputSpec
 from trainrun.data.lazy_array import View
 from trainrun.ui import console

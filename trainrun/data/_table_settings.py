@@ -5,23 +5,21 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trainrun.data import _csv_format, _notations
+from trainrun.data import _csv_format, _header_names, _notations
 from trainrun.data._columns import FORMATS, MISSING, MULTILABEL, POLICIES, RARER, TASKS, TRANSFORMS, number
 from trainrun.data._faults import Fault
+from trainrun.data._header_names import listed
 from trainrun.data._notations import Notation
 from trainrun.errors import did_you_mean
-from trainrun.util import look_alikes, typed_names
+from trainrun.util import typed_names
 
 # Names of several targets: they become names of layers and metrics, and keys of a config. Those of the inputs are taken.
 OUTPUT_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 INPUT_NAMES = ("numeric", "categorical", "name", "auto")
-# Columns that a message lists.
-LISTED = 20
 
 
 @dataclass(frozen=True)
@@ -175,17 +173,8 @@ class TableSettings:
         Args:
             header: the names of the table's columns.
         """
-        faults: list[Fault] = []
-        twice = [name for name, count in Counter(header).items() if count > 1 and name]
-        if twice:
-            faults.append(("path", f"columns of the same name: {', '.join(map(repr, twice))}. Rename them."))
-        unnamed = [str(i) for i, name in enumerate(header, 1) if not name]
-        if len(unnamed) > 1:
-            faults.append(("path", f"columns without a name: {listed(unnamed)} of {len(header)}. Name them."))
+        faults = _header_names.faults(header)
         names = dict.fromkeys(header)
-        if (alike := look_alikes.pair(names)) is not None:
-            message = f"columns {alike[0]!r} and {alike[1]!r}: {look_alikes.difference(*alike)}. Rename one."
-            faults.append(("path", message))
 
         def column(key: str, value: Any) -> str:
             if isinstance(value, str) and value in names:
@@ -196,7 +185,7 @@ class TableSettings:
                 faults.append((key, str(error)))
                 return str(value)
             if name is None:
-                faults.append((key, _unknown(value, header)))
+                faults.append((key, _header_names.unknown(value, header)))
             return str(value) if name is None else name
 
         if self.target is None:
@@ -280,26 +269,3 @@ class TableSettings:
             message = f"it names a class of one target, got several targets. Take {RARER} or null."
             faults.append(("positive", message))
         return faults
-
-
-def listed(header: Sequence[str]) -> str:
-    """Return the first names of a header, and the number of the others."""
-    more = f" and {len(header) - LISTED} more" if len(header) > LISTED else ""
-    return ", ".join(header[:LISTED]) + more
-
-
-def _looks_like(name: str, text: str) -> bool:
-    return look_alikes.appearance(name) == look_alikes.appearance(text)
-
-
-def _unknown(value: Any, header: Sequence[str]) -> str:
-    """Return the message for a value that names no column."""
-    text = typed_names.spellings(value)[0]
-    near = did_you_mean(text, header)
-    if (alike := look_alikes.pair([text, *(name for name in header if _looks_like(name, text))])) is not None:
-        near = f" It has {alike[1]!r}: {look_alikes.difference(*alike)}. Rename that."
-    looks = (
-        "" if isinstance(value, str) else " A name that looks like a number or a truth value needs quotes: "
-    )
-    hint = f"{looks}{typed_names.quoted(text)}." if looks else ""
-    return f"the file has no column {text!r}.{near} It has {listed(header)}.{hint}"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from trainrun.data._gaps import UNKNOWN_NAME
-from trainrun.data._table_settings import listed
+from trainrun.data._header_names import listed
 from trainrun.data.dataset import Split
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import Problem, UserError, did_you_mean

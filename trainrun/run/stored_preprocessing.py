@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trainrun.data._table_settings import listed
+from trainrun.data._header_names import listed
 from trainrun.data.cache import DatasetCache
 from trainrun.data.dataset import Dataset, Split, TargetSpec
 from trainrun.data.lazy_array import View

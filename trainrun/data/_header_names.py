@@ -1,0 +1,52 @@
+"""Names of a table's columns: those that cannot be used, and messages on one that is not there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from trainrun.data._faults import Fault
+from trainrun.errors import did_you_mean
+from trainrun.util import look_alikes, typed_names
+
+# Columns that a message lists.
+LISTED = 20
+
+
+def faults(header: Sequence[str]) -> list[Fault]:
+    """Return what is wrong with the names: the same one twice, one that looks the same, several empty ones."""
+    faults: list[Fault] = []
+    twice = [name for name, count in Counter(header).items() if count > 1 and name]
+    if twice:
+        faults.append(("path", f"columns of the same name: {', '.join(map(repr, twice))}. Rename them."))
+    unnamed = [str(i) for i, name in enumerate(header, 1) if not name]
+    if len(unnamed) > 1:
+        faults.append(("path", f"columns without a name: {listed(unnamed)} of {len(header)}. Name them."))
+    if (alike := look_alikes.pair(header)) is not None:
+        message = f"columns {alike[0]!r} and {alike[1]!r}: {look_alikes.difference(*alike)}. Rename one."
+        faults.append(("path", message))
+    return faults
+
+
+def listed(header: Sequence[str]) -> str:
+    """Return the first names of a header, and the number of the others."""
+    more = f" and {len(header) - LISTED} more" if len(header) > LISTED else ""
+    return ", ".join(header[:LISTED]) + more
+
+
+def _looks_like(name: str, text: str) -> bool:
+    return look_alikes.appearance(name) == look_alikes.appearance(text)
+
+
+def unknown(value: Any, header: Sequence[str]) -> str:
+    """Return the message for a value that names no column."""
+    text = typed_names.spellings(value)[0]
+    near = did_you_mean(text, header)
+    if (alike := look_alikes.pair([text, *(name for name in header if _looks_like(name, text))])) is not None:
+        near = f" It has {alike[1]!r}: {look_alikes.difference(*alike)}. Rename that."
+    looks = (
+        "" if isinstance(value, str) else " A name that looks like a number or a truth value needs quotes: "
+    )
+    hint = f"{looks}{typed_names.quoted(text)}." if looks else ""
+    return f"the file has no column {text!r}.{near} It has {listed(header)}.{hint}"
