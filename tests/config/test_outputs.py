@@ -80,3 +80,20 @@ def test_refuses_what_does_not_go_with_the_outputs(case, table):
 def test_an_objective_takes_its_direction_from_the_metric_of_its_output(table):
     _, problems = preflight.overrides([*TWO, "metric={churn: [auc]}", "sweep.objective=val_churn_auc"])
     assert not problems
+
+
+def test_an_experiment_chooses_options_of_outputs_in_its_defaults(table, inside):
+    folder = inside / "conf" / "experiment"
+    folder.mkdir(parents=True)
+    head = "# @package _global_\n"
+    target = "data: {target: [churn, spend]}\n"
+    defaults = "defaults: [/loss@loss.churn: focal, /metric@metric.churn: [auc, ks]]\n"
+    (folder / "good.yaml").write_text(head + defaults + target)
+    config, problems = preflight.overrides([*TABLE, "experiment=good"])
+    assert not problems
+    assert outputs.of(config, "churn")["loss"]["name"] == "focal"
+    assert list(outputs.of(config, "churn")["metric"]) == ["auc", "ks"]
+    (folder / "short.yaml").write_text(head + target + "loss: {churn: focal}\nmetric: {churn: [auc, ks]}\n")
+    problems = {p.key: p.message for p in reversed(preflight.overrides([*TABLE, "experiment=short"])[1])}
+    assert "`- /loss@loss.churn: focal`" in problems["loss.churn"]
+    assert "`- /metric@metric.churn: [auc, ks]`" in problems["metric.churn"]

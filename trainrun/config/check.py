@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from trainrun.config import named_components, phases, plugins, safety, tracker_settings
+from trainrun.config import named_components, outputs, phases, plugins, safety, tracker_settings
 from trainrun.config.rules import checkpoint, combinations, failure, settings
 from trainrun.config.rules import components as component_rules
 from trainrun.config.rules import phases as phase_rules
@@ -51,7 +51,9 @@ def problems(config: Mapping[str, Any]) -> list[Problem]:
             faults += component_rules.problems(group, key, spec)
         else:
             nests = (
-                f" An option of this group nests under a name of its own: {{mine: {{name: {spec}}}}}."
+                outputs.in_yaml(key, spec)
+                if group == "metric" and isinstance(spec, list)
+                else f" An option of this group nests under a name of its own: {{mine: {{name: {spec}}}}}."
                 if group in option_files.SEVERAL
                 else ""
             )

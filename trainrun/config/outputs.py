@@ -53,6 +53,24 @@ def _written_out(override: str) -> list[str]:
     ]
 
 
+def in_yaml(key: str, option: Any) -> str:
+    """Return how a YAML chooses the options of an output, as the end of a message.
+
+    Args:
+        key: of the output's node, ``loss.churn``.
+        option: what stands there.
+    """
+    group, _, output = key.partition(".")
+    chosen = (
+        option
+        if isinstance(option, str)
+        else f"[{', '.join(map(str, option))}]"
+        if isinstance(option, list)
+        else "…"
+    )
+    return f" Of the output {output!r} of several, an option is chosen in the defaults of a YAML: `- /{group}@{key}: {chosen}`."
+
+
 def losses(node: Any) -> dict[str, Any]:
     """Return output -> node of each loss in the config's `loss` node; empty where it is one loss."""
     if not isinstance(node, Mapping) or node.get("name") != AUTO:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from trainrun.config import tracker_settings
+from trainrun.config import outputs, tracker_settings
 from trainrun.config.rules import settings
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.registry import (
@@ -99,7 +99,15 @@ def problems(group: str, key: str, spec: Any) -> list[Problem]:
     elif signature is not None and not signature.open:
         takes = {k: v for k, v in parameters.items() if k not in signatures.FILLED_IN.get(group, ())} | common
         wrong += [
-            Problem(f"{key}.{k}", unknown_argument(group, k, component.name, takes))
+            Problem(
+                f"{key}.{k}",
+                unknown_argument(group, k, component.name, takes)
+                + (
+                    outputs.in_yaml(f"{key}.{k}", value)
+                    if key == "loss" and component.name == outputs.AUTO
+                    else ""
+                ),
+            )
             for k, value in arguments.items()
             if k not in takes and not (value is None and k in common_keys.KEYS.get(group, ()))
         ]
