@@ -644,7 +644,9 @@ def test_numbers_are_those_that_python_reads_to_the_last_bit(write, task, later)
 
 def test_columns_are_found_as_typed_on_the_command_line(write):
     names = ["2019_01", "yes", "1e5", "0x10", "1.0", "007", "2019-01-02", "inf", "null"]
-    path = write(",".join([*names, "y"]) + "\n" + "".join(f"1,2,3,4,5,6,7,8,9,{i % 3}\n" for i in range(60)))
+    path = write(
+        ",".join([*names, "y"]) + "\n" + "".join(f"1,2,3,4,5,6,7,8,{i % 7},{i % 3}\n" for i in range(60))
+    )
 
     def problems(*words):
         return list(

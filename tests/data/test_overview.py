@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import random
+import re
 
 import numpy as np
 import pytest
 
 from trainrun.data import overview
+from trainrun.errors import UserError
 from trainrun.registry.construct import construct
 
 ROWS = 300
@@ -115,6 +118,11 @@ LABELS = columns()["y"]
         ({"unit": ["kg"] * ROWS, "zero": [0] * ROWS}, "columns with one value only: unit, zero. Leave them out: data.exclude=[unit,zero]."),
         ({"left": ["3" if y == "gone" else "-" for y in LABELS]}, "can be read off one column alone: left."),
         ({"score": [DRAW.random() + (y == "gone") for y in LABELS]}, "can be read off one column alone: score."),
+        ({"nr": [10 + 7 * i for i in range(ROWS)]}, "columns that number the rows: nr. They say nothing about new rows. Leave them out: data.exclude=[nr]. If it is a time: data.time=nr."),
+        ({"Unnamed: 0": DRAW.sample(range(9 * ROWS), ROWS)}, "columns that number the rows: Unnamed: 0."),
+        ({"end": ["" if y == "stays" else DRAW.random() for y in LABELS]}, "can be read off one column alone: end."),
+        ({"tax": ["n.a." if i % 40 == 0 else f"{i / 7:.1f}%" for i in range(ROWS)]}, "Most values of tax are numbers as 1,234.5%; mend the others: 'n.a.'. If 'n.a.' marks a missing value: data.na_values=['n.a.']."),
+        ({"note": [f"the {i} th said so" for i in range(ROWS)]}, "To learn from the text: data=text data.text=note."),
         ({"shop": [f"s{i % 150}" if i < 150 else f"s{i}" for i in range(ROWS)], "u": [DRAW.random() for _ in LABELS]}, "Categories that hardly repeat"),
     ],
 )  # fmt: skip
@@ -126,9 +134,11 @@ def test_a_likely_fault_is_reported_with_the_way_out(load, more, expected):
 def test_repeated_rows_and_unseen_categories_are_reported(load):
     twice = {name: [*values, *values] for name, values in columns().items()}
     _, printed = load(twice)
-    assert "of the 120 test rows have the same features as a training row" in printed
+    assert "of the 120 test rows have the same features and target as a training row" in printed
     few = {"a": [i % 3 for i in range(ROWS)], "y": [i // 3 % 2 for i in range(ROWS)]}
     assert "same features" not in load(few)[1]  # there are but three different rows
+    twice["y"] = [DRAW.choice("ab") for _ in twice["y"]]
+    assert "same features" not in load(twice)[1]  # people who answer alike are no copies
     shops = columns(shop=[f"s{i // 3}" for i in range(ROWS)])
     assert "whose category" not in load(shops)[1]
 
@@ -141,7 +151,29 @@ def test_a_feature_that_copies_a_real_target_is_reported(load):
         "price": price,
     }
     assert "can be read off one column alone: cents." in load(table, "price")[1]
+    logarithms = {"log": [f"{math.log(p):.6f}" for p in price], "price": price}
+    assert "can be read off one column alone: log." in load(logarithms, "price")[1]
     assert "numbers the rows" in load({"area": price, "n": range(ROWS)}, "n")[1]
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ({"id": [f"C{i}" for i in range(ROWS)], "unit": ["kg"] * ROWS, "y": LABELS},
+         "no column says anything about new rows (id: the categories hardly repeat; unit: one value only)."),
+        ({"age": columns()["age"], "y": [3.5] * ROWS}, "column y has one value only, '3.5'"),
+    ],
+)  # fmt: skip
+def test_a_table_from_which_nothing_can_be_learnt_is_refused(load, table, expected):
+    with pytest.raises(UserError, match=re.escape(expected)):
+        load(table)
+
+
+def test_a_balanced_design_gives_nothing_away(load):
+    """Each recipe was baked at each temperature: categories that tell nothing of the target."""
+    rows = [(r, t, n) for n in range(9) for r in "ABC" for t in (175, 185, 195)]
+    design = {"recipe": [r for r, *_ in rows], "angle": [DRAW.random() for _ in rows], "y": [t for _, t, _ in rows]}  # fmt: skip
+    assert load(design)[0].inferred["notices"] == []
 
 
 @pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "diabetes"])

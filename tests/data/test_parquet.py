@@ -108,7 +108,7 @@ def test_dates_have_the_parts_that_pandas_says(tmp_path, kind):
     ]
     np.testing.assert_array_equal(data.train.x[:, :9], np.stack(expected, axis=1))
     assert data.features[5:] == ("day year", "day month", "day day", "day weekday", "when is missing")
-    assert load(path, kind, features=["when"], formats="plain").inputs[-1].kind == "categorical"
+    assert load(path, kind, features=["age", "when"], formats="plain").inputs[-1].kind == "categorical"
 
 
 def test_several_files_are_one_table(tmp_path, kind):

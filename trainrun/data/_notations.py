@@ -116,6 +116,16 @@ def understand(
     return None
 
 
+def mostly(texts: Sequence[str]) -> tuple[Notation | None, list[str]]:
+    """Return the notation of dates or numbers of more than half of the texts, and the other texts; None: there is none."""
+    for reader in (_date, functools.partial(_numbers, forms=SEPARATORS)):
+        fitting = [text for text in texts if reader([text]) is not None]
+        if len(fitting) > len(texts) / 2 and (read := reader(fitting)) is not None:
+            known = set(fitting)
+            return read[0], [text for text in texts if text not in known]
+    return None, []
+
+
 def read(text: str, notation: Notation) -> float | None:
     """Return what a text stands for in a notation that is known, or None; plain numbers and all truth values are read, too.
 

@@ -54,6 +54,8 @@ def dataset(
         raise_faults(_table_stored.kind_faults(examples.table, stored))
         examples, faults = _table_stored.with_labels(examples, stored, settings)
         raise_faults([*faults, *_table_stored.gap_faults(examples.table, stored, settings.missing)])
+    else:
+        raise_faults(_table_notices.faults(examples, settings))
     parts, faults = _table_split.parts(examples, settings, splitting)
     raise_faults(faults)
     keep, target = examples.keep, examples.target
@@ -149,6 +151,7 @@ def description(
     examples, faults = _table_examples.examples(source, settings)
     if not faults:
         parts, faults = _table_split.parts(examples, settings, splitting)
+        faults += _table_notices.faults(examples, settings)
     if faults:
         return Description(problems=tuple(faults))
     columns = examples.table.columns

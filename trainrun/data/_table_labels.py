@@ -63,13 +63,10 @@ def of_target(
     if levels is not None and (strange := [name for name in target.classes if name not in levels]):
         message = f"column {settings.target} also has {_columns.shortened(', '.join(map(repr, strange)))}. Add them, or leave those rows out."
         faults.append(("ordinal", message))
-    if target.kind != "real" and len(counts) < 2:
-        faults.append(
-            (
-                "target",
-                f"column {settings.target} has one value only, {_columns.shortened(', '.join(counts))!r}; there is nothing to tell apart.",
-            )
-        )
+    only = [f"{labels[0, 0]:g}"] if target.kind == "real" and (labels == labels[0]).all() else list(counts)
+    if len(only) == 1:
+        message = f"column {settings.target} has one value only, {_columns.shortened(only[0])!r}; there is nothing to tell apart."
+        faults.append(("target", message))
     elif len(counts) > max(_columns.CLASSES_UP_TO, len(keep) / 2):
         faults.append(("target", _no_class(counts, len(keep), settings)))
     if (alike := look_alikes.pair(target.classes)) is not None:

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from trainrun.data import _columns, _table_split
+from trainrun.data import _columns, _notations, _table_leaks, _table_split
+from trainrun.data._faults import Fault
 from trainrun.data._table import Column
 from trainrun.data._table_examples import Examples
 from trainrun.data._table_settings import TableSettings
@@ -19,14 +20,16 @@ if TYPE_CHECKING:
 FEW, UNIQUE = 20, 0.5
 # Numbers of rows: all different and whole, with at most so many holes, in at least so many rows.
 HOLES, ENOUGH_ROWS = 0.05, 50
-# Each class of at least so many examples is recognized in this share of them by one column: it gives the target away.
-ENOUGH_OF_CLASS, GIVEN_AWAY, CORRELATED = 5, 0.99, 0.99995
-# Rows of which the columns together could make so many times more are not equal by chance.
-POSSIBLE = 100
 # A share of equal rows, or of unseen categories, in a held-out part.
 EQUAL_ROWS, UNSEEN = 0.05, 0.5
-# Values that are looked at to find columns that give the target away, over all columns, and of one.
-LOOKED_AT, LOOKED_AT_OF_COLUMN = 4_000_000, 20_000
+# So many times more equal rows than independent columns would have, in this share with the same target, are no chance.
+NO_CHANCE, SAME_TARGET = 10, 0.99
+# Values that are looked at to understand a column that hardly repeats; a mean of so many words in one is text.
+LOOKED_AT, WORDS_OF_TEXT = 1000, 3
+# Rows from which the frequencies of a column's values are taken.
+EXACT = 20_000
+# How pandas names a column without a name.
+NAMELESS = re.compile(r"|Unnamed: \d+")
 # Columns that one notice names.
 NAMED = 10
 PARTS = ("training", "validation", "test")
@@ -46,13 +49,25 @@ def notices(examples: Examples, settings: TableSettings, parts: Sequence[np.ndar
         *_same_number(examples),
         *_hardly_repeat(columns, unique, examples.table.rows),
         *_row_numbers(columns, examples, settings),
-        *_constant(columns),
-        *_give_away(columns, examples, unique),
+        *_one_value(columns),
+        *_given_away(columns, examples, unique),
         *_equal_rows(columns, examples, parts),
         *_one_class(examples, parts),
         *_unseen_classes(examples, parts),
         *_unseen(columns, examples, parts, unique),
     ]
+
+
+def faults(examples: Examples, settings: TableSettings) -> list[Fault]:
+    """Return a fault if no column says anything about new rows; arguments as in `notices`."""
+    columns = {name: examples.table.columns[name] for name in settings.inputs}
+    unique, constant = _unique(columns, examples.table.rows), _constant(columns)
+    if len(unique) + len(constant) < len(columns):
+        return []
+    why = [f"{_listed(unique)}: the categories hardly repeat"] if unique else []
+    why += [f"{_listed(constant)}: one value only"] if constant else []
+    text = f" To learn from texts: data=text data.text={unique[0]}." if unique else ""
+    return [("features", f"no column says anything about new rows ({'; '.join(why)}). Name others.{text}")]
 
 
 def exclusion(names: Sequence[str]) -> str:
@@ -86,50 +101,66 @@ def _unique(columns: dict[str, Column], rows: int) -> list[str]:
 
 
 def _hardly_repeat(columns: dict[str, Column], unique: Sequence[str], rows: int) -> Iterator[str]:
-    if unique:
-        shown = (
-            f"{name} {len(columns[name].texts)} in {rows} rows ({_columns.shortened(columns[name].texts[0])!r} …)"
-            for name in unique[:NAMED]
-        )
-        more = f" and {len(unique) - NAMED} more columns" if len(unique) > NAMED else ""
-        yield (
-            f"different categories: {', '.join(shown)}{more}. Categories that hardly repeat say nothing about new rows. "
-            f"Leave them out: {exclusion(unique[:NAMED])}."
-        )
+    if not unique:
+        return
+    shown = (
+        f"{name} {len(columns[name].texts)} in {rows} rows ({_columns.shortened(columns[name].texts[0])!r} …)"
+        for name in unique[:NAMED]
+    )
+    more = f" and {len(unique) - NAMED} more columns" if len(unique) > NAMED else ""
+    yield (
+        f"different categories: {', '.join(shown)}{more}. Categories that hardly repeat say nothing about new rows. "
+        f"Leave them out: {exclusion(unique[:NAMED])}.{''.join(_understood(columns, unique[:NAMED]))}"
+    )
+
+
+def _understood(columns: dict[str, Column], unique: Sequence[str]) -> Iterator[str]:
+    """Yield what columns that hardly repeat may be instead of categories."""
+    for name in unique:
+        texts = columns[name].texts
+        sample = texts[:: math.ceil(len(texts) / LOOKED_AT)]
+        notation, others = _notations.mostly(sample)
+        if notation is not None:
+            odd = ", ".join(repr(_columns.shortened(text)) for text in others[:3])
+            marker = f" If {odd} marks a missing value: data.na_values=[{odd}]." if len(others) == 1 else ""
+            yield f" Most values of {name} are {notation.words}; mend the others: {odd}{' …' if len(others) > 3 else ''}.{marker}"
+        elif sum(text.count(" ") + 1 for text in sample) >= WORDS_OF_TEXT * len(sample):
+            yield f" To learn from the text: data=text data.text={name}."
 
 
 def _row_numbers(columns: dict[str, Column], examples: Examples, settings: TableSettings) -> Iterator[str]:
-    ids = [name for name, column in columns.items() if _numbers_rows(column, examples.table.rows)]
+    ids = [name for name, column in columns.items() if _numbers_rows(column, name)]
     if ids:
+        time = f" If it is a time: data.time={ids[0]}." if len(ids) == 1 and ids[0].isidentifier() else ""
         yield (
             f"columns that number the rows: {_listed(ids)}. They say nothing about new rows. "
-            f"Leave them out: {exclusion(ids[:NAMED])}."
+            f"Leave them out: {exclusion(ids[:NAMED])}.{time}"
         )
-    if examples.target.kind != "real":
-        return
-    if _numbers_rows(examples.table.columns[settings.target], examples.table.rows):
+    if examples.target.kind == "real" and _numbers_rows(examples.table.columns[settings.target]):
         yield f"the target {settings.target} numbers the rows, so there is nothing to learn. Is another column meant?"
 
 
-def _numbers_rows(column: Column, rows: int) -> bool:
+def _numbers_rows(column: Column, name: str = "x") -> bool:
+    """Return whether all values are different integers: in ascending or descending order, or without gaps, or those of an unnamed index."""
     import numpy as np
 
     numbers = column.numbers
-    if numbers is None or column.notation is not None or column.missing or rows < ENOUGH_ROWS:
+    if numbers is None or column.notation is not None or column.missing or len(numbers) < ENOUGH_ROWS:
         return False
     # The usual case is found out by the first rows.
-    low, high = numbers.min(), numbers.max()
-    if (
-        high - low + 1 > (1 + HOLES) * rows
-        or high - low + 1 < rows
-        or not (numbers == np.floor(numbers)).all()
-    ):
+    if len(np.unique(numbers[:ENOUGH_ROWS])) < ENOUGH_ROWS or not (numbers == np.floor(numbers)).all():
         return False
-    return int(np.bincount((numbers - low).astype("int64")).max()) == 1
+    steps = np.diff(numbers)
+    if (steps > 0).all() or (steps < 0).all():
+        return True
+    is_dense = np.ptp(numbers) + 1 <= (1 + HOLES) * len(numbers)
+    nameless = NAMELESS.fullmatch(name) is not None
+    return (is_dense or nameless) and len(np.unique(numbers)) == len(numbers)
 
 
-def _constant(columns: dict[str, Column]) -> Iterator[str]:
-    constant = [
+def _constant(columns: dict[str, Column]) -> list[str]:
+    """Return the columns with one value only."""
+    return [
         name
         for name, column in columns.items()
         if not column.missing
@@ -137,36 +168,17 @@ def _constant(columns: dict[str, Column]) -> Iterator[str]:
             len(column.texts) == 1 if column.numbers is None else column.numbers.min() == column.numbers.max()
         )
     ]
-    if constant:
+
+
+def _one_value(columns: dict[str, Column]) -> Iterator[str]:
+    if constant := _constant(columns):
         yield f"columns with one value only: {_listed(constant)}. Leave them out: {exclusion(constant[:NAMED])}."
 
 
-def _give_away(columns: dict[str, Column], examples: Examples, unique: Sequence[str]) -> Iterator[str]:
-    import numpy as np
-
-    if examples.target.kind == "multilabel":
-        return
-    n = len(examples.keep)
-    looked_at = min(n, LOOKED_AT_OF_COLUMN, max(ENOUGH_ROWS, LOOKED_AT // len(columns)))
-    at = np.linspace(0, n - 1, looked_at).astype("int64")
-    labels = examples.labels[at]
-    labels = labels[:, 0] if examples.target.kind == "real" else labels
-    classes = len(examples.target.classes)
-    if classes and (n < ENOUGH_ROWS or np.bincount(labels, minlength=classes).min() < ENOUGH_OF_CLASS):
-        return
-    rows, names = examples.keep[at], []
-    for name, column in columns.items():
-        if name in unique:
-            continue
-        if column.numbers is None:
-            gives = classes and _categories_tell(column.codes[rows], labels, classes)
-        else:
-            known = column.known()[rows]
-            numbers, known_labels = column.numbers[rows][known], labels[known]
-            whole = known.sum() > 0.9 * len(rows)
-            gives = whole and (_threshold_tells if classes else _line_tells)(numbers, known_labels)
-        if gives:
-            names.append(name)
+def _given_away(columns: dict[str, Column], examples: Examples, unique: Sequence[str]) -> Iterator[str]:
+    names = _table_leaks.columns(
+        {name: column for name, column in columns.items() if name not in unique}, examples
+    )
     if names:
         yield (
             f"the target can be read off one column alone: {_listed(names)}. If it is known only together with the target, leave it out: "
@@ -174,69 +186,44 @@ def _give_away(columns: dict[str, Column], examples: Examples, unique: Sequence[
         )
 
 
-def _threshold_tells(numbers: np.ndarray, labels: np.ndarray) -> bool:
-    """Return whether thresholds split numbers into the classes: of two classes one threshold, of k exactly k - 1."""
-    import numpy as np
-
-    order = np.argsort(numbers, kind="stable")
-    numbers, labels = numbers[order], labels[order]
-    present, counts = np.unique(labels, return_counts=True)
-    boundaries = np.flatnonzero(numbers[1:] != numbers[:-1])
-    if len(present) != 2:
-        changes = np.flatnonzero(labels[1:] != labels[:-1])
-        return len(changes) == len(present) - 1 and bool(np.isin(changes, boundaries).all())
-    second = np.cumsum(labels == present[1])
-    below = second[boundaries] / counts[1]  # share of the second class up to each threshold
-    first = (boundaries + 1 - second[boundaries]) / counts[0]
-    recognized = np.maximum(np.minimum(first, 1 - below), np.minimum(1 - first, below))
-    return bool(len(boundaries)) and recognized.max() >= GIVEN_AWAY
-
-
-def _line_tells(numbers: np.ndarray, labels: np.ndarray) -> bool:
-    import numpy as np
-
-    if len(labels) < ENOUGH_ROWS or np.ptp(numbers) == 0 or np.ptp(labels) == 0:
-        return False
-    scaled = [(values - values.mean()) / np.ptp(values) for values in (numbers, labels)]
-    deviations = [np.sqrt((values**2).mean()) for values in scaled]
-    return min(deviations) > 0 and abs((scaled[0] * scaled[1]).mean()) >= CORRELATED * math.prod(deviations)
-
-
-def _categories_tell(codes: np.ndarray, labels: np.ndarray, classes: int) -> bool:
-    """Return whether the most frequent class of each category is the class of nearly all examples of each class."""
-    import numpy as np
-
-    values = int(codes.max()) + 2
-    if values > len(codes) / 10:
-        return False
-    table = np.bincount((codes + 1) * classes + labels, minlength=values * classes).reshape(values, classes)
-    right = np.where(table == table.max(axis=1, keepdims=True), table, 0).sum(axis=0)
-    return bool((right >= GIVEN_AWAY * table.sum(axis=0)).all())
-
-
 def _equal_rows(columns: dict[str, Column], examples: Examples, parts: Sequence[np.ndarray]) -> Iterator[str]:
-    """Rows of held-out sets that the training set has, too, unless the columns have so few distinct values that this is chance."""
+    """Rows of held-out sets that the training set has, too, with their target, where few distinct values do not make this a chance."""
     import numpy as np
 
-    rows, possible = np.zeros(len(examples.keep), "uint64"), 0.0
+    keep, chance = (
+        examples.keep,
+        0.0,
+    )  # logarithm of the share of the pairs that are equal if the columns are independent
+    rows = np.zeros(len(keep), "uint64")
     for i, column in enumerate(columns.values()):
-        values = column.codes if column.numbers is None else column.numbers
-        values = np.ascontiguousarray(values[examples.keep]).view("uint64")
-        possible += math.log(len(np.unique(values[:LOOKED_AT_OF_COLUMN])) or 1)
-        rows = rows * np.uint64(0x9E3779B97F4A7C15) + (values ^ (values >> np.uint64(29))) * np.uint64(
-            2 * i + 0xBF58476D1CE4E5B9
-        )
-        rows ^= rows >> np.uint64(32)
-    if possible < math.log(POSSIBLE * max(len(rows), 1)):
-        return
-    train = np.unique(rows[parts[0]])
+        values = (column.codes if column.numbers is None else column.numbers)[keep]
+        shares = np.unique(values[:: math.ceil(len(values) / EXACT)], return_counts=True, equal_nan=True)[1]
+        chance += math.log(((shares / shares.sum()) ** 2).sum())
+        rows = _hashed(rows, values, i)
+    whole = rows
+    for i, labels in enumerate(examples.labels.reshape(len(keep), -1).T):
+        whole = _hashed(whole, labels.astype("float64"), len(columns) + i)
+    train, train_whole = (np.unique(of[parts[0]]) for of in (rows, whole))
+    expected = NO_CHANCE * min(1.0, len(parts[0]) * math.exp(chance))
     for name, part in zip(PARTS[1:], parts[1:], strict=True):
-        equal = int(np.isin(rows[part], train).sum())
-        if equal > max(1, EQUAL_ROWS * len(part)):
+        alike = int(np.isin(rows[part], train).sum())
+        equal = int(np.isin(whole[part], train_whole).sum())
+        if equal > max(1, max(EQUAL_ROWS, expected) * len(part)) and equal >= SAME_TARGET * alike:
             yield (
-                f"{equal} of the {len(part)} {name} rows have the same features as a training row, so the {name} metrics are too good. "
-                "Remove repeated rows, or keep what belongs together in one part: data.group=<column>."
+                f"{equal} of the {len(part)} {name} rows have the same features and target as a training row, so the {name} metrics are too "
+                "good. Remove repeated rows, or keep what belongs together in one part: data.group=<column>."
             )
+
+
+def _hashed(rows: np.ndarray, values: np.ndarray, i: int) -> np.ndarray:
+    """Return hashes of rows with one more column, uint64 `[n]`."""
+    import numpy as np
+
+    bits = np.ascontiguousarray(values).view("uint64")
+    rows = rows * np.uint64(0x9E3779B97F4A7C15) + (bits ^ (bits >> np.uint64(29))) * np.uint64(
+        2 * i + 0xBF58476D1CE4E5B9
+    )
+    return rows ^ (rows >> np.uint64(32))
 
 
 def _one_class(examples: Examples, parts: Sequence[np.ndarray]) -> Iterator[str]:
