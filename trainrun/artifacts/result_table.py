@@ -24,10 +24,15 @@ def rows(summary: Mapping[str, Any]) -> list[list[str]]:
     `best` is the best validation value, `epoch` its epoch; without validation, those of the training value.
     """
     metrics, best = summary["metrics"], summary.get("best") or {}
-    names = list(dict.fromkeys(direction.bare(name) for name in metrics))
+    names = list(dict.fromkeys(n if direction.OF_SET.match(n) else direction.bare(n) for n in metrics))
     names = sorted((n for n in names if n not in LEFT_OUT), key=lambda n: n != "loss")
     table = []
     for name in names:
+        if direction.OF_SET.match(name):  # one of several validation sets
+            top = best.get(name) or {}
+            cells = [None, metrics[name], None, top.get("value")]
+            table.append([name, *(number(c) for c in cells), str(top.get("epoch", ""))])
+            continue
         top = best.get(f"val_{name}") or best.get(name) or {}
         cells = [metrics.get(name), metrics.get(f"val_{name}"), metrics.get(f"test_{name}"), top.get("value")]
         table.append([name, *(number(c) for c in cells), str(top.get("epoch", ""))])

@@ -6,6 +6,7 @@ Without it, Keras' callbacks with `mode="auto"` ask for a mode.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 ATTRIBUTE = "_direction"
@@ -55,7 +56,7 @@ def direction_of_monitored(model: Any, monitor: str) -> str | None:
         model: compiled.
         monitor: the name in the logs, such as ``val_accuracy``.
     """
-    name = monitor.removeprefix("val_")
+    name = re.sub(r"^val(\.[A-Za-z0-9]+)?_", "", monitor)
     if name == "loss":
         return "min"
     for group in getattr(model, "metrics", ()):

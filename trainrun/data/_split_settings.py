@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -10,6 +11,7 @@ from trainrun.data._faults import Fault
 from trainrun.data._table_settings import TableSettings
 from trainrun.errors import did_you_mean
 
+SET_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 METHODS = ("auto", "random", "group", "time", "column")
 # Method -> the argument that names its column.
 COLUMN_OF = {"group": "group", "time": "time", "column": "part"}
@@ -26,6 +28,7 @@ class SplitSettings:
         split: one of `METHODS`; ``auto``: by the column that `TableSettings` names, else at random.
         folds: the validation part is one of so many equal ones; None: `validation` is its share.
         fold: which of them, from 0.
+        validation_sets: files of further validation sets by name.
     """
 
     validation: float = 0.2
@@ -35,6 +38,7 @@ class SplitSettings:
     split: str = "auto"
     folds: int | None = None
     fold: int | None = None
+    validation_sets: Mapping[str, Any] | None = None
 
     def faults(self, settings: TableSettings) -> list[Fault]:
         """Return what is wrong with the settings, whatever the table."""
@@ -42,6 +46,10 @@ class SplitSettings:
             near = did_you_mean(str(self.split), METHODS)
             return [("split", f"expected one of {', '.join(METHODS)}, got {self.split!r}.{near}")]
         faults: list[Fault] = []
+        for name in self.validation_sets or {}:
+            if SET_NAME.fullmatch(str(name)) is None:
+                message = f"a set's name becomes part of its metrics, val.hard_loss: expected letters and digits, got {name!r}."
+                faults.append(("validation_sets", message))
         key = COLUMN_OF.get(self.split)
         if self.split in ("group", "column") and getattr(settings, key) is None:
             faults.append((key, f"data.split={self.split} needs a column: data.{key}=<column>."))

@@ -44,6 +44,8 @@ def dataset(
     Raises:
         UserError: all that is wrong with the table or the arguments.
     """
+    import numpy as np
+
     settings, splitting = settings_of(arguments)
     stored: Preprocessor | None = arguments["preprocessor"]
     source, settings, faults = _opened(open_source, settings, splitting, stored)
@@ -68,6 +70,15 @@ def dataset(
         "dropped_rows": examples.table.rows - len(keep),
         "file": CsvFormat.of(arguments).record(),
     }
+    sets = list(splitting.validation_sets or ())
+    parts = (*parts, *(np.flatnonzero(examples.file_parts == part) for part, _ in enumerate(sets, 3)))
+    raise_faults(
+        [
+            ("validation_sets", f"{name} has no rows.")
+            for name, part in zip(sets, parts[3:], strict=True)
+            if not len(part)
+        ]
+    )
     inputs = _table_inputs.inputs(examples, settings, parts, arguments["standardize"], record, stored)
     inferred["imputed"] = {
         name: {"missing": count, "value": record["fill"][name]}
@@ -86,21 +97,23 @@ def dataset(
         record["outputs"] = scalings
     else:
         record |= scalings.get(settings.target, {})
+    splits = _splits(
+        inputs.specs,
+        inputs.arrays,
+        [examples.labels_at(part) for part in parts],
+        [None if weights is None else weights[part] for part in parts],
+    )
     return Dataset(
         source.name,
         target.task,
         inputs.specs,
         target,
-        *_splits(
-            inputs.specs,
-            inputs.arrays,
-            [examples.labels_at(part) for part in parts],
-            [None if weights is None else weights[part] for part in parts],
-        ),
+        *splits[:3],
         features=inputs.features,
         preprocessing=record,
         inferred=inferred,
         fold_rows=keep[parts[1]] if splitting.folds else None,
+        validation_sets=dict(zip(sets, splits[3:], strict=True)),
     )
 
 

@@ -45,12 +45,13 @@ def find(path: str | None, endings: Sequence[str], example: str) -> tuple[list[P
 
 # The arguments with the files of training, validation and test rows.
 PATHS = ("path", "validation_path", "test_path")
+SETS = "validation_sets"  # the argument with those of further validation sets, by name
 
 
-def paths_of(arguments: Mapping[str, Any]) -> tuple[str | None, str | None, str | None]:
-    """Return the paths of training, validation and test rows among a dataset's arguments."""
-    path, validation, test = (arguments.get(name) for name in PATHS)
-    return path, validation, test
+def paths_of(arguments: Mapping[str, Any]) -> tuple[str | None, ...]:
+    """Return the paths of training, validation and test rows among a dataset's arguments, then those of further validation sets."""
+    sets = arguments.get(SETS)
+    return *(arguments.get(name) for name in PATHS), *(sets.values() if isinstance(sets, Mapping) else ())
 
 
 def find_parts(
@@ -59,12 +60,13 @@ def find_parts(
     """Return the files of all parts, the part that each is of, and what is wrong with the paths.
 
     Args:
-        paths: of the training rows, and of validation and test rows or None; see `find`.
+        paths: of the training rows, of validation and test rows or None, and of further validation sets; see `find`.
         endings: as in `find`.
         example: for messages (``my_data.csv``).
     """
     files, parts, faults = [], [], []
-    for part, (key, path) in enumerate(zip(PATHS, paths, strict=True)):
+    keys = [*PATHS, *[SETS] * (len(paths) - len(PATHS))]
+    for part, (key, path) in enumerate(zip(keys, paths, strict=True)):
         if path is not None or part == 0:
             more, wrong = find(path, endings, f"data.{key}={example}")
             files += more

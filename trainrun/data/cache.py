@@ -38,6 +38,6 @@ class DatasetCache:
 
 def _size(data: Dataset) -> int | None:
     """Return the size of a dataset in bytes; None if it reads from files, which may change."""
-    splits = list(data.parts.values())
+    splits = [*data.parts.values(), *data.validation_sets.values()]
     arrays = [a for split in splits for a in split.arrays()]
     return None if any(isinstance(a, View) for a in arrays) else sum(a.nbytes for a in arrays)

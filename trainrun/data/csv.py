@@ -49,6 +49,7 @@ def csv(
     part: Name | None = None,
     validation_path: str | None = None,
     test_path: str | None = None,
+    validation_sets: Mapping[str, str] | None = None,
     folds: Count | None = None,
     fold: Index | None = None,
     validation: Decay = 0.2,
@@ -104,6 +105,7 @@ def csv(
             named, else at random. Such columns are no features unless `features` names them.
         group, time, part: the columns of `split`.
         validation_path, test_path: files of those parts, as `path`; None: they are split off.
+        validation_sets: files of further validation sets by name, ``{hard: hard.csv}``, measured after each epoch as ``val.hard_loss``.
         folds: the validation part is one of so many folds, of equal size, of what is no test part; None: `validation` is its share. By time,
             each fold is trained on what is before it.
         fold: which fold, from 0; a sweep (``-m``) trains on all of them.

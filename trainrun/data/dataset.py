@@ -144,6 +144,7 @@ class Dataset:
             prediction on new rows), as plain lists and numbers.
         inferred: what loading has understood of a table, for `overview`: `target`, `split`, `columns` (kind -> names), `imputed`,
             `indicators`, `left_out`, `notices`, `digests` (column -> digest of its values).
+        validation_sets: further validation sets by name.
         fold_rows: where the validation part is one of several folds: the table's row of each of its examples, from 0, int64 `[n]`.
     """
 
@@ -158,6 +159,7 @@ class Dataset:
     preprocessing: dict = field(default_factory=dict)
     inferred: dict = field(default_factory=dict)
     fold_rows: np.ndarray | None = None
+    validation_sets: Mapping[str, Split] = field(default_factory=dict)
 
     @property
     def parts(self) -> dict[str, Split]:
@@ -180,6 +182,7 @@ class Dataset:
             preprocessing={**record, **self.preprocessing.get("outputs", {}).get(name, {})},
             inferred={**self.inferred, "target": name},
             **{part: split.output(name) for part, split in self.parts.items()},
+            validation_sets={key: split.output(name) for key, split in self.validation_sets.items()},
         )
 
     def each(self) -> dict[str, Dataset]:
@@ -208,7 +211,7 @@ class Dataset:
         import numpy as np
 
         sha = hashlib.sha256()
-        for part in self.parts.values():
+        for part in (*self.parts.values(), *self.validation_sets.values()):
             for array in part.arrays():
                 sha.update(f"{array.dtype}{array.shape}".encode())
                 for _, block in blocks(array):

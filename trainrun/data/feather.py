@@ -33,6 +33,7 @@ def feather(
     part: Name | None = None,
     validation_path: str | None = None,
     test_path: str | None = None,
+    validation_sets: Mapping[str, str] | None = None,
     folds: Count | None = None,
     fold: Index | None = None,
     validation: Decay = 0.2,
@@ -56,7 +57,7 @@ def feather(
         categorical: the categorical features, all others being numeric; None: by their types.
         ordinal, label_separator, missing, formats, task: as in `data.csv.csv`.
         na_values: values that stand for a missing one, besides null, NaN and an empty text; None: no others.
-        split, group, time, part, validation_path, test_path, folds, fold: as in `data.csv.csv`.
+        split, group, time, part, validation_path, test_path, validation_sets, folds, fold: as in `data.csv.csv`.
         validation, test, stratify, standardize, standardize_target, seed, preprocessor: as in `data.csv.csv`.
 
     Raises:

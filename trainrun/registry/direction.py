@@ -6,6 +6,7 @@ direction: code that needs one raises an error that names the setting.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from trainrun.errors import UserError, did_you_mean
 from trainrun.registry import declaration_reader, lookup, option_files
 
 SPLITS = ("val_", "test_")
+OF_SET = re.compile(r"val\.([A-Za-z0-9]+)_")  # of one of several validation sets
 # Numbers of a run's logs and summary that are not metrics of the config. A name that ends in a dot stands for all below.
 FIGURES: Mapping[str, str] = {
     "loss": "min",
@@ -26,11 +28,15 @@ WAY_OUT = "sweep.direction=minimize or sweep.direction=maximize"
 WORDS = {"min": "minimize", "max": "maximize"}
 
 
+def split_of(name: str) -> str:
+    """Return the prefix of the split of a logged name: `val_` of `val_auc`, `val.hard_` of `val.hard_auc`, or an empty text."""
+    named = OF_SET.match(name)
+    return named[0] if named else next((split for split in SPLITS if name.startswith(split)), "")
+
+
 def bare(name: str) -> str:
     """Return a logged name without the prefix of its split: `val_auc` is `auc`."""
-    for split in SPLITS:
-        name = name.removeprefix(split)
-    return name
+    return name.removeprefix(split_of(name))
 
 
 def of(name: str, metrics: Mapping[str, Any] | None = None) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from trainrun.metric.auto import auto as auto_metrics
 from trainrun.registry import option_files
-from trainrun.registry.direction import FIGURES, SPLITS
+from trainrun.registry.direction import FIGURES, split_of
 
 # Columns of every epoch besides the metrics.
 ALWAYS = ("loss", "data_loss", "penalty", "learning_rate")
@@ -42,7 +42,7 @@ def canonical(name: str, columns: Iterable[str] | None = None) -> str:
         name: as typed.
         columns: of the metrics; None: not known, so that an alias of a packaged metric is resolved.
     """
-    split = next((s for s in SPLITS if name.startswith(s)), "")
+    split = split_of(name)
     base = name.removeprefix(split)
     known = None if columns is None else {*columns, *ALWAYS}
     if base in (known or ()) or base in FIGURES:

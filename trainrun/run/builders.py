@@ -101,15 +101,15 @@ def job(
         config["hardware"].get("scale_batch", "global"),
         replica_count,
     )
-    resampled, examples = None, len(data.train)
-    if settings.get("resample"):
-        resampled = Resampled.of(data.train.y, settings["resample"])
-        examples = len(resampled.classes) * resampled.size
+    resample = settings.get("resample")
+    resampled = Resampled.of(data.train.y, resample) if resample else None
+    examples = len(resampled.classes) * resampled.size if resampled else len(data.train)
     plan = _plan(settings, examples, batch_size, seed)
     plan = replace(plan, first_epoch=first_epoch, resampled=resampled)
     parts, several = output.of(config, data), bool(data.target.named)
-    if several and replica_count > 1:
-        text = f"it has {replica_count} devices; several outputs are trained on one. Take hardware=cpu, or hardware=gpu with one device."
+    alone = "several outputs are trained" if several else "data.validation_sets is measured"
+    if replica_count > 1 and (several or data.validation_sets):
+        text = f"it has {replica_count} devices; {alone} on one. Take hardware=cpu, or hardware=gpu with one device."
         raise UserError(Problem("hardware", text))
     with strategy.scope():
         _seed(seed, keep_kernels)
@@ -170,8 +170,10 @@ def job(
         {n: output_head.to_probabilities(meanings[n], part.data) for n, part in parts.items()}
     )
     augment = augmentation_builder.augmentations(config, data)
+    sets = {name: output.encoded(split, parts) for name, split in data.validation_sets.items()}
     return Job(
-        model, data, **splits, plan=plan, probabilities=probabilities, state=state, initial=started, augment=augment
+        model, data, **splits, plan=plan, probabilities=probabilities, state=state, initial=started, augment=augment,
+        validation_sets=sets,
     )  # fmt: skip
 
 

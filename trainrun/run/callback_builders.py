@@ -19,7 +19,7 @@ from trainrun.failure.adjustments import NO_ADJUSTMENTS, Adjustments
 from trainrun.failure.nan_guard import NanGuard
 from trainrun.hardware import replicas
 from trainrun.inspect.profiling import Profile
-from trainrun.registry import log_columns, signatures
+from trainrun.registry import direction, log_columns, signatures
 from trainrun.registry.construct import construct, resolve
 from trainrun.run.context import RunContext
 from trainrun.run.progress_channel import Report
@@ -116,6 +116,9 @@ def user_callbacks(config: Mapping[str, Any], run_dir: Path, job: Job) -> list[k
         spec = lengths.in_steps(names, spec, plan.total_steps, plan.steps_per_epoch)
         if isinstance(spec.get("monitor"), str):
             spec["monitor"] = log_columns.canonical(spec["monitor"], columns)
+            if spec.get("mode") == "auto" and direction.OF_SET.match(spec["monitor"]):
+                # Keras knows the directions of its metrics by their own names only.
+                spec["mode"] = direction.of(spec["monitor"], config["metric"])
         files = [k for k in signatures.run_paths(component) if isinstance(spec.get(k), str) and spec[k]]
         if files and not replicas.is_chief(job.model.distribute_strategy):
             continue  # of several workers, only the chief writes files

@@ -12,6 +12,7 @@ import numpy as np
 from trainrun.data.dataset import Dataset, Split
 from trainrun.run.target_scaling import Unit
 from trainrun.trainer.job import Job
+from trainrun.trainer.measure import measure_sets
 from trainrun.trainer.pipeline import in_order
 
 
@@ -62,7 +63,7 @@ def evaluate(
     for prefix, split in (("val_", job.validation), ("test_", job.test)):
         if split is not None and len(split):
             metrics |= {prefix + name: value for name, value in measure(job, split).items()}
-    return Evaluation(history, metrics)
+    return Evaluation(history, metrics | measure_sets(job))
 
 
 def shown_split(job: Job) -> tuple[str, Split | None]:

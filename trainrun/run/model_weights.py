@@ -33,7 +33,8 @@ def best(config: Mapping[str, Any], job: Job) -> BestWeights:
     )
     data = job.dataset.description()
     columns = outputs.columns(config, data) or ()
-    column = log_columns.canonical(f"val_{direction.bare(name)}", columns) if name else "val_loss"
+    split = direction.split_of(name or "").replace("test_", "") or "val_"
+    column = log_columns.canonical(f"{split}{direction.bare(name)}", columns) if name else "val_loss"
     if direction.bare(column) not in columns:
         return BestWeights("val_loss", keep=keep)
     maximize = direction.resolved(column, way, outputs.measured(config, data)) == "maximize"

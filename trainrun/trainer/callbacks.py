@@ -10,6 +10,7 @@ import keras
 
 from trainrun.compat import keras_model_private
 from trainrun.trainer.job import Job
+from trainrun.trainer.measure import measure_sets
 from trainrun.util import decimal_digits
 
 
@@ -55,6 +56,12 @@ class Callbacks(keras.callbacks.CallbackList):
         self._epoch = epoch
         if self.job.start is not None and epoch == self.first_epoch and self.first_step:
             self._restore()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        # Before all callbacks, which may monitor them; where only some epochs are validated, in these.
+        if logs is not None and (self.job.validation is None or "val_loss" in logs):
+            logs |= measure_sets(self.job)
+        super().on_epoch_end(epoch, logs)
 
     def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         if not self.done(batch):

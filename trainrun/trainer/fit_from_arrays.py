@@ -69,9 +69,9 @@ class StepByModel(Pass):
         return {name: tf.convert_to_tensor(value) for name, value in self._on_one(index, data, at).items()}
 
 
-def measuring(job: Job, split: Split) -> Pass:
-    """Return the pass of the model's own `test_step` over a split."""
-    return cached(job, "measuring", partial(StepByModel, job, job.model.test_step, split), split)
+def measuring(job: Job, split: Split, name: str = "measuring") -> Pass:
+    """Return the pass of the model's own `test_step` over a split, cached under a name."""
+    return cached(job, name, partial(StepByModel, job, job.model.test_step, split), split)
 
 
 def training(job: Job) -> Pass:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -98,6 +99,7 @@ class Job:
         start: the point to resume from; None: training begins.
         state: compiled functions and other data beside the model.
         augment: changes each training batch as a function of (seed, epoch, step); None: nothing does.
+        validation_sets: further validation sets by name, as `validation`.
         initial: where the initial weights come from (`trainrun.run.initial`); None: they are drawn.
     """
 
@@ -112,6 +114,7 @@ class Job:
     state: ModelState = field(default_factory=ModelState)
     initial: Any = None
     augment: Augmentations | None = None
+    validation_sets: Mapping[str, Split] = field(default_factory=dict)
 
     def cost(self) -> Cost:
         """Return the cost of the model at the job's batch size."""

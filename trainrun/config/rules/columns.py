@@ -10,7 +10,7 @@ from trainrun.config import named_components, outputs
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem, did_you_mean
 from trainrun.registry import declaration_reader, log_columns, lookup, option_files
-from trainrun.registry.direction import SPLITS
+from trainrun.registry.direction import OF_SET
 
 OBJECTIVE = "sweep.objective"
 # Groups whose plug-ins may log columns of their own.
@@ -27,7 +27,15 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     if metrics is None or _logs_more(config):
         return
     for key, name in _named(config):
-        yield from _unknown(key, name, metrics, SPLITS if key == OBJECTIVE else ("val_",))
+        named, sets = OF_SET.match(name), (config.get("data") or {}).get("validation_sets") or {}
+        if named is not None and named[1] not in sets:
+            listed = f"has {', '.join(sets)}" if sets else "is null"
+            yield Problem(
+                key, f"{name} is of the validation set {named[1]!r}; data.validation_sets {listed}."
+            )
+            continue
+        splits = ("val_", *(f"val.{one}_" for one in sets))
+        yield from _unknown(key, name, metrics, (*splits, "test_") if key == OBJECTIVE else splits)
 
 
 def held_out_parts(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
