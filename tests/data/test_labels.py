@@ -72,6 +72,8 @@ FAULTS = {
     "threshold=f1 data.target=size": ("threshold", "two classes"),
     "trainer.resample=oversample data.target=a": ("trainer.resample", "one class an example"),
     "trainer.resample=undersample trainer.class_weight=balanced": ("trainer.resample", "balances the classes as well"),
+    "data.validation_sets={hard_one: t.csv}": ("data.validation_sets", "letters and digits"),
+    "data.validation_sets={hard: t.csv} sweep.objective=val.soft_loss": ("sweep.objective", "data.validation_sets has hard."),
     "trainer.resample=both": ("trainer.resample", "oversample, undersample, or null"),
 }  # fmt: skip
 

@@ -67,18 +67,24 @@ def test_rates_are_those_of_scikit_learn():
         assert rates[f"{name}_at_threshold"] == pytest.approx(getattr(sk, f"{name}_score")(Y, guess))
 
 
-def test_balanced_epochs_ordinal_columns_and_a_threshold_in_a_run(inside):
+def test_balanced_epochs_ordinal_columns_a_threshold_and_a_named_validation_set_in_a_run(inside):
     size = np.array(["S", "M", "L"], object)[np.digitize(X[:, 1], [-0.5, 0.5])]
     size[::10] = None
     frame = pd.DataFrame({"a": X[:, 0], "size": size, "fraud": np.where(Y, "yes", "no")})
     frame.to_csv("fraud.csv", index=False)
+    frame.tail(90).to_csv("hard.csv", index=False)
     run = trainrun.run(
         ["data=csv", "data.path=fraud.csv", "data.target=fraud", "data.ordinal={size: [S, M, L]}", "model=linear",
-         "trainer.resample=oversample", "trainer.epochs=2", "threshold={fp: 1, fn: 5}", "tracking=none", "artifacts.plots=false"]
+         "trainer.resample=oversample", "trainer.epochs=9", "threshold={fp: 1, fn: 5}", "tracking=none", "artifacts.plots=false",
+         "data.validation_sets={hard: hard.csv}", "callback=stop_at", "callback.stop_at.monitor=val.hard_auc", "callback.stop_at.value=0"]
     )  # fmt: skip
     data, chosen = run.data(), run.summary["threshold"]
     majority = np.bincount(data.train.y).max()
-    assert run.summary["steps"] == 2 * -(-2 * majority // 32)
+    assert len(run.history["val.hard_loss"]) == 1  # the callback has stopped it
+    assert run.metrics["val.hard_loss"] == pytest.approx(
+        run.evaluate("hard.csv").metrics["loss"].value, rel=1e-5
+    )
+    assert run.summary["steps"] == -(-2 * majority // 32)
     ranks = pd.Series(size).map({"S": 0, "M": 1, "L": 2})
     moments = data.preprocessing["standardize"]
     rank = data.train.x[:, 1] * moments["std"][1] + moments["mean"][1]
