@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.after import why
 from trainrun.artifacts import report, result_table
-from trainrun.artifacts.page import Section, Table
+from trainrun.artifacts.page import Picture, Section, Table
 from trainrun.artifacts.svg_chart import number
 from trainrun.errors import UserError
 from trainrun.run.result import RunResult
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from trainrun.run.worst_examples import Worst
 
 SHOWN = 30  # columns of a table
+LONG = 40  # characters of a value that is folded
 
 
 @dataclass
@@ -63,7 +64,9 @@ class Explained:
             "importance": [i._asdict() for i in self.importance],
             "coefficients": [c._asdict() for c in self.coefficients],
             "worst": [
-                {**w._asdict(), "values": dict(zip(self.columns, w.values, strict=True))} for w in self.worst
+                {k: v for k, v in w._asdict().items() if k != "picture"}
+                | {"values": dict(zip(self.columns, w.values, strict=True))}
+                for w in self.worst
             ],
         }
         return plain_json.without_nan(content)
@@ -151,8 +154,23 @@ def sections(explained: Explained) -> list[Section]:
     if weights and len(weights[0]) != 1 + len(heads):
         heads = [f"output {i}" for i in range(len(weights[0]) - 1)]
     rows = [
-        [str(w.place), _text(w.true), _text(w.predicted), result_table.number(w.error), *map(_text, w.values)]
+        [
+            str(w.place),
+            _text(w.true),
+            _text(w.predicted),
+            result_table.number(w.error),
+            *([Picture(w.picture, f"example {w.place}")] if w.picture else ()),
+            *map(_text, w.values),
+        ]
         for w in explained.worst
+    ]
+    pictured = ["image"] if any(w.picture for w in explained.worst) else []
+    heads_of_worst = ["example", "true", "predicted", unit, *pictured, *explained.columns]
+    # A text is folded; other values stand on one line.
+    long = [
+        i
+        for i in range(3, len(heads_of_worst))
+        if any(len(str(row[i])) > LONG for row in rows if not isinstance(row[i], Picture))
     ]
     return [
         Section(
@@ -167,13 +185,14 @@ def sections(explained: Explained) -> list[Section]:
             "Coefficients",
             tables=_table(("column", *heads), weights),
             note="Change of the output (of classes: the log-odds or score; of a standardized target: in its deviations) per standard deviation "
-            f"of a number, or where the category holds.{_more(explained.coefficients)}",
+            f"of a number, where the category holds, or of a text of that word alone.{_more(explained.coefficients)}",
         ),
         Section(
             "worst",
             "Worst examples",
-            tables=_table(("example", "true", "predicted", unit, *explained.columns), rows, texts=(1, 2)),
-            note="Numbers of examples count from 0 within the part; columns are the most important ones, with imputed values.",
+            tables=_table(heads_of_worst, rows, texts=(1, 2, *long)),
+            note="Numbers of examples count from 0 within the part; columns are the most important ones, with imputed values"
+            + ("; of a text the words of the vocabulary alone." if long else "."),
         ),
     ]
 
@@ -187,4 +206,4 @@ def _more(listed: Sequence[Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return number(value, 6) if isinstance(value, float) else str(value)

@@ -27,6 +27,7 @@ from trainrun.artifacts.svg_chart import (
 )
 
 NAMED_CLASSES = 24  # of a confusion matrix; of more only the colours are shown
+OUTPUTS = 4  # of a regression, whose residuals are drawn
 RATE = (0.0, 1.0)
 
 
@@ -66,19 +67,23 @@ def charts(diagnostics: Diagnostics) -> Iterator[Panel]:
         yield _calibration(diagnostics.calibration, len(diagnostics.classes) == 2)
     if diagnostics.lift is not None:
         yield _lift(diagnostics.lift)
-    for output in diagnostics.outputs[:4]:
+    if len(diagnostics.outputs) > 1:
+        yield _errors(diagnostics.outputs)
+    for output in diagnostics.outputs[:OUTPUTS]:
         yield from _residuals(output)
 
 
 def _curves(chart: Chart, curves: Sequence[Curve], area: str, threshold: float) -> Panel:
+    # Of many classes the worst ones have a colour.
+    coloured = sorted(sorted(range(len(curves)), key=lambda i: curves[i].area)[:COLOURS])
     for i, curve in enumerate(curves):
-        named = i < COLOURS
-        style = f"s{i}" if named else "rest"
+        named = i in coloured
+        style = f"s{coloured.index(i)}" if named else "rest"
         name = f"{curve.name}: {curve.area:.3f}"
         chart.line(curve.x, curve.y, name, style, legend=named)
         if len(curves) == 1 and curve.decision is not None:
             chart.ring(*curve.decision, name=f"predicted above {threshold:.4g}")
-    more = f"; {len(curves) - COLOURS} more in grey" if len(curves) > COLOURS else ""
+    more = f"; the {len(curves) - COLOURS} best in grey" if len(curves) > COLOURS else ""
     return chart.panel(area + (", each class against the rest" if len(curves) > 1 else "") + more)
 
 
@@ -121,6 +126,19 @@ def _lift(lift: Curve) -> Panel:
     chart.guide(RATE, (1, 1))
     chart.line(lift.x, lift.y, "lift", "s0", legend=False)
     return chart.panel(f"the first tenth has {lift.area:.2f} times as many as by chance")
+
+
+def _errors(outputs: Sequence[Residuals]) -> Panel:
+    """Return the mean absolute error of each output, beside that of always predicting its median."""
+    places = range(len(outputs))
+    errors = [float(np.mean(np.abs(o.residuals))) for o in outputs]
+    constant = [float(np.mean(np.abs(o.true - np.median(o.true)))) for o in outputs]
+    top = 1.05 * max(*errors, *constant)
+    chart = Chart("Error by output", (0, len(outputs) - 1), (0, top or 1.0), "output", "mean absolute error")
+    chart.line(places, constant, "always the median", "rest", dots=True)
+    chart.line(places, errors, "mean absolute error", "s0", dots=True)
+    more = len(outputs) > OUTPUTS
+    return chart.panel(f"the residuals of the first {OUTPUTS} outputs follow" if more else "")
 
 
 def _residuals(output: Residuals) -> Iterator[Panel]:

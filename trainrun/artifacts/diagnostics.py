@@ -25,6 +25,7 @@ from trainrun.artifacts.score_curves import (
     separate,
     wilson,
 )
+from trainrun.artifacts.svg_chart import number
 from trainrun.data.dataset import TargetSpec
 
 # Scores that a curve is computed of: of more (the pixels of masks) an even selection.
@@ -104,7 +105,7 @@ class Diagnostics:
 
     Args:
         part: ``test``, ``validation`` or ``train``.
-        examples: how many (of segmentation: pixels).
+        examples: how many.
         headline: figures, those first that do not flatter.
         classes: of a classification.
         confusion: counts, true class by row; None for several labels an example.
@@ -113,6 +114,7 @@ class Diagnostics:
         calibration: of the positive class; of several classes, of the predicted one.
         outputs: of a regression.
         threshold: the probability above which the positive class is predicted.
+        unit: what is counted: ``examples``, or ``pixels`` of a segmentation.
     """
 
     part: str
@@ -127,6 +129,7 @@ class Diagnostics:
     calibration: Calibration | None = None
     outputs: list[Residuals] = field(default_factory=list)
     threshold: float = THRESHOLD
+    unit: str = "examples"
 
 
 def diagnose(target: TargetSpec, y: np.ndarray, predictions: np.ndarray, part: str) -> Diagnostics | None:
@@ -224,6 +227,7 @@ def _classes(y: np.ndarray, scores: np.ndarray, target: TargetSpec, part: str) -
         lift,
         calibrate(correct, confidence),
         threshold=target.threshold,
+        unit="pixels" if target.shape else "examples",
     )
 
 
@@ -235,7 +239,11 @@ def _multilabel(y: np.ndarray, scores: np.ndarray, names: Sequence[str], part: s
     ]
     recalls = [c.recall for c in classes if c.examples]
     headline = [
-        Figure("all labels right", float(np.mean((y == guess).all(axis=1))), "of an example"),
+        Figure(
+            "all labels right",
+            float(np.mean((y == guess).all(axis=1))),
+            f"always the most frequent ones: {np.unique(y, axis=0, return_counts=True)[1].max() / len(y):.1%}",
+        ),
         Figure("mean recall", float(np.mean(recalls)) if recalls else np.nan, "over the labels"),
     ]
     few = _selection(len(scores))
@@ -255,11 +263,13 @@ def _regression(y: np.ndarray, p: np.ndarray, part: str) -> Diagnostics | None:
         Figure(
             "mean absolute error",
             float(np.mean(np.abs(errors))),
-            f"always the median: {np.mean(np.abs(y - np.median(y, axis=0))):.4g}",
+            f"always the median: {number(np.mean(np.abs(y - np.median(y, axis=0))))}",
         ),
         Figure("median absolute error", float(np.median(np.abs(errors)))),
         Figure(
-            "root mean squared error", float(np.sqrt(np.mean(errors**2))), f"always the mean: {deviation:.4g}"
+            "root mean squared error",
+            float(np.sqrt(np.mean(errors**2))),
+            f"always the mean: {number(deviation)}",
         ),
         Figure("mean error", float(np.mean(errors)), "predicted − true"),
     ]

@@ -18,3 +18,32 @@ for (const svg of document.querySelectorAll("svg.chart")) {
     tip.style.top = `${Math.max(4, event.clientY - tip.offsetHeight - 10)}px`;
   });
 }
+
+const theme = document.getElementById("theme"), root = document.documentElement;
+theme.hidden = false;
+theme.addEventListener("click", () => {
+  const dark = root.style.colorScheme ? root.style.colorScheme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.style.colorScheme = dark ? "light" : "dark";
+});
+
+// A click on a heading sorts the rows: numbers by their size, before texts; a second click reverses.
+const figure = (text) => parseFloat(text.replace(/,/g, ""));
+for (const table of document.querySelectorAll("table")) {
+  const body = table.tBodies[0], heads = [...table.tHead.rows[0].cells];
+  if (body.rows.length < 2) continue;
+  heads.forEach((head, i) => {
+    const button = document.createElement("button");
+    button.textContent = head.textContent;
+    head.replaceChildren(button);
+    button.addEventListener("click", () => {
+      const way = head.getAttribute("aria-sort") === "ascending" ? "descending" : "ascending";
+      const rows = [...body.rows].sort((a, b) => {
+        const [s, t] = [a, b].map((row) => row.cells[i].textContent), [x, y] = [s, t].map(figure);
+        return isNaN(x) && isNaN(y) ? s.localeCompare(t) : isNaN(x) ? 1 : isNaN(y) ? -1 : x - y;
+      });
+      heads.forEach((other) => other.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", way);
+      body.append(...(way === "ascending" ? rows : rows.reverse()));
+    });
+  });
+}

@@ -17,18 +17,36 @@ FOLDER = Path(__file__).parent
 
 
 @dataclass
+class Picture:
+    """A small picture in a table's cell.
+
+    Args:
+        png: the bytes of the file.
+        text: what it shows.
+    """
+
+    png: bytes
+    text: str
+
+    @property
+    def data(self) -> str:
+        """The file in base64."""
+        return base64.b64encode(self.png).decode()
+
+
+@dataclass
 class Table:
     """A table.
 
     Args:
         columns: the headings.
-        rows: the cells.
+        rows: the cells: texts, or pictures.
         marked: numbers of the rows that stand out.
         texts: numbers of the columns that hold texts and may be folded.
     """
 
     columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[str | Picture]]
     marked: Sequence[int] = ()
     texts: Sequence[int] = ()
 

@@ -113,7 +113,7 @@ def _judged(diagnostics: Diagnostics | None) -> list[Section]:
         (f.label, result_table.number(f.value) if math.isfinite(f.value) else "—", f.detail)
         for f in diagnostics.headline
     ]
-    tables = []
+    tables, independent = [], diagnostics.unit == "examples"
     if diagnostics.classes:
         rows = [
             [
@@ -121,15 +121,19 @@ def _judged(diagnostics: Diagnostics | None) -> list[Section]:
                 f"{c.examples:,}",
                 f"{c.true_positives:,}",
                 _share(c.recall),
-                f"{_share(c.interval[0])} to {_share(c.interval[1])}" if c.examples else "",
+                f"{_share(c.interval[0])} to {_share(c.interval[1])}" if c.examples and independent else "",
                 _share(c.precision),
             ]
             for c in sorted(diagnostics.classes, key=lambda c: (math.isnan(c.recall), c.recall))[
                 :MOST_CLASSES
             ]
         ]
-        tables.append(Table(("class", "examples", "found", "recall", "95% interval", "precision"), rows))
-    note = f"Of {diagnostics.examples:,} {diagnostics.part} examples, each counted once."
+        columns = ("class", diagnostics.unit, "found", "recall", "95% interval", "precision")
+        tables.append(Table(*result_table.filled(columns, rows)))
+    note = f"Of {diagnostics.examples:,} {diagnostics.part} {diagnostics.unit}, each counted once."
+    note += (
+        "" if independent else " Shares of pixels have no interval: those of one image are not independent."
+    )
     return [
         Section("judged", f"How good is it? ({diagnostics.part})", facts=facts, tables=tables, note=note),
         Section(

@@ -114,8 +114,8 @@ def number(value: Any) -> str:
     if value is None:
         return ""
     value = float(value)
-    if value == 0 or (1e-3 <= abs(value) < 1e5):
-        return f"{value:.4f}"
+    if value == 0 or (1e-3 <= abs(value) < 1e12):
+        return f"{value:.4f}" if abs(value) < 1e3 else f"{value:,.1f}"
     return f"{value:.3e}" if abs(value) < float("inf") else f"{value:g}"
 
 

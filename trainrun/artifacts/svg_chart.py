@@ -10,10 +10,11 @@ from html import escape
 import numpy as np
 
 WIDTH, HEIGHT = 360, 250
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 10, 38
+LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 38
 # Points of a line, and dots of a cloud; more are thinned.
 LINE_POINTS, DOTS = 200, 600
 LEAST, MOST = 1e-150, 1e150  # of an axis
+LARGE, LARGEST = 9999.5, 1e15  # numbers between them are written as whole ones
 COLOURS = 8  # classes `s0` to `s7` of the page
 
 
@@ -65,8 +66,11 @@ class Axis:
                 math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9) + 1
             )
             if len(powers) < 3:
-                near = [s * 10.0**p for p in range(powers[0] - 1, powers[-1] + 1) for s in (1, 2, 5)]
-                return [v for v in near if self.low * (1 - 1e-9) <= v <= self.high * (1 + 1e-9)]
+                for steps in ((1, 2, 5), (1, 3), (1,)):
+                    near = [s * 10.0**p for p in range(powers[0] - 1, powers[-1] + 1) for s in steps]
+                    near = [v for v in near if self.low * (1 - 1e-9) <= v <= self.high * (1 + 1e-9)]
+                    if len(near) <= 6:
+                        return near
             every = max(1, math.ceil(len(powers) / 6))
             return [10.0**p for p in powers[::every]]
         rough = (self.high - self.low) / 5
@@ -222,15 +226,17 @@ def span(values: Sequence[float], pad: float = 0.05) -> tuple[float, float]:
     return low - pad * (high - low), high + pad * (high - low)
 
 
-def number(value: float) -> str:
-    """Return a number with four significant digits."""
-    return f"{value:.4g}"
+def number(value: float, digits: int = 4) -> str:
+    """Return a number with so many significant digits, from 10,000 on as a whole one."""
+    return f"{value:,.0f}" if LARGE <= abs(value) < LARGEST else f"{value:.{digits}g}"
 
 
 def tick(value: float) -> str:
-    """Return a number at an axis."""
-    text = f"{value:.3g}"
-    return text if "e" in text or abs(value) < 1000 else f"{value:,.0f}"
+    """Return a number at an axis, of a large one the thousands (k), millions (M) or billions (G)."""
+    if not LARGE <= abs(value) < LARGEST:
+        return f"{value:,.0f}" if 1000 <= abs(value) < LARGE else f"{value:.3g}"
+    unit = next(u for u in (1e12, 1e9, 1e6, 1e3) if abs(value) >= u)
+    return f"{value / unit:.4g}{'kMGT'[round(math.log10(unit)) // 3 - 1]}"
 
 
 def cut(text: str, room: int) -> str:

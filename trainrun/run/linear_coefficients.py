@@ -12,15 +12,16 @@ from trainrun.data._gaps import UNKNOWN_NAME
 from trainrun.data.preprocessor import Preprocessor
 
 HEAD = "head"  # the layer's name, see `model.linear`
+UNNAMED = "\0"
 
 
 class Coefficient(NamedTuple):
     """One coefficient.
 
     Args:
-        column: its name; of a category with its value: ``city = Rome``.
+        column: its name; of a category with its value: ``city = Rome``; of a text a word.
         values: one an output: the change of the output (of classes: the log-odds or score; of a standardized target: in its deviations)
-            per deviation of a number, or where the category holds.
+            per deviation of a number, where the category holds, or of a text of that word alone.
     """
 
     column: str
@@ -36,7 +37,9 @@ def coefficients(model: keras.Model, fitted: Preprocessor) -> list[Coefficient]:
     """
     names: list[str] = []
     for spec in fitted.inputs:
-        if not (of_input := fitted.names(spec)):
+        words = fitted.steps.get(spec.name, {}).get("vocabulary") or ()
+        of_input = [UNNAMED, UNNAMED, *words] if words else fitted.names(spec)  # padding and unknown words
+        if not of_input:
             return []
         if spec.kind == "categorical":
             of_input = [f"{c.name} = {v}" for c in fitted.categories for v in (UNKNOWN_NAME, *c.categories)]
@@ -50,6 +53,6 @@ def coefficients(model: keras.Model, fitted: Preprocessor) -> list[Coefficient]:
     known = [
         Coefficient(name, tuple(row.tolist()))
         for name, row in zip(names, kernel, strict=True)
-        if not name.endswith(f" = {UNKNOWN_NAME}")
+        if name != UNNAMED and not name.endswith(f" = {UNKNOWN_NAME}")
     ]
     return sorted(known, key=lambda c: -max(map(abs, c.values)))

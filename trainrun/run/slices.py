@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -76,7 +77,9 @@ def column(name: str, split: Split, fitted: Preprocessor) -> list[Any]:
             texts = (UNKNOWN_NAME, *fitted.categories[i].categories)
             return [texts[code] for code in array[:, i]]
         mean, std = fitted.moments.get(spec.name, ([0.0] * len(names), [1.0] * len(names)))
-        return (array[:, i].astype("float64") * std[i] + mean[i]).tolist()
+        # Digits that float32 does not hold are left out: 0 is 0, not 8e-8.
+        digits = 7 - math.ceil(math.log10(max(abs(mean[i]) + std[i], 1e-30)))
+        return np.round(array[:, i].astype("float64") * std[i] + mean[i], digits).tolist()
     raise UserError(
         Problem(
             "by",

@@ -1,7 +1,8 @@
-"""The examples that a model predicts worst, with the values of their columns."""
+"""The examples that a model predicts worst, with the values of their columns, their texts or their images."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -10,10 +11,12 @@ import numpy as np
 from trainrun.artifacts import curves
 from trainrun.data.dataset import Dataset, Split
 from trainrun.data.preprocessor import Preprocessor
+from trainrun.model import raw_examples
 from trainrun.run import slices
 from trainrun.run.permutation_importance import errors
 
 COUNT, COLUMNS = 10, 8
+TEXT, SIDE = 400, 96  # characters of a text, pixels of an image
 
 
 class Worst(NamedTuple):
@@ -23,7 +26,8 @@ class Worst(NamedTuple):
         place: in its part, counted from 0.
         true, predicted: a class's name or a number; None of several an example.
         error: see `permutation_importance.errors`.
-        values: of the columns.
+        values: of the columns; of a text the words that the model knows.
+        picture: of an image, the bytes of a PNG file.
     """
 
     place: int
@@ -31,6 +35,7 @@ class Worst(NamedTuple):
     predicted: Any
     error: float
     values: list[Any]
+    picture: bytes | None = None
 
 
 def worst(
@@ -63,6 +68,12 @@ def worst(
             name in fitted.features or name in [c.name for c in fitted.categories]
         ):
             columns[name] = slices.column(name, rows, fitted)
+    inputs = rows.x if isinstance(rows.x, dict) else {fitted.inputs[0].name: rows.x}
+    of_texts = [s.name for s in fitted.inputs if "vocabulary" in fitted.steps.get(s.name, {})]
+    for name, texts in raw_examples.of(rows.x, fitted).items() if of_texts else ():
+        if name in of_texts:
+            columns[name] = [str(text)[:TEXT].replace(raw_examples.UNKNOWN_TEXT, "?") for text in texts[:, 0]]
+    images = [inputs[s.name] for s in fitted.inputs if s.kind == "image"][:1]
     p = predictions.reshape(len(split), -1)[places]
     if target.kind == "real":
         true, guess = np.ravel(rows.y).tolist(), p[:, 0].tolist()
@@ -73,7 +84,31 @@ def worst(
         decided = curves.decided(scores, target)
         guess = [f"{names[i]} ({row[i]:.1%})" for i, row in zip(decided, scores, strict=True)]
     examples = [
-        Worst(int(place), t, g, float(failed[place]), [values[i] for values in columns.values()])
+        Worst(
+            int(place),
+            t,
+            g,
+            float(failed[place]),
+            [values[i] for values in columns.values()],
+            next((_png(x[i]) for x in images), None),
+        )
         for i, (place, t, g) in enumerate(zip(places, true, guess, strict=True))
     ]
     return [*columns], examples
+
+
+def _png(image: np.ndarray) -> bytes:
+    """Return an image, brightened to its own range, as a small PNG file."""
+    from PIL import Image
+
+    low, high = np.nanmin(image), np.nanmax(image)
+    pixels = np.round(255 * (np.asarray(image, np.float64) - low) / ((high - low) or 1.0)).astype("uint8")
+    if pixels.ndim == 3 and pixels.shape[-1] not in (3, 4):
+        pixels = pixels[..., 0]
+    picture, file = Image.fromarray(pixels), io.BytesIO()
+    scale = SIDE / max(picture.size)
+    size = [max(1, round(side * scale)) for side in picture.size]
+    picture.resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS).save(
+        file, "PNG"
+    )
+    return file.getvalue()

@@ -70,10 +70,10 @@ class Setting:
     @property
     def finished(self) -> list[Trial]:
         """The finished trials, one for each seed and fold: a repeated one adds no information."""
-        by_key: dict[Any, Trial] = {}
+        by_key: dict[tuple[str, ...], Trial] = {}
         for trial in self.trials:
             if trial.status == "FINISHED":
-                by_key.setdefault(tuple(sorted(filter(is_replicate, trial.overrides))) or trial.number, trial)
+                by_key.setdefault(tuple(sorted(filter(is_replicate, trial.overrides))), trial)
         return list(by_key.values())
 
     def values(self, objective: str) -> list[float]:

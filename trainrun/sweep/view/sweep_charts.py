@@ -50,7 +50,7 @@ def parallel(
     """
     shown = [*keys][: AXES - 1]
     places = np.linspace(20, WIDTH - 44, len(shown) + 1)
-    parts, columns = [], []
+    axes, lines, columns = [], [], []
     for x, key in zip(places, shown, strict=False):
         typed = keys[key]
         figures = [finite.number(t) for t in typed]
@@ -65,20 +65,20 @@ def parallel(
             columns.append(axis.place([names.index(t or "") for t in typed]))
             every = max(1, len(names) // 8)
             marks = [(cut(n, 8), float(axis.place([i])[0])) for i, n in enumerate(names) if i % every == 0]
-        parts += _upright(x, key.rpartition(".")[2], marks)
+        axes += _upright(x, key.rpartition(".")[2], marks)
     axis = _axis(values, wide(values))
     columns.append(axis.place(values))
-    parts += _upright(places[-1], objective.name, [(tick(axis.high), TOP), (tick(axis.low), HEIGHT - BOTTOM)])
+    axes += _upright(places[-1], objective.name, [(tick(axis.high), TOP), (tick(axis.low), HEIGHT - BOTTOM)])
     best = max(1, len(values) // 10)
     for i in reversed(range(min(len(values), LINES))):
         points = " ".join(f"{x:.1f},{column[i]:.1f}" for x, column in zip(places, columns, strict=True))
         setting = ", ".join(f"{k.rpartition('.')[2]}={keys[k][i]}" for k in keys)
         title = escape(f"trial {numbers[i]}: {objective.name} {number(values[i])}; {setting}")
         style = "s1" if i < best else "fade"
-        parts.append(f'<polyline class="line {style}" points="{points}"><title>{title}</title></polyline>')
+        lines.append(f'<polyline class="line {style}" points="{points}"><title>{title}</title></polyline>')
     return Panel(
         "Parallel coordinates",
-        drawing(parts, "Parallel coordinates"),
+        drawing([*lines, *axes], "Parallel coordinates"),
         legend=[("s1", "the best tenth"), ("fade", "the others")],
     )
 
@@ -134,7 +134,7 @@ def slices(
         chart.points(
             across[~whole], up[~whole], "rest", name="pruned, where it was" if (~whole).any() else ""
         )
-        chart.points(across[whole], up[whole], "s0")
+        chart.points(across[whole], up[whole], "s0", name="finished" if (~whole).any() else "")
         if dots[0].best:
             chart.ring(float(across[0]), dots[0].y, name="best")
         yield chart.panel()
