@@ -81,6 +81,7 @@ def test_features_of_preprocessed_arrays_come_back_as_raw_values(within, run_of,
     cities = slices.column("city", data.test, run_of("buyers").saved.fitted)
     ages = slices.column("age", data.test, run_of("buyers").saved.fitted)
     assert set(cities) == {"Lima", "Oslo", "Rome"} and 17 < min(ages) < max(ages) < 81
+    assert {age % 0.5 for age in ages} == {0.0}  # as in the file, where float32 has 41.999998
 
 
 def test_what_cannot_be_measured_is_refused(within, tmp_path, capsys):

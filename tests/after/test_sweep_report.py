@@ -15,11 +15,19 @@ from trainrun.tracking.journal import Journal
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 EVIL = "</pre><script>document.title='run'</script>"
-# Moves the pointer over the first chart with values, and writes down what the page shows there.
+# Moves the pointer over the first chart with values, sorts a table twice, switches the theme, and writes down what the page shows.
 DRIVER = """<script>
 const line = document.querySelector("svg.chart polyline[data-name]"), box = line.ownerSVGElement.getBoundingClientRect();
 line.ownerSVGElement.dispatchEvent(new PointerEvent("pointermove", {clientX: box.left + box.width / 2, clientY: box.top + box.height / 2}));
 document.body.dataset.shown = document.getElementById("tip").textContent;
+const table = [...document.querySelectorAll("table")].find((t) => t.tBodies[0].rows.length > 2), head = table.tHead.rows[0].cells[0];
+const column = () => [...table.tBodies[0].rows].map((row) => row.cells[0].textContent).join("|");
+head.firstChild.click(); document.body.dataset.up = column();
+head.firstChild.click(); document.body.dataset.down = column();
+const colours = () => [document.body, document.querySelector("polyline.s0")].map((e) => getComputedStyle(e)[e === document.body ? "backgroundColor" : "stroke"]).join();
+document.body.dataset.before = colours();
+document.getElementById("theme").click();
+document.body.dataset.after = colours();
 document.body.dataset.wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
 </script></body>"""
 
@@ -109,3 +117,10 @@ def test_in_a_browser_nothing_fails_and_the_pointer_shows_values(kind, request, 
     body = re.search(r"<body [^>]*>", opened(driven)).group()
     assert re.search(r'data-shown="[^"]*\n  [\d.e+-]+: [\d.e+-]+', body), body
     assert 'data-wide="0"' in body, "the page is wider than the window"
+    up, down, before, after = (
+        re.search(f'data-{name}="([^"]*)"', body)[1] for name in ("up", "down", "before", "after")
+    )
+    up = up.split("|")
+    assert up == sorted(up, key=lambda text: (not text.isdecimal(), int(text) if text.isdecimal() else text))
+    assert down.split("|") == up[::-1]
+    assert {before, after} == {"rgb(246, 247, 249),rgb(0, 114, 178)", "rgb(18, 21, 27),rgb(86, 180, 233)"}

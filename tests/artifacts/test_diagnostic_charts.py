@@ -52,6 +52,31 @@ def test_many_classes_stay_readable():
     diagnostics = diagnose(TargetSpec("multiclass", (), 40), y, RANDOM.dirichlet(np.ones(40), 400), "test")
     confusion, roc, *_ = diagnostic_charts.charts(diagnostics)
     assert "<text" in confusion.svg and len(roc.legend) == svg_chart.COLOURS
+    worst = sorted(diagnostics.roc, key=lambda c: c.area)[: svg_chart.COLOURS]
+    assert {name.partition(":")[0] for _, name in roc.legend} == {c.name for c in worst}
+
+
+def test_several_numbers_have_the_error_of_each():
+    y = RANDOM.normal(size=(50, 6))
+    diagnostics = diagnose(TargetSpec("real", (), 6), y, y + np.arange(6) / 10, "test")
+    first, *others = diagnostic_charts.charts(diagnostics)
+    line = next(e for e in xml.fromstring(first.svg).iter() if e.get("data-name") == "mean absolute error")
+    assert [float(v) for v in line.get("data-y").split()] == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4, 0.5])
+    assert len(others) == 3 * diagnostic_charts.OUTPUTS
+
+
+def test_shares_of_pixels_have_no_interval(tmp_path):
+    masks = RANDOM.integers(0, 2, (5, 4, 4))
+    diagnostics = diagnose(TargetSpec("binary", (), 1, (4, 4)), masks, RANDOM.random((5, 4, 4, 1)), "test")
+    assert (diagnostics.examples, diagnostics.unit) == (80, "pixels")
+
+
+@pytest.mark.parametrize(
+    ("value", "number", "tick"),
+    [(0.12345, "0.1235", "0.123"), (2024, "2024", "2,024"), (61749.6, "61,750", "61.75k"), (-2e6, "-2,000,000", "-2M"), (1e20, "1e+20", "1e+20")],
+)  # fmt: skip
+def test_large_numbers_are_readable(value, number, tick):
+    assert (svg_chart.number(value), svg_chart.tick(value)) == (number, tick)
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,22 @@
-"""Permutation importance, against scikit-learn's and theory; coefficients of a linear model by name."""
+"""Permutation importance, against scikit-learn's and theory; coefficients of a linear model by name; the worst examples."""
 
 from __future__ import annotations
 
+import io
 import math
 
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.base import BaseEstimator
 from sklearn.inspection import permutation_importance
 
-from trainrun.data.dataset import InputSpec, Split, TargetSpec
+from trainrun.data.dataset import Dataset, InputSpec, Split, TargetSpec
 from trainrun.data.preprocessor import Column, Preprocessor
 from trainrun.run.linear_coefficients import coefficients
 from trainrun.run.permutation_importance import errors, importance
+from trainrun.run.worst_examples import worst
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(800, 3)).astype("float32")
@@ -104,3 +107,35 @@ def test_coefficients_bear_the_names_of_columns_and_categories():
         ("age", (1.0,)),
         ("city = Rome", (0.5,)),
     ]
+
+
+TWO = TargetSpec("binary", ("no", "yes"))
+
+
+def test_the_worst_images_are_shown_as_they_are():
+    x = RANDOM.random((4, 8, 8, 3)).astype("float32")
+    data = Dataset(
+        "made", "classification", (InputSpec("x", "image", (8, 8, 3)),), TWO, Split(x, np.ones(4, int))
+    )
+    p = np.array([[0.9], [0.1], [0.5], [0.8]])
+    columns, examples = worst(data, data.train, p, Preprocessor.of(data))
+    assert columns == [] and [w.place for w in examples] == [1, 2, 3, 0]
+    pixels = np.asarray(Image.open(io.BytesIO(examples[0].picture)).resize((8, 8), Image.Resampling.NEAREST))
+    image = (x[1] - x[1].min()) / (x[1].max() - x[1].min())
+    assert pixels == pytest.approx(255 * image, abs=1)
+
+
+def test_texts_have_their_words_among_the_worst_and_the_coefficients():
+    inputs = (InputSpec("text", "tokens", (4,), (5,)),)
+    record = {
+        "inputs": {"text": {"vocabulary": ["bad", "fine", "good"], "split": "whitespace", "ngrams": None}}
+    }
+    x = np.array([[2, 3, 0, 0], [4, 1, 4, 0]], "int32")
+    data = Dataset("made", "classification", inputs, TWO, Split(x, np.array([0, 1])), preprocessing=record)
+    fitted = Preprocessor.of(data)
+    columns, examples = worst(data, data.train, np.array([[0.2], [0.1]]), fitted)
+    assert columns == ["text"] and [w.values for w in examples] == [["good ? good"], ["bad fine"]]
+    tensor, head = keras.Input((4,), dtype="int32", name="text"), keras.layers.Dense(1, name="head")
+    model = keras.Model(tensor, head(keras.ops.mean(keras.ops.one_hot(tensor, 5), axis=1)))
+    head.set_weights([np.array([[9.0], [8.0], [-2.0], [0.5], [1.0]]), np.zeros(1)])
+    assert coefficients(model, fitted) == [("bad", (-2.0,)), ("good", (1.0,)), ("fine", (0.5,))]

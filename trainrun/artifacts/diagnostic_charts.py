@@ -18,6 +18,7 @@ from trainrun.artifacts.svg_chart import (
     RIGHT,
     TOP,
     WIDTH,
+    Axis,
     Chart,
     Panel,
     cut,
@@ -157,7 +158,9 @@ def _residuals(output: Residuals) -> Iterator[Panel]:
     chart.points(output.predicted, output.residuals)
     yield chart.panel(beyond)
     inside = output.residuals[(output.residuals >= low) & (output.residuals <= high)]
-    heights, edges = np.histogram(inside, bins=int(np.clip(np.sqrt(len(inside)), 5, 30)))
+    ends = Axis(low, high, 0.0, 1.0)  # equal ones are moved apart
+    bins = int(np.clip(np.sqrt(len(inside)), 5, 30))
+    heights, edges = np.histogram(inside, bins, (ends.low, ends.high))
     chart = Chart(
         f"Distribution of the residuals{end}",
         span((low, high)),

@@ -42,6 +42,12 @@ def test_single_runs_are_told_apart_by_the_error_of_a_share():
     assert tiers(shares, ACCURACY) is None and tiers(ranked(LOSS, [[0.1], [0.2]]), LOSS, 1000) is None
 
 
+def test_the_same_setting_and_seed_twice_is_one_value():
+    trials = [Trial(i, ["k=1"], ["k=1"], "x", {}, "FINISHED", metrics={"val_loss": 0.5}) for i in range(2)]
+    (setting,) = seed_replicates.group(trials)
+    assert setting.values("val_loss") == [0.5]
+
+
 def test_a_parameter_that_decides_has_the_greatest_importance():
     random = np.random.default_rng(0)
     rate, units = 10 ** random.uniform(-4, -1, 60), random.choice(["[8]", "[64]"], 60)
