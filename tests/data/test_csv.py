@@ -664,6 +664,7 @@ def test_columns_are_found_as_typed_on_the_command_line(write):
     assert "data.target='\"null\"'" in problems("data.target=null")[0]
     assert problems("data.target=[yes]") == problems("data.target=yes")
     assert "data.target: expected text" in problems("data.target={yes: 1}")[0]
+    path = write("x,y\n" + "".join(f"{i % 7},{i % 3}\n" for i in range(60)))
     unknown = problems("data.target=z", "data.weight=99")
     assert "quotes" not in unknown[0] and "quotes: '\"99\"'" in unknown[1]
 
