@@ -59,3 +59,27 @@ def test_tensorflow_is_not_loaded():
     code = "import sys; from trainrun.cli import main; main(['data', 'data=iris']); print('tensorflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "False" and "petal length" in done.stdout
+
+
+@pytest.mark.parametrize("words", [[], ["-m", "optimizer=adam,sgd"]])
+def test_check_says_what_training_will_say_of_a_table(table, capsys, monkeypatch, words):
+    from trainrun.data import _csv_source
+
+    monkeypatch.setattr(_csv_source, "SMALL", 100)  # the preflight check reads the header only
+    words = [*words, *table, "data.features=[age,city]", "data.missing=mean_or_mode"]
+    assert main(["check", *words]) == 0
+    printed = capsys.readouterr()
+    assert (
+        "classes: ok 80.0%, bad 20.0% (positive)" in printed.out
+        and "missing values imputed: city 12" in printed.out
+    )
+    assert "the target can be read off one column" not in printed.err and printed.out.rstrip().endswith(
+        "nothing wrong"
+    )
+    with open(table[1].removeprefix("data.path=")) as file:
+        lines = file.read().splitlines()
+    with open(table[1].removeprefix("data.path="), "w") as file:
+        file.write("\n".join([f"id,{lines[0]}", *(f"{7 * i},{line}" for i, line in enumerate(lines[1:]))]))
+    assert main(["check", *words[:-2], "data.exclude=[sold]"]) == 0
+    printed = capsys.readouterr()
+    assert "columns that number the rows: id." in printed.err and "1 warning about the data" in printed.out

@@ -8,6 +8,9 @@ from typing import Any
 from trainrun.errors import UserError
 from trainrun.ui import console
 
+# Datasets that are read from local files in a moment.
+TABLES = ("csv", "parquet", "feather")
+
 
 def _show_weights(config: Mapping[str, Any]) -> None:
     """Build the model and print what becomes of each of its weights."""
@@ -30,6 +33,26 @@ def _show_weights(config: Mapping[str, Any]) -> None:
             weights_overview.show(phase.config, job)
 
 
+def _show_data(spec: Mapping[str, Any]) -> int:
+    """Load a local table, print what is understood of it and what seems wrong, as training does; return the number of warnings.
+
+    Args:
+        spec: the config's `data`.
+
+    Raises:
+        UserError: all that is wrong with a table which is too large for the preflight check.
+    """
+    from trainrun.data import overview
+    from trainrun.registry.construct import construct
+
+    if spec["name"] not in TABLES:
+        return 0
+    understood = overview.of(construct("data", spec, complete=True))
+    for line in overview.lines(understood):
+        console.say(line)
+    return len(understood["notices"])
+
+
 def main(argv: Sequence[str]) -> int:
     """Check a config or a sweep and report every problem, without training."""
     from trainrun.config import plugins
@@ -48,6 +71,9 @@ def main(argv: Sequence[str]) -> int:
         plan, problems = preflight.sweep(flags.overrides, *where)
         named = [*plugins.early(flags.overrides), *plugins.offered()]
         counts = (plan.total, plan.seeds, plan.folds)
+        config = None
+        if not problems and plan.points:  # its trials tell of the data of other points
+            config, problems = preflight.overrides(plan.points[0], *where, multirun=True)
     else:
         config, problems = preflight.overrides(flags.overrides, *where)
         named, counts = config["plugins"] if config else [], (1, None)
@@ -56,5 +82,7 @@ def main(argv: Sequence[str]) -> int:
     plugins.load(named)
     if not flags.multirun and treated_differently(config):
         _show_weights(config)
-    console.say(f"ok: {sweep.counted(*counts)}, nothing wrong", style="green")
+    warnings = _show_data(config["data"]) if config else 0
+    wrong = f"{warnings} warning{'s' * (warnings > 1)} about the data" if warnings else "nothing wrong"
+    console.say(f"ok: {sweep.counted(*counts)}, {wrong}", style="green")
     return 0
