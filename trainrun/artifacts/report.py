@@ -102,6 +102,10 @@ def _head(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     facts += [("training", f"{seconds['train']:.1f} s", ""), ("in all", f"{seconds['total']:.1f} s", "")]
     if speed := summary.get("examples_per_second"):
         facts.append(("examples a second", f"{speed:,.0f}", ""))
+    if (wait := summary.get("input_wait")) is not None:
+        facts.append(("waiting for input", f"{wait:.0%}", "of the training"))
+    if joules := (summary.get("system") or {}).get("energy_joules"):
+        facts.append(("energy", f"{joules / 3600:,.1f} Wh", f"{joules:,.0f} J, of the whole machine"))
     return facts
 
 

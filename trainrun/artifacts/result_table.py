@@ -68,7 +68,9 @@ def show(summary: Mapping[str, Any], run_dir: str | Path) -> None:
     seconds = summary["seconds"]
     speed = summary.get("examples_per_second")
     rate = f", {speed:,.0f} examples a second" if speed else ""
-    _line("time", f"{seconds['total']:.1f} s, of it {seconds['train']:.1f} s training{rate}")
+    wait = summary.get("input_wait")
+    waited = "" if wait is None else f" ({wait:.0%} waiting for input)"
+    _line("time", f"{seconds['total']:.1f} s, of it {seconds['train']:.1f} s training{waited}{rate}")
     _line("run", _short(Path(run_dir)))
     identity = summary.get(summaries.IDENTITY)
     if identity:

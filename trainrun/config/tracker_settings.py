@@ -24,7 +24,7 @@ from trainrun.registry import option_files
 GROUP = "tracking"
 NONE = "none"
 # Settings of recording and delivery: the same for all trackers.
-SHARED = ("every_steps", "interval", "timeout")
+SHARED = ("every_steps", "interval", "timeout", "system_interval")
 
 
 def trackers(node: Any) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ class RunBuilder:
 
     def job(self, adjustments: Adjustments) -> Job:
         """Return the job: model, data and plan, with the adjustments that earlier failures have led to."""
-        return builders.job(
+        job = builders.job(
             self.config,
             self.data,
             self.strategy,
@@ -58,6 +58,7 @@ class RunBuilder:
             keep_kernels=self.context.keeps_kernels,
             first_epoch=self.first_epoch,
         )
+        return replace(job, clock=self.context.clock)
 
     def with_shared_program(self, job: Job, adjustments: Adjustments) -> Job:
         """Return the job with the program that another run of the process has compiled, if it is the same."""

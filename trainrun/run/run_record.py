@@ -28,7 +28,7 @@ from trainrun.run.context import RunContext
 from trainrun.run.evaluation import Evaluation
 from trainrun.tracking import find, journal, record, status, summary
 from trainrun.tracking.delivery import handover, sweep_summary
-from trainrun.trainer.job import Job
+from trainrun.trainer.job import INPUT, Job
 from trainrun.ui import console
 from trainrun.util import redaction, yaml_file
 from trainrun.util.interrupt import Interrupted
@@ -104,6 +104,7 @@ class RunRecord:
         self.recorder = record.Recorder(run_dir, settings.tracking(config), name, delivers=context.delivers)
         with self.closed_on_error(last=False):
             self._start(command)
+            self.recorder.begin_system_metrics()
             # So that trackers show them while the run trains.
             self.recorder.artifacts(["config.yaml", environment.FILE, fitted, PLUGINS])
             for text in context.remarks:
@@ -262,7 +263,9 @@ class RunRecord:
     def _close(self, outcome: str, reason: str | None = None) -> tuple[dict[str, Any], int]:
         """Write the summary and the last record; return the summary and the number of undelivered records."""
         disk_space.release(self.run_dir)
+        system = self.recorder.end_system_metrics()
         seconds, job = self.context.clock.seconds, self.job
+        waited = seconds.pop(INPUT, None)
         # Examples and seconds of this process only: a resumed run has others before it.
         trained = 0 if job is None else (self.evaluation.epochs - self._began) * job.plan.examples
         content = summary.build(
@@ -290,6 +293,10 @@ class RunRecord:
             attempts=self.failures,
             weights=self.weights,
             threshold=self.threshold,
+            input_wait=round(waited / seconds["train"], 4)
+            if waited is not None and seconds.get("train")
+            else None,
+            system=system,
         )
         summary.write(self.run_dir, content)
         if settings.artifacts(self.config).report and outcome == "FINISHED":

@@ -7,6 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 METRICS = ("epoch", "batch", "metrics")
+NUMBERS = (
+    *METRICS,
+    "system",
+)  # kinds of records that trackers get together; no later attempt replaces a system metric
 
 
 def replay(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ A record is ``{"seq": n, "time": unix seconds, "kind": …, …}``; `seq` counts
 | ``start`` | run_id, name, config (nested), params (flattened), overrides, command, tags, dataset, tracking, …; a resumed run has one for each attempt, the later ones with ``resumed_from`` |
 | ``epoch`` | epoch (1 for the first), step (updates done), metrics |
 | ``batch`` | epoch, step, metrics |
+| ``system`` | step (samples before it), metrics: ``system/cpu_utilization_percentage`` …, see `system_metrics` |
 | ``metrics`` | metrics of the finished run, such as ``test_loss``; epoch, step |
 | ``tags`` | tags (name -> value): what a sweep has come to; trackers get them as tags |
 | ``artifact`` | path (relative to the run directory); for the model also inputs, output, requirements |

@@ -26,9 +26,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trainrun.tracking import find, origin, trackers
 from trainrun.tracking.delivery.handover import Handover, not_sent
-from trainrun.tracking.journal import Journal
+from trainrun.tracking.journal import Journal, read
 from trainrun.tracking.settings import TrackingSettings
 from trainrun.tracking.status import JOURNAL, last_lines, settle
+from trainrun.tracking.system_metrics import Sampler
 from trainrun.ui import console
 from trainrun.util import liveness, redaction
 
@@ -85,6 +86,7 @@ class Recorder:
         self.delivery: Handover | None = None
         if settings.targets and delivers:
             self.delivery = Handover(self.run_dir.absolute(), settings, warn)
+        self._sampler: Sampler | None = None
         self._begun = False
         self._ended: DeliveryResult | None = None
 
@@ -137,6 +139,21 @@ class Recorder:
         self._begun = True
         if self.delivery is not None:
             self.delivery.begin()
+
+    def begin_system_metrics(self) -> None:
+        """Sample processor, memory and GPU until the end, if the settings say so."""
+        if self.settings.system_interval is not None:
+            earlier = read(self.journal.path).records
+            # The journal is looked up at each record: a full disk may have it opened anew.
+            self._sampler = Sampler(
+                lambda **fields: self.journal.write("system", **fields),
+                self.settings.system_interval,
+                earlier,
+            )
+
+    def end_system_metrics(self) -> dict[str, float]:
+        """Take the last sample; return what `Sampler.stop` does, or nothing."""
+        return {} if self._sampler is None else self._sampler.stop()
 
     def callback(self) -> JournalCallback:
         """Return the Keras callback that writes the metrics."""
@@ -223,6 +240,7 @@ class Recorder:
         """
         if self._ended is not None:
             return self._ended
+        self.end_system_metrics()
         if not self._begun:
             self.journal.close()
             return DeliveryResult(None, 0)

@@ -20,6 +20,7 @@ class TrackingSettings:
         run_name: the run's name at its tracker; None: as everywhere else.
         every_steps: steps between two records of metrics; None: only after epochs.
         interval: seconds between two deliveries.
+        system_interval: seconds between two samples of processor, memory and GPU; None: none.
         timeout: seconds that the end of a run may wait for its delivery.
     """
 
@@ -28,6 +29,7 @@ class TrackingSettings:
     every_steps: int | None = None
     interval: float = 1.0
     timeout: float = 30.0
+    system_interval: float | None = 10.0
 
     @classmethod
     def of(cls, node: Any) -> TrackingSettings:
@@ -37,5 +39,7 @@ class TrackingSettings:
             UserError: an address cannot be resolved; see `trackers.Tracker.destination`.
         """
         shared = {key: node[key] for key in tracker_settings.SHARED if node.get(key) is not None}
+        if "system_interval" in node:  # null means something here
+            shared["system_interval"] = node["system_interval"]
         names = {settings.get("run_name") for settings in tracker_settings.trackers(node).values()}
         return cls(trackers.targets(node), names.pop() if len(names) == 1 else None, **shared)

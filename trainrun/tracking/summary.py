@@ -44,6 +44,8 @@ def build(
     data: Mapping[str, Any] | None = None,
     weights: Mapping[str, Any] | None = None,
     threshold: Mapping[str, Any] | None = None,
+    input_wait: float | None = None,
+    system: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Return the summary's content, its keys always the same and in the same order; some may follow.
 
@@ -66,6 +68,8 @@ def build(
         data: `data.overview.of(dataset)`; the key is there only if it is given.
         weights: which weights are the model, once training has ended: its `choice`, and the `epoch` that they are of.
         threshold: the decision threshold of two classes with its interval and criterion; likewise.
+        input_wait: share of the training that waited for its input; the key is there only if it was measured.
+        system: see `system_metrics.Sampler.stop`; likewise.
         attempts: what failed while training, and what was done about it; likewise.
 
     Raises:
@@ -94,6 +98,8 @@ def build(
         **({"data": dict(data)} if data else {}),
         **({"weights": dict(weights)} if weights else {}),
         **({"threshold": dict(threshold)} if threshold else {}),
+        **({} if input_wait is None else {"input_wait": input_wait}),
+        **({"system": dict(system)} if system else {}),
         **({"tuned": dict(tuned)} if tuned else {}),
         **({"attempts": [dict(a) for a in attempts]} if attempts else {}),
     }

@@ -88,7 +88,7 @@ class Tracker:
         """Process a record that was sent before, without sending it."""
 
     def deliver(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Send metric records (kinds ``epoch``, ``batch``, ``metrics``), together, or one record of another kind.
+        """Send metric records (kinds ``epoch``, ``batch``, ``metrics``, ``system``), together, or one record of another kind.
 
         The other kinds are ``start`` (one for each attempt), ``artifact`` (with ``model`` for the model), ``tags``, ``event`` and
         ``end``. A tracker ignores the kinds that it does not support.

@@ -17,7 +17,7 @@ from trainrun.trainer import pass_cache
 from trainrun.trainer.compiled_epoch import Pass, Step, evaluate
 from trainrun.trainer.epoch_loop import Logs, build, loop
 from trainrun.trainer.fit_from_arrays import StepByModel
-from trainrun.trainer.job import Job
+from trainrun.trainer.job import INPUT, Job
 from trainrun.trainer.model_steps import is_own
 from trainrun.trainer.pipeline import order
 from trainrun.trainer.steps_per_call import TEST, TRAIN, Pace, call_interval, traced, wants_steps
@@ -87,9 +87,14 @@ class Custom:
         pace = self._pace(job, callbacks, TRAIN)
 
         def train(epoch: int, first: int, callback_list: keras.callbacks.CallbackList) -> Logs:
-            calls = training.calls(order(plan, len(job.train), epoch), pace, first, (plan.seed, epoch))
+            with job.clock(INPUT):
+                indices = order(plan, len(job.train), epoch)
+            calls = training.calls(indices, pace, first, (plan.seed, epoch))
             return self._run(
-                calls, callback_list.on_train_batch_begin, callback_list.on_train_batch_end, model
+                job.clock.each(INPUT, calls),
+                callback_list.on_train_batch_begin,
+                callback_list.on_train_batch_end,
+                model,
             )
 
         if job.validation is None:

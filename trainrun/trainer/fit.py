@@ -13,7 +13,7 @@ from trainrun.hardware.replicas import average_together, even_batches
 from trainrun.trainer.callbacks import Callbacks
 from trainrun.trainer.epoch_loop import build, numbers
 from trainrun.trainer.fit_from_arrays import Indexed
-from trainrun.trainer.job import Job
+from trainrun.trainer.job import INPUT, Job
 from trainrun.trainer.pipeline import Feed, in_order
 from trainrun.trainer.steps_per_call import TEST, TRAIN, call_interval, traced, wants_steps
 from trainrun.util.arguments import Count
@@ -64,7 +64,7 @@ class Fit:
                 average_together(model)
             model.steps_per_execution = self._steps(job, callbacks, None)
             replicas = model.distribute_strategy.num_replicas_in_sync
-            feed = Feed(job.train, plan, job.position(), replicas, job.augment)
+            feed = Feed(job.train, plan, job.position(), replicas, job.augment, timed=replicas == 1)
             data = feed.dataset()
             validation = None if job.validation is None else self._validation(job)
         history = model.fit(
@@ -76,6 +76,8 @@ class Fit:
             shuffle=False,  # the data is already shuffled; Keras would warn that it cannot shuffle a dataset
             verbose=0,
         )
+        if isinstance(feed, Feed) and feed.waited is not None:
+            job.clock.add(INPUT, feed.waited)
         return numbers(history)
 
     def _validation(self, job: Job) -> tf.data.Dataset:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from trainrun.data.dataset import Split
 from trainrun.model.variables import untouched
 from trainrun.trainer.compiled_epoch import Pass
-from trainrun.trainer.job import Job
+from trainrun.trainer.job import INPUT, Job
 from trainrun.trainer.model_steps import batch_of
 from trainrun.trainer.pass_cache import cached, shared
 from trainrun.trainer.pipeline import order
@@ -138,7 +138,9 @@ class Indexed(keras.callbacks.Callback):
         self.model.test_function = self._function(self.measuring, self._keras)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._order, self._at, self._epoch = order(self.job.plan, len(self.job.train), epoch), 0, epoch
+        with self.job.clock(INPUT):
+            self._order = order(self.job.plan, len(self.job.train), epoch)
+        self._at, self._epoch = 0, epoch
         # Keras counts all steps of an epoch that is resumed in its middle; those that were done are skipped.
         self._done = self._first_step * self.job.plan.batch_size if epoch == self._first_epoch else 0
 

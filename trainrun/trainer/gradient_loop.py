@@ -14,7 +14,7 @@ import tensorflow as tf
 from trainrun.compat import keras_private
 from trainrun.trainer.callbacks import Callbacks
 from trainrun.trainer.epoch_loop import numbers
-from trainrun.trainer.job import Job
+from trainrun.trainer.job import INPUT, Job
 from trainrun.trainer.steps_per_call import Pace, call_interval, wants_steps
 from trainrun.util.arguments import Count, NotNegative
 
@@ -73,6 +73,7 @@ def descend_until(
 
         return tf.while_loop(goes_on, body, (step, slope, tf.zeros_like(slope)))
 
+    job.clock.add(INPUT, 0.0)  # the training set is in the graph as a whole
     callback_list, logs = Callbacks(job, callbacks), {}
     callback_list.on_train_begin()
     if callback_list.first_epoch == 0:

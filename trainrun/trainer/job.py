@@ -11,12 +11,16 @@ import numpy as np
 from trainrun.data.dataset import Dataset, Split
 from trainrun.model.cost import Cost
 from trainrun.trainer.model_state import ModelState
+from trainrun.util.clock import Clock
 
 if TYPE_CHECKING:
     import keras
 
     from trainrun.augment._sequence import Augmentations
     from trainrun.checkpoint.start import Start
+
+
+INPUT = "input"  # name in the clock for the seconds that training waited for its input
 
 
 class Resampled(NamedTuple):
@@ -100,6 +104,7 @@ class Job:
         state: compiled functions and other data beside the model.
         augment: changes each training batch as a function of (seed, epoch, step); None: nothing does.
         validation_sets: further validation sets by name, as `validation`.
+        clock: of the run; trainers count the seconds that they wait for batches in it (`INPUT`).
         initial: where the initial weights come from (`trainrun.run.initial`); None: they are drawn.
     """
 
@@ -115,6 +120,7 @@ class Job:
     initial: Any = None
     augment: Augmentations | None = None
     validation_sets: Mapping[str, Split] = field(default_factory=dict)
+    clock: Clock = field(default_factory=Clock)
 
     def cost(self) -> Cost:
         """Return the cost of the model at the job's batch size."""

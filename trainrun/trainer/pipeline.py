@@ -50,6 +50,7 @@ class Feed(keras.callbacks.Callback):
         position: the epoch and the step to begin with; of earlier steps of that epoch, one example per replica is read.
         replicas: number of replicas that share a batch.
         augment: changes each batch; default None.
+        timed: measure how long the batches are waited for; only on one device, which takes them without a buffer between.
     """
 
     coarse = True
@@ -62,6 +63,7 @@ class Feed(keras.callbacks.Callback):
         position: tuple[int, int] = (0, 0),
         replicas: int = 1,
         augment: Augmentations | None = None,
+        timed: bool = False,
     ):
         super().__init__()
         self.augment = augment
@@ -73,6 +75,12 @@ class Feed(keras.callbacks.Callback):
             self.indices = tf.Variable(order(plan, len(split), 0), trainable=False)
             self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
             self.first = tf.Variable(0, dtype=tf.int64, trainable=False)
+            self._waited = tf.Variable(0.0, dtype=tf.float64, trainable=False) if timed else None
+
+    @property
+    def waited(self) -> float | None:
+        """The seconds that training has waited for batches; None: they are not measured."""
+        return None if self._waited is None else float(self._waited)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.epoch.assign(epoch)
@@ -116,7 +124,8 @@ class Feed(keras.callbacks.Callback):
             at = tf.stack([tf.constant(self.plan.seed, tf.int64), self.epoch, step])
             return batch_of(*self.augment(*keras.utils.unpack_x_y_sample_weight(examples), at))
 
-        return _options(tf.data.Dataset.range(steps).map(batch), steps)
+        data = _options(tf.data.Dataset.range(steps).map(batch), steps)
+        return data if self._waited is None else _timed(data, self._waited)
 
 
 def in_order(split: Split, batch_size: int, again: bool = False) -> tf.data.Dataset:
@@ -179,6 +188,22 @@ def batches(split: Split, indices: np.ndarray, batch_size: int) -> Iterator[tupl
     for start in range(0, len(indices), batch_size):
         part = split.take(indices[start : start + batch_size])
         yield batch_of(part.x, part.y, part.weight)
+
+
+def _timed(dataset: tf.data.Dataset, waited: tf.Variable) -> tf.data.Dataset:
+    """Return the dataset, which adds to `waited` the seconds from asking for an element to having it.
+
+    `zip` draws from its parts one after the other, in the thread that asks, as long as no buffer stands behind it.
+    """
+    asked = tf.data.Dataset.counter().map(lambda _: tf.timestamp())
+
+    def count(since: tf.Tensor, examples: Any) -> Any:
+        waited.assign_add(tf.timestamp() - since)
+        return examples
+
+    options = tf.data.Options()
+    options.experimental_optimization.inject_prefetch = False
+    return tf.data.Dataset.zip(asked, dataset).map(count).with_options(options)
 
 
 def _options(dataset: tf.data.Dataset, steps: int) -> tf.data.Dataset:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainrun.trainer.epoch_loop import Logs, build, loop
-from trainrun.trainer.job import Job
+from trainrun.trainer.job import INPUT, Job
 from trainrun.trainer.model_steps import as_tensors, batch_of
 from trainrun.trainer.pipeline import batches, order
 from trainrun.util.arguments import Count
@@ -49,7 +49,8 @@ class TrainOnBatch:
         def train(epoch: int, first: int, callback_list: keras.callbacks.CallbackList) -> Logs:
             logs: Logs = {}
             indices = order(plan, len(job.train), epoch)[first * plan.batch_size :]
-            for step, batch in enumerate(batches(job.train, indices, plan.batch_size), start=first):
+            drawn = job.clock.each(INPUT, batches(job.train, indices, plan.batch_size))
+            for step, batch in enumerate(drawn, start=first):
                 if augment is not None:
                     at = tf.constant([plan.seed, epoch, step], tf.int64)
                     batch = batch_of(*augment(*as_tensors(*batch), at))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
+
+Item = TypeVar("Item")
 
 
 class Clock:
@@ -29,7 +32,22 @@ class Clock:
         try:
             yield
         finally:
-            self._spent[name] = self._spent.get(name, 0.0) + time.perf_counter() - start
+            self.add(name, time.perf_counter() - start)
+
+    def add(self, name: str, seconds: float) -> None:
+        """Count seconds under `name`."""
+        self._spent[name] = self._spent.get(name, 0.0) + seconds
+
+    def each(self, name: str, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield the items; count the seconds of waiting for them under `name`."""
+        iterator = iter(items)
+        while True:
+            with self(name):
+                try:
+                    item = next(iterator)
+                except StopIteration:
+                    return
+            yield item
 
     @property
     def seconds(self) -> dict[str, float]:

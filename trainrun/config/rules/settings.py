@@ -58,6 +58,7 @@ HINTS: Mapping[str, Any] = {
     "tracking.every_steps": Count | None,
     "tracking.interval": NotNegative,
     "tracking.timeout": NotNegative,
+    "tracking.system_interval": Annotated[float, Range(1)] | None,
 }
 
 # Settings of trainers that take steps on batches; one that takes the whole data in one call reads none of them.

@@ -200,7 +200,7 @@ class Follower:
         """Return how many pending records go into one request: metrics are sent together, others one by one."""
         count, metrics = 0, 0
         for _, record in self._pending:
-            if record["kind"] not in history.METRICS:
+            if record["kind"] not in history.NUMBERS:
                 break
             count, metrics = count + 1, metrics + len(record["metrics"])
             if metrics >= AT_ONCE:

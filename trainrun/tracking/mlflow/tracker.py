@@ -88,12 +88,12 @@ class MlflowTracker(Tracker):
     def recall(self, record: Mapping[str, Any]) -> None:
         if record["kind"] == "start":
             self._attempts.of(record)
-        elif record["kind"] in ("epoch", "batch", "metrics"):
+        elif record["kind"] in history.NUMBERS:
             self._metrics(record)
 
     def deliver(self, records: Sequence[Mapping[str, Any]]) -> None:
         self._connect()
-        if records[0]["kind"] in ("epoch", "batch", "metrics"):
+        if records[0]["kind"] in history.NUMBERS:
             metrics = [m for record in records for m in self._metrics(record)]
             for begin in range(0, len(metrics), limits.METRICS_AT_ONCE):
                 self._client.log_batch(
@@ -284,8 +284,8 @@ class MlflowTracker(Tracker):
         if record["kind"] == "epoch" and record.get("step") is not None:
             values.setdefault("step", record["step"])
         prefix = "batch/" if record["kind"] == "batch" else ""
-        # Epochs are counted in epochs, batches in steps.
-        step = record.get("step") if prefix else record.get("epoch")
+        # Epochs are counted in epochs, batches in steps, system metrics in samples.
+        step = record.get("step" if prefix or record["kind"] == "system" else "epoch")
         named = [
             (self._metric_names[prefix + name], number)
             for name, value in values.items()

@@ -85,7 +85,7 @@ class TensorboardTracker(Tracker):
 
     def _write(self, record: Mapping[str, Any]) -> None:
         kind = record["kind"]
-        if kind in history.METRICS:
+        if kind in history.NUMBERS:
             self._scalars(record)
         elif kind == "start":
             self._start(record)
@@ -100,8 +100,8 @@ class TensorboardTracker(Tracker):
 
     def _scalars(self, record: Mapping[str, Any]) -> None:
         batch = record["kind"] == "batch"
-        # Epochs are counted in epochs, batches in steps.
-        step = int(record.get("step" if batch else "epoch") or 0)
+        # Epochs are counted in epochs, batches in steps, system metrics in samples.
+        step = int(record.get("step" if batch or record["kind"] == "system" else "epoch") or 0)
         if record["kind"] == "epoch":
             self._epoch = step
         for name, value in (record.get("metrics") or {}).items():
