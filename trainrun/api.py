@@ -30,8 +30,8 @@ def compose(overrides: Sequence[str] = ()) -> dict[str, Any]:
     from trainrun.hydra_bridge import preflight
     from trainrun.util import grants
 
-    with grants.of_command_line(overrides):
-        config, problems = preflight.overrides(list(overrides))
+    with grants.of_command_line(overrides) as (words, _):
+        config, problems = preflight.overrides(words)
     if problems:
         raise UserError(problems)
     return config
@@ -93,8 +93,8 @@ def run(
     if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty; a run never writes into another's directory.")
     folder.mkdir(parents=True, exist_ok=True)
-    with grants.of_command_line(overrides):
-        return runner.run(config, folder.absolute(), overrides=list(overrides), command=["trainrun.run"])
+    with grants.of_command_line(overrides) as (words, _):
+        return runner.run(config, folder.absolute(), overrides=words, command=["trainrun.run"])
 
 
 def sweep(overrides: Sequence[str]) -> SweepResult:
@@ -118,8 +118,8 @@ def sweep(overrides: Sequence[str]) -> SweepResult:
     from trainrun.hydra_bridge import main
     from trainrun.util import grants, interrupt
 
-    with grants.of_command_line(overrides):
-        result = main.sweep(list(overrides))
+    with grants.of_command_line(overrides) as (words, _):
+        result = main.sweep(words)
     if result.signal is not None:
         raise interrupt.Interrupted(result.signal)
     return result

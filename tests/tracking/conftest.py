@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import signal
@@ -26,7 +27,7 @@ from trainrun.tracking.settings import TrackingSettings
 settings = json.loads(sys.argv[1])
 recorder = Recorder(
     settings["run_dir"],
-    TrackingSettings.of({"name": "mlflow", "interval": 0.1, **settings.get("tracking", {})}),
+    TrackingSettings.of({"name": "mlflow", "interval": 0.1, **settings.get("tracking", {})}, settings.get("alert")),
     name="a run",
 )
 print("began", os.getpid(), flush=True)
@@ -147,3 +148,21 @@ def proxy(server):
     running = servers.FaultyProxy(server.uri)
     yield running
     running.close()
+
+
+@pytest.fixture
+def trainer(tmp_path):
+    """Start training processes, and leave none behind."""
+    made = []
+
+    def start(tracking, run="run", **more):
+        one = Trainer(tmp_path / "outputs" / "runs" / run, tracking, **more)
+        made.append(one)
+        return one
+
+    yield start
+    for one in made:
+        one.kill()
+        if one.delivery and not gone(one.delivery, 0.1):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one.delivery, signal.SIGKILL)

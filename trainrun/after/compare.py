@@ -18,7 +18,7 @@ from trainrun.tracking import status
 from trainrun.tracking.record import flatten
 
 # Config keys that say nothing about the training.
-LEFT_OUT = ("name", "tracking", "artifacts", "sweep", "checkpoint", "plugins")
+LEFT_OUT = ("name", "tracking", "alert", "artifacts", "sweep", "checkpoint", "plugins")
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ GROUPS = {
     "hardware": "devices and precision",
     "callback": "callbacks; several: callback=[a,b]",
     "tracking": "experiment tracking",
+    "alert": "messages about a run's end; several: alert=[webhook,command]",
     "checkpoint": "when checkpoints are written",
     "failure": "how a run reacts when training fails",
     "tune": "batch-size and learning-rate finders",

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainrun.config import named_components, outputs, phases, plugins, safety, tracker_settings
-from trainrun.config.rules import checkpoint, combinations, failure, settings
+from trainrun.config.rules import alert, checkpoint, combinations, failure, settings
 from trainrun.config.rules import components as component_rules
 from trainrun.config.rules import phases as phase_rules
 from trainrun.config.rules import sweep as sweep_rules
@@ -41,6 +41,7 @@ def problems(config: Mapping[str, Any]) -> list[Problem]:
         *checkpoint.problems(config),
         *sweep_rules.problems(config),
         *failure.problems(config),
+        *alert.problems(config),
         *phase_rules.problems(config),
         *tracker_settings.problems(config["tracking"]),
     ]

@@ -81,12 +81,23 @@ class Failure:
     minutes: float = MISSING
 
 
+@dataclass
+class Alert:
+    """Messages about the end of a run. `Any`: a file that names an address gets an answer of its own."""
+
+    webhook: Any = MISSING
+    command: Any = MISSING
+    events: list[str] = MISSING
+    trials: bool = MISSING
+
+
 # Group of settings -> the option that `conf/trainrun.yaml` takes of it, which has all of its keys.
 SETTINGS = {
     "checkpoint": "default",
     "failure": "default",
     "tune": "none",
     "artifacts": "default",
+    "alert": "none",
     "sweep": "default",
 }
 PRUNERS = "sweep/pruner"
@@ -122,6 +133,7 @@ class Root:
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     failure: Failure = field(default_factory=Failure)
     tune: Tune = field(default_factory=Tune)
+    alert: Alert = field(default_factory=Alert)
     profile: bool = MISSING
     profile_steps: list[Any] = MISSING
 

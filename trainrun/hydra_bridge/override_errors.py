@@ -196,7 +196,11 @@ def _bad_choice(group: str, value: Any, known: list[str]) -> list[Problem]:
     if value is None:
         hint = f"{group}=none" if "none" in known else f"one of {', '.join(shown[:12])}"
         return [Problem(group, f"expected the name of an option, got null. Write {hint}.")]
-    several = isinstance(value, list) and len(value) != 1 and group not in option_files.SEVERAL
+    several = (
+        isinstance(value, list)
+        and len(value) != 1
+        and group not in (*option_files.SEVERAL, *option_files.MERGED)
+    )
     if several and value:  # Hydra would merge the options into one
         names = ",".join(map(_text, value))
         return [Problem(group, f"expected one option, got a list. For a run with each: -m {group}={names}.")]

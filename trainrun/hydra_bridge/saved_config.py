@@ -17,6 +17,7 @@ CHANGEABLE = (
     "trainer.max_time",
     "hardware",
     "tracking",
+    "alert",
     "checkpoint",
     "artifacts",
     "failure",
@@ -24,7 +25,7 @@ CHANGEABLE = (
     "profile",
     "profile_steps",
 )
-CHOICES = ("hardware", "tracking", "checkpoint", "artifacts", "failure")
+CHOICES = ("hardware", "tracking", "alert", "checkpoint", "artifacts", "failure")
 
 
 def load(run_dir: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:

@@ -37,6 +37,7 @@ def settings(config: Any, command: Sequence[str]) -> dict[str, Any]:
         "plugins": list(dict.fromkeys([*config.plugins, *plugins.early(command), *plugins.offered()])),
         "command": list(command),
         "tracking": OmegaConf.to_container(config.tracking, resolve=True),
+        "alert": OmegaConf.to_container(config.alert, resolve=True),
         "grace": float(config.checkpoint.grace),
         "varying": frozenset(
             [

@@ -18,6 +18,7 @@ from trainrun.util import paths, yaml_file
 
 # Groups whose options nest under their own name, because several are taken at once: metric=[accuracy,auc].
 SEVERAL = ("metric", "callback", "tracking", "augment")
+MERGED = ("alert",)  # groups that take several options, whose keys become one node
 # Hydra's -cd: searched after the others.
 extra_folders: list[Path] = []
 

@@ -99,9 +99,11 @@ class RunRecord:
         # First what a trial differs in: trackers cut long names.
         named = sorted(overrides, key=lambda o: override_text.key(o) not in varying)
         name = config["name"] or " ".join(redaction.words(named)) or "default"
-        if (run_dir.parent / find.SWEEP).exists():  # trials share a sweep's name
+        if trial := (run_dir.parent / find.SWEEP).exists():  # trials share a sweep's name
             name = f"{run_dir.name} {name}"
-        self.recorder = record.Recorder(run_dir, settings.tracking(config), name, delivers=context.delivers)
+        self.recorder = record.Recorder(
+            run_dir, settings.tracking(config, trial), name, delivers=context.delivers
+        )
         with self.closed_on_error(last=False):
             self._start(command)
             self.recorder.begin_system_metrics()

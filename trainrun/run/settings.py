@@ -27,9 +27,9 @@ def artifacts(config: Mapping[str, Any]) -> ArtifactSettings:
     return ArtifactSettings(**config["artifacts"])
 
 
-def tracking(config: Mapping[str, Any]) -> TrackingSettings:
-    """Return the trackers of the run and the timing of its delivery."""
-    return TrackingSettings.of(config["tracking"])
+def tracking(config: Mapping[str, Any], trial: bool) -> TrackingSettings:
+    """Return the trackers of the run, or of a sweep's trial, its alerts, and the timing of their delivery."""
+    return TrackingSettings.of(config["tracking"], config.get("alert"), trial)
 
 
 def planned(config: Mapping[str, Any]) -> Planned:

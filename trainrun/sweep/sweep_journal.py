@@ -58,7 +58,9 @@ class Parent:
         self._best: Trial | None = None
         self._step = sum(r["kind"] == "metrics" for r in earlier)
         self._book = Recorder(
-            sweep_dir, TrackingSettings.of(settings["tracking"]), settings.get("name") or sweep_dir.name
+            sweep_dir,
+            TrackingSettings.of(settings["tracking"], settings.get("alert")),
+            settings.get("name") or sweep_dir.name,
         )
         swept = settings.get("swept") or dict.fromkeys(sorted(settings["varying"]), "")
         self._book.start(

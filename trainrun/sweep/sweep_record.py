@@ -27,6 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "plugins": [],
     "command": [],
     "tracking": {"name": "none"},
+    "alert": {},
     "grace": 30.0,
     "varying": [],
     "objective": None,
@@ -47,7 +48,7 @@ DEFAULTS: dict[str, Any] = {
 # Of the settings that readers rely on: the file may be received.
 _NONE = type(None)
 TYPES: dict[str, type | tuple[type, ...]] = {
-    "plugins": list, "command": list, "overrides": list, "hydra": list, "varying": list, "tracking": dict, "swept": dict, "space": (dict, _NONE),
+    "plugins": list, "command": list, "overrides": list, "hydra": list, "varying": list, "tracking": dict, "alert": dict, "swept": dict, "space": (dict, _NONE),
     "sweeper": dict, "launcher": dict, "pruner": (dict, str, _NONE), "config": dict, "objective": (str, list, _NONE), "direction": (str, list),
     "trials": (int, _NONE), "seeds": (int, _NONE), "folds": (int, _NONE), "seed": int, "grace": (int, float), "trial_timeout": (int, float, _NONE),
     "max_failures": (int, _NONE), "name": (str, _NONE), "reuse": str,

@@ -74,8 +74,8 @@ class Delivery:
     def _follow(self, trial: Trial) -> None:
         self._followed[trial.run_dir] = _attempts(trial.run_dir)
         self._under_way.pop(trial.run_dir, None)
-        settings = TrackingSettings.of(trial.config["tracking"])
-        if settings.targets:
+        settings = TrackingSettings.of(trial.config["tracking"], trial.config.get("alert"), trial=True)
+        if settings.targets or settings.alerts:
             courier = handover.start(trial.run_dir, settings, self.timeout, console.warn)
             self._courier = courier or self._courier
 

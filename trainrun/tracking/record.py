@@ -84,7 +84,7 @@ class Recorder:
         for damage in self.journal.damage:
             warn(f"{self.journal.path}: {damage}; it is left out.")
         self.delivery: Handover | None = None
-        if settings.targets and delivers:
+        if (settings.targets or settings.alerts) and delivers:
             self.delivery = Handover(self.run_dir.absolute(), settings, warn)
         self._sampler: Sampler | None = None
         self._begun = False

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from trainrun.config import tracker_settings
 from trainrun.tracking import trackers
+from trainrun.tracking.alerts import AlertSettings
 from trainrun.tracking.delivery.state import Target
 
 
@@ -21,6 +22,7 @@ class TrackingSettings:
         every_steps: steps between two records of metrics; None: only after epochs.
         interval: seconds between two deliveries.
         system_interval: seconds between two samples of processor, memory and GPU; None: none.
+        alerts: where to send alerts; None: there are none.
         timeout: seconds that the end of a run may wait for its delivery.
     """
 
@@ -30,10 +32,16 @@ class TrackingSettings:
     interval: float = 1.0
     timeout: float = 30.0
     system_interval: float | None = 10.0
+    alerts: AlertSettings | None = None
 
     @classmethod
-    def of(cls, node: Any) -> TrackingSettings:
+    def of(cls, node: Any, alert: Mapping[str, Any] | None = None, trial: bool = False) -> TrackingSettings:
         """Return the settings of the config's `tracking` node.
+
+        Args:
+            node: the node.
+            alert: the node `alert`; None: no alerts.
+            trial: whether they are of a sweep's trial.
 
         Raises:
             UserError: an address cannot be resolved; see `trackers.Tracker.destination`.
@@ -42,4 +50,5 @@ class TrackingSettings:
         if "system_interval" in node:  # null means something here
             shared["system_interval"] = node["system_interval"]
         names = {settings.get("run_name") for settings in tracker_settings.trackers(node).values()}
-        return cls(trackers.targets(node), names.pop() if len(names) == 1 else None, **shared)
+        alerts = AlertSettings.of(alert, trial)
+        return cls(trackers.targets(node), names.pop() if len(names) == 1 else None, alerts=alerts, **shared)

@@ -17,6 +17,8 @@ from trainrun.errors import Problem, UserError
 from trainrun.util import paths, redaction
 
 ADDRESSES, NAMES = "TRAINRUN_TRUSTED", "TRAINRUN_READABLE"  # separated by blanks
+# Where alerts go, by the key of the config that asks for them: no file names it.
+ALERTS = {"webhook": "TRAINRUN_ALERT_WEBHOOK", "command": "TRAINRUN_ALERT_COMMAND"}
 RAY, RAY_ADDRESS = "ray", "RAY_ADDRESS"  # scheme of a Ray cluster's address, and the variable that names one
 # Variables that a config may read, besides those that begin with TRAINRUN_: what a run on another machine differs in.
 READABLE = frozenset(
@@ -37,6 +39,9 @@ _FILE = re.compile(r"sqlite(\+\w+)?|file", re.IGNORECASE)
 _ADDRESS = re.compile(r"(?<![\w+.-])[A-Za-z][\w+.-]*://[^\s'\"]+")
 _HOST = re.compile(r"[\w.-]+(:\d+)?|\[[\da-fA-F:.]+\](:\d+)?")
 _HOST_AND_PORT = re.compile(r"=['\"]?((?:[\w.-]+|\[[\da-fA-F:.]+\]):\d+)['\"]?$")  # as Ray's addresses are
+_ALERT = re.compile(
+    r"(\+{0,2}alert\.(webhook|command))=(?!(?:true|false|null)?$)(.+)", re.DOTALL | re.IGNORECASE
+)
 _INTERPOLATION = re.compile(r"\$\{\s*oc\.env\s*:\s*['\"]?(\w+)")
 
 
@@ -48,13 +53,18 @@ def of_command_line(argv: Sequence[str]) -> Iterator[tuple[list[str], list[str]]
         argv: the words after `trainrun`.
 
     Yields:
-        The words without these flags, and the addresses that were confirmed by `--trust`, which are remembered.
+        The words without these flags and without addresses or commands of alerts, and the addresses that were confirmed by `--trust`, which are remembered.
 
     Raises:
         UserError: a flag lacks its value, or it is no address or name.
     """
     rest, confirmed, names, words = [], [], [], iter(argv)
+    alerts: dict[str, str] = {}
     for word in words:
+        if match := _ALERT.fullmatch(word):  # the config only says that there is one
+            alerts[ALERTS[match[2]]] = match[3].strip("'\"")
+            rest.append(f"{match[1]}=true")
+            continue
         flag, equals, value = word.partition("=")
         if flag not in ("--trust", "--env"):
             rest.append(word)
@@ -83,7 +93,8 @@ def of_command_line(argv: Sequence[str]) -> Iterator[tuple[list[str], list[str]]
     names += [name for word in rest for name in _INTERPOLATION.findall(word)]
     for place in confirmed:
         _remember(place)
-    before = {variable: os.environ.get(variable) for variable in (ADDRESSES, NAMES)}
+    before = {variable: os.environ.get(variable) for variable in (ADDRESSES, NAMES, *alerts)}
+    os.environ.update(alerts)
     for variable, values in ((ADDRESSES, [*confirmed, *typed]), (NAMES, names)):
         if values:
             os.environ[variable] = " ".join([*(before[variable] or "").split(), *values])
@@ -99,7 +110,11 @@ def of_command_line(argv: Sequence[str]) -> Iterator[tuple[list[str], list[str]]
 
 def readable(name: str) -> bool:
     """Return whether a config may read a variable of the environment; one that sounds like a secret never."""
-    allowed = name in READABLE or name.startswith("TRAINRUN_") or name in os.environ.get(NAMES, "").split()
+    allowed = (
+        name in READABLE
+        or (name.startswith("TRAINRUN_") and name not in ALERTS.values())
+        or name in os.environ.get(NAMES, "").split()
+    )
     return allowed and not redaction.is_secret(name)
 
 

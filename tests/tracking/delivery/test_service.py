@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
@@ -24,25 +23,6 @@ from trainrun.util import liveness
 from trainrun.util.file_lock import FileLock
 
 SECRET = "hunter2"
-
-
-@pytest.fixture
-def trainer(request, tmp_path):
-    """Start training processes, and leave none behind."""
-    module = request.getfixturevalue("tools")
-    made = []
-
-    def start(tracking, run="run", **more):
-        one = module.Trainer(tmp_path / "outputs" / "runs" / run, tracking, **more)
-        made.append(one)
-        return one
-
-    yield start
-    for one in made:
-        one.kill()
-        if one.delivery and not module.gone(one.delivery, 0.1):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(one.delivery, signal.SIGKILL)
 
 
 @pytest.fixture

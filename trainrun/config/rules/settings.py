@@ -52,6 +52,7 @@ HINTS: Mapping[str, Any] = {
     "hardware.scale_batch": Literal["global", "per_replica"],
     "hardware.scale_learning_rate": Literal[False, "linear"],
     "hardware.local_workers": Annotated[int, Range(2, 64)] | None,
+    "alert.events": list[Literal["failed", "killed", "finished", "better"]],
     "tracking.uri": str | None,
     "tracking.experiment": str,
     "tracking.run_name": str | None,

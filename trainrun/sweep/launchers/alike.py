@@ -17,7 +17,7 @@ from trainrun.registry import declaration_reader
 # Capabilities that trainer and hardware declare.
 SHARES_PROGRAM, VECTORIZES = "shares_program", "vectorizes"
 # Nodes that do not affect training.
-NOT_TRAINED = ("name", "sweep", "seeds", "tracking", "artifacts", "checkpoint")
+NOT_TRAINED = ("name", "sweep", "seeds", "tracking", "alert", "artifacts", "checkpoint")
 # Nodes in which the trials of one graph may differ by numbers.
 NUMBERS = ("model", "loss", "optimizer", "schedule", "metric", "callback")
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.tracking import trackers
+from trainrun.tracking.alerts import AlertSettings
 from trainrun.tracking.delivery import state
 from trainrun.tracking.delivery.state import Target
 from trainrun.util import grants, subprocesses
@@ -126,6 +127,7 @@ class Courier:
         interval: float,
         timeout: float,
         warn: Callable[[str], None],
+        alerts: AlertSettings | None = None,
     ) -> None:
         """Have a run delivered.
 
@@ -135,6 +137,7 @@ class Courier:
             interval: seconds between deliveries.
             timeout: seconds for the remaining records after this process has died.
             warn: prints one line to the user.
+            alerts: where to send alerts, or None.
         """
         for withheld in filter(None, map(trackers.withheld, targets)):
             if withheld not in self._withheld:
@@ -143,7 +146,10 @@ class Courier:
         with self._changed:
             self._runs[str(run_dir)] = Followed(warn, len(targets))
         where = [target._asdict() for target in targets]
-        self._send({"follow": str(run_dir), "targets": where, "interval": interval, "timeout": timeout})
+        more = {} if alerts is None else {"alerts": alerts._asdict()}
+        self._send(
+            {"follow": str(run_dir), "targets": where, "interval": interval, "timeout": timeout, **more}
+        )
 
     def over(self, run_dir: Path) -> None:
         """Report that a run has ended: no more records follow."""

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.tracking import status
+from trainrun.tracking.alerts import AlertSettings
 from trainrun.tracking.delivery import state
+from trainrun.tracking.delivery.alert_delivery import AlertDelivery
 from trainrun.tracking.delivery.state import Target
 from trainrun.tracking.delivery.tracker_delivery import TrackerDelivery
 from trainrun.ui import console
@@ -44,11 +46,16 @@ class Delivery:
         deliveries = [TrackerDelivery(self, i, target) for i, target in enumerate(targets)]
         # Files before servers: a request that hangs delays those after it.
         self.deliveries = sorted(deliveries, key=lambda d: d.tracker.identifies)
+        self.alerts = (
+            AlertDelivery(self, AlertSettings(**message["alerts"])) if message.get("alerts") else None
+        )
 
     @property
     def remaining(self) -> float:
         """Seconds until the next delivery."""
-        return min((d.remaining for d in self.deliveries if not d.finished), default=0.0)
+        return min(
+            (d.remaining for d in (*self.deliveries, self.alerts) if d and not d.finished), default=0.0
+        )
 
     def hurry(self) -> None:
         """Deliver at once: the user waits."""
@@ -105,8 +112,24 @@ class Delivery:
                 delivery.failed(error)
         if log is not None:
             console.detach()
-        if all(d.finished for d in self.deliveries):
+        self._alert()
+        if all(d.finished for d in (*self.deliveries, self.alerts) if d):
             self._finish()
+
+    def _alert(self) -> None:
+        alerts = self.alerts
+        if alerts is None or alerts.finished or alerts.remaining > 0 or not self.take():
+            return
+        if self.service.orphaned:
+            self.settle()
+        console.attach(self.run_dir / status.LOG)
+        try:
+            alerts.work()
+        except Exception as error:  # never the run's matter
+            console.log(f"alert: {type(error).__name__}: {error}")
+            alerts.finished = True
+        finally:
+            console.detach()
 
     def report(self, **fields: Any) -> None:
         """Send something to the training process."""

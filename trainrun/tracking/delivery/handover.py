@@ -84,7 +84,7 @@ def start(
     """
     try:
         courier = client.courier(settings.targets)
-        courier.follow(run_dir, settings.targets, settings.interval, limit, warn)
+        courier.follow(run_dir, settings.targets, settings.interval, limit, warn, settings.alerts)
     except OSError as error:
         warn(f"tracking: the delivery process did not start ({error}); the journal keeps everything.")
         return None

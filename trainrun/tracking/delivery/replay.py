@@ -176,7 +176,8 @@ class Follower:
             return
         number = self._tail.count
         for record in self._tail.read():
-            self.ended = record["kind"] == "end"
+            if record["kind"] in ("start", "end"):  # behind an end, events may follow
+                self.ended = record["kind"] == "end"
             if record["kind"] == "start":
                 self._begin_attempt(record, number)
             if record["kind"] in history.METRICS:

@@ -1,0 +1,95 @@
+"""Alerts of one run in the delivery process: sent beside the trackers, which they never delay."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from trainrun.tracking import alerts, journal, status
+from trainrun.tracking.alerts import AlertSettings, Watcher
+from trainrun.tracking.delivery.state import Cursor
+from trainrun.ui import console
+from trainrun.util import background
+
+if TYPE_CHECKING:
+    from trainrun.tracking.delivery.delivery import Delivery
+
+INTERVAL_S, TRIES = 0.5, 3
+PAUSE_S = 1.0  # before the second try; twice as long before the third
+
+
+class AlertDelivery:
+    """Reads the journal, and sends what the user wants to hear of.
+
+    Args:
+        run: the run's delivery as a whole.
+        settings: where to.
+    """
+
+    def __init__(self, run: Delivery, settings: AlertSettings):
+        self.run, self.settings = run, settings
+        self.finished = False
+        self._watcher = Watcher(run.run_dir, settings.events)
+        self._tail = journal.Tail(run.run_dir / status.JOURNAL)
+        self._began = False
+        self._messages: deque[dict[str, Any]] = deque()
+        self._sending: Future[str | None] | None = None
+        self._failed: list[dict[str, Any]] = []
+        self._due = 0.0
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the next look."""
+        return max(self._due - time.monotonic(), 0.0)
+
+    def work(self) -> None:
+        """Read new records, and send one message after the other."""
+        self._due = time.monotonic() + INTERVAL_S
+        self._read()
+        if self._sending is not None and self._sending.done():
+            fault, event = self._sending.result(), self._messages.popleft()["event"]
+            self._sending = None
+            if fault is not None:
+                self._failed.append({"alert": event, "reason": fault})
+                self.run.warn(f"the alert of {self.run.run_dir.name} ({event}) was not sent: {fault}")
+        if self._sending is None and self._messages:
+            self._sending = background.begin(_send, self.settings, self._messages[0])
+        if self._watcher.ended and not self._messages:
+            self._record_failures()
+            self.finished = True
+
+    def _read(self) -> None:
+        records = self._tail.read()
+        last = max((i for i, r in enumerate(records) if r["kind"] == "start"), default=-1)
+        for i, record in enumerate(records):
+            message = self._watcher.take(record, current=self._began or i >= last)
+            if message is not None:
+                self._messages.append(message)
+        self._began = self._began or bool(records)
+
+    def _record_failures(self) -> None:
+        """Write to the journal what could not be sent; the run has ended, so that no other process writes."""
+        book = journal.Journal(self._tail.path)
+        try:
+            for failure in self._failed:
+                book.write("event", event="alert_not_sent", **failure)
+        finally:
+            book.close()
+        for delivery in self.run.deliveries:  # trackers have no use for it: it does not count as undelivered
+            if delivery.finished and self._failed:
+                cursor = Cursor(self.run.run_dir, delivery.target)
+                cursor.next += len(self._failed)
+                cursor.save()
+
+
+def _send(settings: AlertSettings, message: Mapping[str, Any]) -> str | None:
+    for number in range(TRIES):
+        if (fault := alerts.send(settings, message)) is None:
+            return None
+        console.log(f"alert: {fault}")
+        if number + 1 < TRIES:
+            time.sleep(PAUSE_S * 2**number)
+    return fault
