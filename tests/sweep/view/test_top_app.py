@@ -7,16 +7,13 @@ import builtins
 import json
 import os
 import signal
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from trainrun.cli import main
 from trainrun.run import prune_request
 from trainrun.sweep.view.activity import Activity
-from trainrun.sweep.view.process_usage import UsageMeter
 from trainrun.tracking.journal import Journal
 from trainrun.ui import console
 from trainrun.util import liveness
@@ -78,6 +75,9 @@ def running(inside):
     for number, loss in ((1, 2.0), (2, 1.0)):
         epoch(run_dir, number, loss)
         epoch(trial_dir, number, loss)
+    system = {"process_cpu_percentage": 87.4, "process_memory_megabytes": 2147.5, "cpu_utilization_percentage": 95.0,
+              "gpu_0_utilization_percentage": 30.0, "gpu_1_utilization_percentage": 70.0, "gpu_0_memory_usage_megabytes": 1073.8}  # fmt: skip
+    write(run_dir, "system", step=0, metrics={f"system/{k}": v for k, v in system.items()})
     (run_dir / "run.log").write_text("loading [red]\x1b[2J\nepoch 2\n")
     return run_dir, trial_dir
 
@@ -92,17 +92,23 @@ def test_the_table_follows_the_journals(running):
             app.refresh_runs()
             table = app.query_one(DataTable)
             first, second = (list(map(str, table.get_row_at(i))) for i in range(2))
-            assert first[:5] == ["alone", "RUNNING", "2/10", "1", "2"]
-            assert first[5].endswith("/epoch") and "GiB" in first[7]
-            assert "optimizer=sgd" in first[8] and "hunter2" not in first[8]
-            assert second[0] == "rates/0" and second[8] == "name=[bold] [31mred"
+            assert first[:4] == ["alone", "RUNNING", "2/10", "2"]
+            assert first[5].endswith("/ep") and first[6:9] == ["87%", "2.0 GiB", "70%"]
+            assert "optimizer=sgd" in first[9] and "hunter2" not in first[9]
+            assert second[0] == "rates/0" and second[9] == "name=[bold] [31mred"
+            about = str(app.query_one("#about", Static).render())
+            assert (
+                about.startswith("alone  optimizer=sgd")
+                and "CPU 95%" in about
+                and "GPU 0 30% 1.0 GiB" in about
+            )
             curves = str(app.query_one("#curves", Static).render())
             assert curves.startswith("loss  train validation") and "4" in curves
             assert "loading [red] [2J" in str(app.query_one("#log", Static).render())
             epoch(run_dir, 3, 0.5)
             write(trial_dir, "end", status="PRUNED", reason="slow")
             app.refresh_runs()
-            assert list(map(str, table.get_row_at(0)))[2:4] == ["3/10", "0.5"]
+            assert list(map(str, table.get_row_at(0)))[2:4] == ["3/10", "1"]
             assert str(table.get_row_at(1)[1]) == "PRUNED"
             assert app.sub_title == "1 running, 1 ended"
             await pilot.press("q")
@@ -151,19 +157,3 @@ def test_a_pipe_is_referred_to_watch(inside, monkeypatch, capsys):
     monkeypatch.setattr(console, "is_terminal", lambda *_: False)
     assert main(["top"]) == 2
     assert "trainrun runs --watch" in capsys.readouterr().err
-
-
-def test_a_gpu_s_usage_belongs_to_the_processes_that_compute_on_it(monkeypatch):
-    """With the functions of nvidia-ml-py that its documentation names, as there may be no GPU here."""
-    here = SimpleNamespace(pid=os.getpid(), usedGpuMemory=2**30)
-    library = SimpleNamespace(
-        NVMLError=OSError,
-        nvmlInit=lambda: None,
-        nvmlDeviceGetCount=lambda: 2,
-        nvmlDeviceGetHandleByIndex=lambda i: i,
-        nvmlDeviceGetUtilizationRates=lambda device: SimpleNamespace(gpu=30 + 40 * device),
-        nvmlDeviceGetComputeRunningProcesses=lambda device: [here],
-    )
-    monkeypatch.setitem(sys.modules, "pynvml", library)
-    usage = UsageMeter().measure({os.getpid(), 2**22 + 1})
-    assert list(usage) == [os.getpid()] and usage[os.getpid()].text.endswith("GPU 70% 2.0 GiB")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import re
 import signal
 import statistics
 import time
@@ -19,10 +20,12 @@ from trainrun.sweep.trial import RUNNING
 from trainrun.sweep.view import trial_table
 from trainrun.sweep.view.followed import mark_dead
 from trainrun.tracking import find, history, journal, status
+from trainrun.tracking.system_metrics import PREFIX
 from trainrun.util import liveness, redaction
 
 RECENT = 5  # epochs whose median duration is the pace
 SEARCH_INTERVAL_S = 3.0
+_DATE = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_(?=\w)")
 
 
 class LiveRun:
@@ -37,12 +40,13 @@ class LiveRun:
         start: the start record of its last attempt.
         status: RUNNING, or how it has ended.
         history: metric -> one value an epoch.
+        system: its newest system metrics, without their prefix; empty before the first.
     """
 
     def __init__(self, run_dir: Path, varying: frozenset[str] | None = None):
         self.run_dir, self.name, self._varying = run_dir, find.name_of(run_dir), varying
         self.start: Mapping[str, Any] = {}
-        self.status, self.history, self.epochs = RUNNING, {}, 0
+        self.status, self.history, self.epochs, self.system = RUNNING, {}, 0, {}
         self._tail = journal.Tail(run_dir / status.JOURNAL)
         self._records: list[Mapping[str, Any]] = []
         self._times: list[float] = []
@@ -52,6 +56,10 @@ class LiveRun:
         with contextlib.suppress(OSError):  # its directory was removed
             if new := self._tail.read():
                 self._records += [r for r in new if r["kind"] in ("start", "epoch", "end")]
+                for sample in [r for r in new if r["kind"] == "system"][-1:]:
+                    self.system = {
+                        k.removeprefix(PREFIX): v for k, v in (sample.get("metrics") or {}).items()
+                    }
                 past = history.replay(self._records)
                 self.start = past["attempts"][-1] if past["attempts"] else {}
                 self.status = RUNNING if past["end"] is None else str(past["end"].get("status") or "UNKNOWN")
@@ -89,6 +97,21 @@ class LiveRun:
         if self._varying is not None:
             overrides = sweep_record.varied(overrides, self._varying)
         return " ".join(redaction.words(overrides)) or "default"
+
+    @property
+    def short(self) -> str:
+        """Its name without the date of the directory that trainrun makes."""
+        return _DATE.sub("", self.name)
+
+    @property
+    def gpu(self) -> float | None:
+        """Per cent of the busiest GPU of its machine; None: there is none."""
+        busy = [
+            v
+            for k, v in self.system.items()
+            if k.startswith("gpu_") and k.endswith("_utilization_percentage")
+        ]
+        return max(busy, default=None)
 
     @property
     def pid(self) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
@@ -17,14 +18,16 @@ from trainrun.errors import UserError
 from trainrun.sweep.trial import RUNNING
 from trainrun.sweep.view import activity
 from trainrun.sweep.view.activity import Activity, LiveRun
-from trainrun.sweep.view.process_usage import UsageMeter
 from trainrun.sweep.view.trial_table import STYLES, progress
 from trainrun.tracking import history, status
 from trainrun.ui import braille_chart
 from trainrun.util.durations import text as duration
 
 REFRESH_INTERVAL_S = 1.0
-COLUMNS = ("run", "status", "epoch", "loss", "val_loss", "pace", "left", "usage", "setting")
+# What matters first: a terminal of 80 columns shows all but the setting, which stands below the table, too.
+COLUMNS = ("run", "status", "epoch", "val_loss", "left", "pace", "CPU", "memory", "GPU", "setting")
+GIB = 2.0**30
+_TIME = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  ")  # before each line of run.log
 TRAIN, VALIDATION = "blue", "yellow"
 
 
@@ -64,6 +67,7 @@ class TopApp(App[None]):
     TITLE = "trainrun top"
     CSS = """
     #runs { height: 40%; }
+    #about { height: auto; max-height: 3; padding: 0 1; border-top: solid $primary; }
     #curves { width: 1fr; height: 100%; padding: 0 1; border-top: solid $primary; }
     #log { width: 1fr; height: 100%; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; border-top: solid $primary; }
     """
@@ -78,7 +82,7 @@ class TopApp(App[None]):
 
     def __init__(self, outputs: str | Path):
         super().__init__()
-        self._activity, self._meter = Activity(outputs), UsageMeter()
+        self._activity = Activity(outputs)
         self._rows: dict[str, LiveRun] = {}
         self._metric = 0
 
@@ -87,6 +91,7 @@ class TopApp(App[None]):
         yield Header()
         with Vertical():
             yield DataTable(id="runs", cursor_type="row")
+            yield Static(id="about")
             with Horizontal():
                 yield Static(id="curves")
                 yield Static(id="log")
@@ -103,7 +108,7 @@ class TopApp(App[None]):
     @property
     def selected(self) -> LiveRun | None:
         """The run below the cursor."""
-        table = self.query_one(DataTable)
+        table = self.screen_stack[0].query_one(DataTable)
         if not table.is_valid_coordinate(table.cursor_coordinate):
             return None
         return self._rows.get(str(table.coordinate_to_cell_key(table.cursor_coordinate).row_key.value))
@@ -111,17 +116,17 @@ class TopApp(App[None]):
     def refresh_runs(self) -> None:
         """Read the journals, and show what they have got."""
         runs, table = self._activity.look(), self.screen_stack[0].query_one(DataTable)
-        pids = {run.run_dir: run.pid for run in runs if run.status == RUNNING}
-        usage = self._meter.measure({pid for pid in pids.values() if pid is not None})
-        for run in runs:
-            key = str(run.run_dir)
-            pid = pids.get(run.run_dir)
-            cells = _cells(run, "" if pid not in usage else usage[pid].text)
-            if key not in self._rows:
-                self._rows[key] = run
-                table.add_row(*cells, key=key)
-                continue
-            for name, cell in zip(COLUMNS, cells, strict=True):
+        rows = {str(run.run_dir): run for run in runs}
+        if list(rows) != list(self._rows):  # one has begun, or has ended and goes below those that run
+            chosen = next((k for k, run in self._rows.items() if run is self.selected), None)
+            self._rows = rows
+            table.clear()
+            for key, run in rows.items():
+                table.add_row(*_cells(run), key=key)
+            if chosen in rows:
+                table.move_cursor(row=table.get_row_index(chosen))
+        for key, run in rows.items():
+            for name, cell in zip(COLUMNS, _cells(run), strict=True):
                 table.update_cell(key, name, cell, update_width=True)
         running = sum(run.status == RUNNING for run in runs)
         self.sub_title = f"{running} running, {len(runs) - running} ended" if runs else "nothing runs"
@@ -138,6 +143,7 @@ class TopApp(App[None]):
         run = self.selected if len(self.screen_stack) == 1 else None
         if run is None:
             return
+        bottom.query_one("#about", Static).update(_about(run))
         names = history.metric_names(run.history)
         width, height = curves.content_size
         if names and width > 0:
@@ -148,7 +154,7 @@ class TopApp(App[None]):
         else:
             curves.update(Text("no epoch yet", style="dim"))
         lines = status.last_lines(run.run_dir, max(log.content_size.height, 1))
-        log.update(Text("\n").join(plain(line) for line in lines))
+        log.update(Text("\n").join(plain(_TIME.sub("", line)) for line in lines))
 
     def action_metric(self) -> None:
         """Show the next metric."""
@@ -174,6 +180,9 @@ class TopApp(App[None]):
         run = self.selected
         if run is None:
             return
+        if run.status != RUNNING:
+            self.notify(f"{plain(run.name).plain} has ended", severity="warning", markup=False)
+            return
 
         def answered(yes: bool | None) -> None:
             if not yes:
@@ -191,20 +200,39 @@ def plain(text: str) -> Text:
     return Text("".join(c if c.isprintable() else " " for c in text))
 
 
-def _cells(run: LiveRun, usage: str) -> list[Text]:
+def _cells(run: LiveRun) -> list[Text]:
     """Return the cells of a run's row, as in `COLUMNS`."""
-    pace, left = run.pace, run.left
+    pace, left, system = run.pace, run.left, run.system
+    cpu, memory = system.get("process_cpu_percentage"), system.get("process_memory_megabytes")
     return [
-        plain(run.name),
+        plain(run.short),
         Text(run.status, style=STYLES.get(run.status, "")),
         Text(progress(run.epochs, run.start.get("config"))),
-        Text(_newest(run, "loss")),
-        Text(_newest(run, "val_loss")),
-        Text("" if pace is None else f"{duration(pace)}/epoch"),
+        Text(_newest(run, "val_loss") or _newest(run, "loss")),
         Text("" if left is None else duration(left)),
-        Text(usage),
+        Text("" if pace is None else f"{duration(pace)}/ep"),
+        Text("" if cpu is None else f"{cpu:.0f}%"),
+        Text("" if memory is None else f"{memory * 1e6 / GIB:.1f} GiB"),
+        Text("" if run.gpu is None else f"{run.gpu:.0f}%"),
         plain(run.setting),
     ]
+
+
+def _about(run: LiveRun) -> Text:
+    """Return the whole name and setting of a run, and the state of its machine."""
+    system = run.system
+    parts = [f"{run.start.get('host') or 'machine'}:"]
+    for label, name in (("CPU", "cpu_utilization_percentage"), ("memory", "system_memory_usage_percentage")):
+        if name in system:
+            parts.append(f"{label} {system[name]:.0f}%")
+    for number in range(sum(k.endswith("_memory_usage_megabytes") and k.startswith("gpu_") for k in system)):
+        memory, watts = (
+            system.get(f"gpu_{number}_{n}") for n in ("memory_usage_megabytes", "power_usage_watts")
+        )
+        busy = system.get(f"gpu_{number}_utilization_percentage")
+        parts.append(f"GPU {number} {busy or 0:.0f}% {(memory or 0) * 1e6 / GIB:.1f} GiB {watts or 0:.0f} W")
+    machine = "  ".join(parts) if system else ""
+    return plain(f"{run.name}  {run.setting}") + Text(f"\n{machine}" if machine else "", style="dim")
 
 
 def _newest(run: LiveRun, name: str) -> str:
