@@ -93,7 +93,6 @@ def test_samples_of_a_resumed_run_go_on_and_the_setting_null_takes_none(tmp_path
     def attempt(**more):
         recorder = Recorder(tmp_path, TrackingSettings(**more))
         recorder.start(run_id="a", config={})
-        recorder.begin_system_metrics()
         time.sleep(0.05)
         totals = recorder.end_system_metrics()
         recorder.end("FINISHED")

@@ -28,7 +28,7 @@ from trainrun.run.context import RunContext
 from trainrun.run.evaluation import Evaluation
 from trainrun.tracking import find, journal, record, status, summary
 from trainrun.tracking.delivery import handover, sweep_summary
-from trainrun.trainer.job import INPUT, Job
+from trainrun.trainer.job import Job
 from trainrun.ui import console
 from trainrun.util import redaction, yaml_file
 from trainrun.util.interrupt import Interrupted
@@ -95,18 +95,15 @@ class RunRecord:
         fitted = Preprocessor.of(job.dataset).write(run_dir)
         plugin_sources.copy(config["plugins"], run_dir / PLUGINS)
         disk_space.reserve(run_dir)
-        varying = sweep_summary.varying(run_dir.parent)
-        # First what a trial differs in: trackers cut long names.
+        varying = sweep_summary.varying(run_dir.parent)  # these first: trackers cut long names
         named = sorted(overrides, key=lambda o: override_text.key(o) not in varying)
         name = config["name"] or " ".join(redaction.words(named)) or "default"
         if trial := (run_dir.parent / find.SWEEP).exists():  # trials share a sweep's name
             name = f"{run_dir.name} {name}"
-        self.recorder = record.Recorder(
-            run_dir, settings.tracking(config, trial), name, delivers=context.delivers
-        )
+        tracked = settings.tracking(config, trial)
+        self.recorder = record.Recorder(run_dir, tracked, name, delivers=context.delivers)
         with self.closed_on_error(last=False):
             self._start(command)
-            self.recorder.begin_system_metrics()
             # So that trackers show them while the run trains.
             self.recorder.artifacts(["config.yaml", environment.FILE, fitted, PLUGINS])
             for text in context.remarks:
@@ -265,11 +262,10 @@ class RunRecord:
     def _close(self, outcome: str, reason: str | None = None) -> tuple[dict[str, Any], int]:
         """Write the summary and the last record; return the summary and the number of undelivered records."""
         disk_space.release(self.run_dir)
-        system = self.recorder.end_system_metrics()
         seconds, job = self.context.clock.seconds, self.job
-        waited = seconds.pop(INPUT, None)
         # Examples and seconds of this process only: a resumed run has others before it.
         trained = 0 if job is None else (self.evaluation.epochs - self._began) * job.plan.examples
+        rate = round(trained / seconds["train"], 1) if trained and seconds.get("train") else None
         content = summary.build(
             run_id=self.run_dir.name,
             status=outcome,
@@ -281,9 +277,7 @@ class RunRecord:
             steps=self.updates,
             parameters=None if job is None else job.model.count_params(),
             seconds=seconds,
-            examples_per_second=round(trained / seconds["train"], 1)
-            if trained and seconds.get("train")
-            else None,
+            examples_per_second=rate,
             weights_sha256=None if job is None else summary.weights_sha256(job.model),
             data_sha256=self.digest,
             data=self.overview,
@@ -295,10 +289,7 @@ class RunRecord:
             attempts=self.failures,
             weights=self.weights,
             threshold=self.threshold,
-            input_wait=round(waited / seconds["train"], 4)
-            if waited is not None and seconds.get("train")
-            else None,
-            system=system,
+            system=self.recorder.end_system_metrics(),
         )
         summary.write(self.run_dir, content)
         if settings.artifacts(self.config).report and outcome == "FINISHED":

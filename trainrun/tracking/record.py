@@ -137,11 +137,12 @@ class Recorder:
             **redaction.tree(more),
         )
         self._begun = True
+        if "sweep" not in more:  # its trials have them
+            self._begin_system_metrics()
         if self.delivery is not None:
             self.delivery.begin()
 
-    def begin_system_metrics(self) -> None:
-        """Sample processor, memory and GPU until the end, if the settings say so."""
+    def _begin_system_metrics(self) -> None:
         if self.settings.system_interval is not None:
             earlier = read(self.journal.path).records
             # The journal is looked up at each record: a full disk may have it opened anew.

@@ -12,6 +12,7 @@ from typing import Any
 
 from trainrun.registry import direction
 from trainrun.util import paths, redaction
+from trainrun.util.clock import INPUT
 
 FILE = "summary.json"
 # The key of the tracker's run. Scripts read it, so it has kept its name since there are several trackers.
@@ -44,7 +45,6 @@ def build(
     data: Mapping[str, Any] | None = None,
     weights: Mapping[str, Any] | None = None,
     threshold: Mapping[str, Any] | None = None,
-    input_wait: float | None = None,
     system: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Return the summary's content, its keys always the same and in the same order; some may follow.
@@ -57,7 +57,8 @@ def build(
         best: see `best_epochs`.
         epochs, steps: done in all, those before a resume included.
         parameters: weights of the model, trainable or not.
-        seconds: by phase (`SECONDS`); those that are absent are 0.
+        seconds: by phase (`SECONDS`); those that are absent are 0. With `INPUT`, the seconds that training waited for its input, the content
+            has `input_wait`, their share of the training.
         examples_per_second: in training, without validation.
         weights_sha256: see the function of that name.
         data_sha256: `dataset.digest()`.
@@ -68,7 +69,6 @@ def build(
         data: `data.overview.of(dataset)`; the key is there only if it is given.
         weights: which weights are the model, once training has ended: its `choice`, and the `epoch` that they are of.
         threshold: the decision threshold of two classes with its interval and criterion; likewise.
-        input_wait: share of the training that waited for its input; the key is there only if it was measured.
         system: see `system_metrics.Sampler.stop`; likewise.
         attempts: what failed while training, and what was done about it; likewise.
 
@@ -77,6 +77,7 @@ def build(
     """
     if status not in STATUSES:
         raise ValueError(f"status is one of {', '.join(STATUSES)}; got {status!r}.")
+    waited = seconds is not None and INPUT in seconds and seconds.get("train")
     return {
         "run_id": run_id,
         "status": status,
@@ -98,7 +99,7 @@ def build(
         **({"data": dict(data)} if data else {}),
         **({"weights": dict(weights)} if weights else {}),
         **({"threshold": dict(threshold)} if threshold else {}),
-        **({} if input_wait is None else {"input_wait": input_wait}),
+        **({"input_wait": round(seconds[INPUT] / seconds["train"], 4)} if waited else {}),
         **({"system": dict(system)} if system else {}),
         **({"tuned": dict(tuned)} if tuned else {}),
         **({"attempts": [dict(a) for a in attempts]} if attempts else {}),

@@ -17,11 +17,12 @@ from trainrun.trainer import pass_cache
 from trainrun.trainer.compiled_epoch import Pass, Step, evaluate
 from trainrun.trainer.epoch_loop import Logs, build, loop
 from trainrun.trainer.fit_from_arrays import StepByModel
-from trainrun.trainer.job import INPUT, Job
+from trainrun.trainer.job import Job
 from trainrun.trainer.model_steps import is_own
 from trainrun.trainer.pipeline import order
 from trainrun.trainer.steps_per_call import TEST, TRAIN, Pace, call_interval, traced, wants_steps
 from trainrun.util.arguments import Count, Reference
+from trainrun.util.clock import INPUT
 from trainrun.util.declarations import declare
 
 # Steps per compiled call where several workers train together.

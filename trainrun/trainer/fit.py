@@ -13,10 +13,11 @@ from trainrun.hardware.replicas import average_together, even_batches
 from trainrun.trainer.callbacks import Callbacks
 from trainrun.trainer.epoch_loop import build, numbers
 from trainrun.trainer.fit_from_arrays import Indexed
-from trainrun.trainer.job import INPUT, Job
+from trainrun.trainer.job import Job
 from trainrun.trainer.pipeline import Feed, in_order
 from trainrun.trainer.steps_per_call import TEST, TRAIN, call_interval, traced, wants_steps
 from trainrun.util.arguments import Count
+from trainrun.util.clock import INPUT
 from trainrun.util.declarations import declare
 
 # Maximum number of batches per call without a measurement: more could delay progress bar and Ctrl-C too long.

@@ -13,11 +13,12 @@ import tensorflow as tf
 from trainrun.data.dataset import Split
 from trainrun.model.variables import untouched
 from trainrun.trainer.compiled_epoch import Pass
-from trainrun.trainer.job import INPUT, Job
+from trainrun.trainer.job import Job
 from trainrun.trainer.model_steps import batch_of
 from trainrun.trainer.pass_cache import cached, shared
 from trainrun.trainer.pipeline import order
 from trainrun.trainer.steps_per_call import CALL_S, Pace
+from trainrun.util.clock import INPUT
 
 # Duration of a training step relative to a test step: a forward pass, and a backward pass of twice its cost.
 TRAINING_COST = 3.0

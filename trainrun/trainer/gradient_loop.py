@@ -14,9 +14,10 @@ import tensorflow as tf
 from trainrun.compat import keras_private
 from trainrun.trainer.callbacks import Callbacks
 from trainrun.trainer.epoch_loop import numbers
-from trainrun.trainer.job import INPUT, Job
+from trainrun.trainer.job import Job
 from trainrun.trainer.steps_per_call import Pace, call_interval, wants_steps
 from trainrun.util.arguments import Count, NotNegative
+from trainrun.util.clock import INPUT
 
 
 def objective(job: Job) -> tf.Tensor:

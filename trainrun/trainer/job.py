@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from trainrun.checkpoint.start import Start
 
 
-INPUT = "input"  # name in the clock for the seconds that training waited for its input
-
-
 class Resampled(NamedTuple):
     """Indices of the examples of each class, and how many of each an epoch has."""
 

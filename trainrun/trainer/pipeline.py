@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -195,10 +196,14 @@ def _timed(dataset: tf.data.Dataset, waited: tf.Variable) -> tf.data.Dataset:
 
     `zip` draws from its parts one after the other, in the thread that asks, as long as no buffer stands behind it.
     """
-    asked = tf.data.Dataset.counter().map(lambda _: tf.timestamp())
+
+    def now() -> tf.Tensor:  # not `tf.timestamp`, which deterministic operations refuse
+        return tf.ensure_shape(tf.numpy_function(time.perf_counter, [], tf.float64), [])
+
+    asked = tf.data.Dataset.counter().map(lambda _: now())
 
     def count(since: tf.Tensor, examples: Any) -> Any:
-        waited.assign_add(tf.timestamp() - since)
+        waited.assign_add(now() - since)
         return examples
 
     options = tf.data.Options()

@@ -9,10 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from trainrun.trainer.epoch_loop import Logs, build, loop
-from trainrun.trainer.job import INPUT, Job
+from trainrun.trainer.job import Job
 from trainrun.trainer.model_steps import as_tensors, batch_of
 from trainrun.trainer.pipeline import batches, order
 from trainrun.util.arguments import Count
+from trainrun.util.clock import INPUT
 from trainrun.util.declarations import declare
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 Item = TypeVar("Item")
+INPUT = "input"  # the seconds that training waited for its input, a part of those under "train"
 
 
 class Clock:
