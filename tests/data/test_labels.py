@@ -57,12 +57,35 @@ def test_ordinal_columns_are_ranks_and_ordinal_targets_keep_their_order(table):
     np.testing.assert_array_equal(data.train.y, ranks[:, 0])
 
 
+def test_the_order_of_dates_is_as_named(inside):
+    days = pd.date_range("2024-01-01", periods=60, freq="7D")
+    texts = [day.strftime("%m/%d/%Y") if day.day <= 12 else "" for day in days]  # month or day first
+    pd.DataFrame({"a": np.arange(60.0), "sold": texts, "b": np.arange(60) % 2}).to_csv("t.csv", index=False)
+    arguments = {
+        "path": "t.csv",
+        "target": "b",
+        "validation": 0,
+        "test": 0,
+        "standardize": False,
+        "missing": "drop",
+    }
+    for order, form in (("dmy", "%d/%m/%Y"), ("mdy", "%m/%d/%Y")):
+        data = trainrun.build("data", "csv", **arguments, dates={"sold": order})
+        expected = pd.to_datetime(pd.Series([text for text in texts if text]), format=form)
+        month, day = (data.features.index(f"sold {part}") for part in ("month", "day"))
+        np.testing.assert_array_equal(data.train.x[:, month], expected.dt.month)
+        np.testing.assert_array_equal(data.train.x[:, day], expected.dt.day)
+
+
 FAULTS = {
     "data.ordinal={size: [S,M,L]}": ("path", "'XL' is none of S, M, L. Mend it, or add it to data.ordinal."),
     "data.ordinal={size: S}": ("data.ordinal", "from the lowest to the highest"),
     "data.ordinal={sise: [S,M]}": ("data.ordinal", "Did you mean size?"),
     "data.ordinal={tags: [S,M]}": ("data.ordinal", "neither a feature nor the target"),
     "data.target=size data.ordinal={size: [S,M,L]}": ("data.ordinal", "also has 'XL'"),
+    "data.dates=[size]": ("data.dates", "column size has categories ('L'); expected dates"),
+    "data.dates={size: dmy}": ("path", "'L' is no date as day-month-year"),
+    "data.dates={size: ydm}": ("data.dates", "dmy, mdy"),
     "data.target=[a,b] data.label_separator='|'": ("data.label_separator", "one column"),
     "data.task=multilabel": ("data.target", "or data.label_separator"),
     "threshold=f2": ("threshold", "balanced_accuracy"),

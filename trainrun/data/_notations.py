@@ -69,6 +69,19 @@ class Notation:
         return f"truth values {self.form}" if self.kind == "truth" else f"numbers as {self.form}"
 
 
+def date_faults(dates: Any) -> list[Fault]:
+    """Return what is wrong with the columns that were named as dates."""
+    orders = dates.values() if isinstance(dates, Mapping) else ()
+    if isinstance(dates, list | tuple | Mapping | None) and all(order in DATE_ORDERS for order in orders):
+        return []
+    return [
+        (
+            "dates",
+            f"expected columns, [sold], or the order of their fields, {{sold: dmy}} ({', '.join(DATE_ORDERS)}); got {dates!r}.",
+        )
+    ]
+
+
 def level_faults(ordinal: Mapping[Any, Any]) -> list[Fault]:
     """Return what is wrong with columns whose values were listed from the lowest to the highest."""
     faults = []

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from trainrun.data._columns import LARGEST, OWN_VALUE, missing_words, shortened
 from trainrun.data._faults import Fault
+from trainrun.data._notations import DATE_ORDERS
 from trainrun.data._table import Column, Table
 from trainrun.data._table_settings import TableSettings
 
@@ -52,6 +53,10 @@ def _rows_to_name(column: Column, settings: TableSettings) -> list[int]:
 def _column_faults(
     name: str, column: Column, settings: TableSettings, places: Mapping[int, str]
 ) -> list[Fault]:
+    if name in (settings.dates or ()) and not (column.is_date or len(column.invalid)):
+        example = f" ({shortened(column.texts[0])!r})" if column.texts else ""
+        expected = "expected dates such as 2024-03-31, 31.03.2024 or 03/31/2024"
+        return [("dates", f"column {name} has {column.kind}{example}; {expected}.")]
     if not column.known().any() and not len(column.invalid):
         return [("path", f"column {name}: no row has a value. {_leave_out(name, settings)}")]
     faults: list[Fault] = []
@@ -74,8 +79,10 @@ def _column_faults(
             form = f" written as {settings.number_form}" if settings.number_form else ""
             is_number = settings.read_number(text) is not None
             why = f"beyond what float32 holds ({LARGEST:g})" if is_number else f"not a number{form}"
-            if settings.is_ordinal(name):
-                why = f"none of {', '.join(settings.notations[name].levels)}"
+            if (notation := settings.notations.get(name)) is not None and notation.kind == "date":
+                why = f"no date as {DATE_ORDERS[notation.form]}"
+            elif settings.is_ordinal(name):
+                why = f"none of {', '.join(notation.levels)}"
             invalid.append(
                 ("path", f"{places[int(row)]}: column {name}: {shortened(text)!r} is {why}.{way_out}")
             )

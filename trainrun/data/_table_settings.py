@@ -30,6 +30,7 @@ class TableSettings:
     features: Sequence[Any] | None = None
     categorical: Sequence[Any] | None = None
     exclude: Sequence[Any] | None = None
+    dates: Any = None  # a list of columns, or column -> order of the fields; by `with_header` the latter, None where it is inferred
     ordinal: Mapping[Any, Sequence[Any]] | None = None
     label_separator: str | None = None
     weight: Any = None
@@ -165,7 +166,7 @@ class TableSettings:
         if separator is not None and (not separator or count > 1 or self.task not in ("auto", MULTILABEL)):
             expected = "expected what separates the labels of one column, and data.task=multilabel or auto"
             faults.append(("label_separator", f"{expected}; got {separator!r}, data.task={self.task}."))
-        return [*faults, *_notations.level_faults(self.ordinal or {})]
+        return [*faults, *_notations.date_faults(self.dates), *_notations.level_faults(self.ordinal or {})]
 
     def with_header(self, header: Sequence[str]) -> tuple[TableSettings, list[Fault]]:
         """Return the settings with the table's own column names, and a fault for each name that it lacks.
@@ -216,6 +217,8 @@ class TableSettings:
             column("ordinal", name): [typed_names.spellings(value)[0] for value in values]
             for name, values in (self.ordinal or {}).items()
         }
+        orders = self.dates if isinstance(self.dates, Mapping) else dict.fromkeys(self.dates or ())
+        dates = {column("dates", name): order for name, order in orders.items()}
         weight = beside["weight"]
         excluded = {*(lists["exclude"] or ())}
         named = lists["features"]
@@ -240,10 +243,15 @@ class TableSettings:
                 for key in ("group", "part")
                 if beside[key] == name
             ]
-        for name in [name for name in ordinal if name not in (*inputs, *targets)]:
-            faults.append(("ordinal", f"{name!r} is neither a feature nor the target. Leave it out."))
+        for key, named, known in (("ordinal", ordinal, targets), ("dates", dates, (beside["time"],))):
+            what = "the target" if key == "ordinal" else "data.time"
+            for name in named:
+                if name not in (*inputs, *known):
+                    faults.append((key, f"{name!r} is neither a feature nor {what}. Leave it out."))
         notations = {name: Notation.of_levels(levels) for name, levels in ordinal.items() if name in inputs}
-        changed = {**beside, **lists, "ordinal": ordinal, "notations": {**notations, **self.notations}}
+        notations |= {name: Notation("date", order) for name, order in dates.items() if order is not None}
+        notations |= self.notations
+        changed = {**beside, **lists, "ordinal": ordinal, "dates": dates, "notations": notations}
         return dataclasses.replace(self, target=target, task=task, inputs=inputs, **changed), faults
 
     def _named_faults(self, targets: Sequence[str]) -> list[Fault]:
