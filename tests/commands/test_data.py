@@ -6,9 +6,12 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from trainrun.cli import main
+from trainrun.data import samples
+from trainrun.data.dataset import Dataset, InputSpec, Split, TargetSpec
 
 
 @pytest.fixture
@@ -53,6 +56,26 @@ def test_likely_faults_of_the_data_are_reported_and_nothing_else(table, capsys):
     assert main(["data", *table[:2], "data.target=z"]) == 2
     assert "data.target: the file has no column 'z'" in capsys.readouterr().err
     assert main(["data", *table, "loss=huber"]) == 0  # it does not fit, but nothing is trained
+
+
+def test_images_and_texts_are_shown(capsys):
+    assert main(["data", "--json", "data=digits"]) == 0
+    examples = json.loads(capsys.readouterr().out)["examples"]
+    assert [example["label"] for example in examples] == ["0", "1", "2", "3", "4"]
+    picture = examples[0]["lines"]
+    assert {len(line) for line in picture} == {8} and len(
+        picture
+    ) == 4  # a character is as high as two pixels
+    middle = [line[3:5].strip() for line in picture[1:3]]
+    assert middle == ["", ""] and all(line[2] != " " for line in picture)  # a ring
+    ids = np.array([[2, 3, 1, 0], [4, 0, 0, 0]])
+    step = {"vocabulary": ["good", "film", "dull"], "split": "whitespace", "ngrams": None}
+    data = Dataset(
+        "t", "classification", (InputSpec("text", "tokens", (4,), (5,)),), TargetSpec("binary", ("no", "yes")),
+        Split(ids, np.array([1, 0])), preprocessing={"inputs": {"text": step}},
+    )  # fmt: skip
+    shown = [(example["label"], *example["lines"]) for example in samples.of(data)]
+    assert shown == [("no", "dull"), ("yes", "good film [unknown]")]
 
 
 def test_tensorflow_is_not_loaded():

@@ -11,12 +11,15 @@ from trainrun.errors import UserError
 from trainrun.ui import console
 
 HELP = """trainrun data [--json] [overrides]: show what is understood of a dataset, without training: parts, classes, columns
-with their kind, range, histogram and relation to the target, missing values, the first rows, and what seems wrong.
+with their kind, range, histogram and relation to the target, missing values, the first rows, images or texts, and what
+seems wrong.
 
   trainrun data data=csv data.path=houses.csv data.target=price
   trainrun data data=digits --json"""
 # Columns and classes of a table on the screen; `--json` has all.
 SHOWN = 40
+# Rows that stand side by side, and characters of a value in them.
+ROWS, CELL = 3, 18
 
 
 def main(argv: Sequence[str]) -> int:
@@ -47,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _content(spec: Mapping[str, Any], quiet: bool) -> dict[str, Any]:
     """Return `overview`, `columns`, `classes` (class -> part -> examples) and `rows` of a dataset, plain values only."""
-    from trainrun.data import overview, profile
+    from trainrun.data import overview, profile, samples
     from trainrun.registry import lookup
     from trainrun.registry.construct import construct
 
@@ -57,58 +60,53 @@ def _content(spec: Mapping[str, Any], quiet: bool) -> dict[str, Any]:
     own = spec["name"] in lookup.own_names("data")
     module = importlib.import_module(f"trainrun.data.{spec['name']}") if own else None
     if not hasattr(module, "values"):  # it is no table, or one that Python code hands over
-        return {**content, "columns": list(profile.of_dataset(data)), "rows": []}
+        columns = list(profile.of_dataset(data))
+        return {**content, "columns": columns, "rows": [], "examples": samples.of(data)}
     table = module.values(**{key: value for key, value in spec.items() if key != "name"})
     return {**content, "columns": table.records(), "rows": table.rows()}
 
 
 def _show(content: Mapping[str, Any]) -> None:
     from trainrun.data import overview, profile
+    from trainrun.data._columns import shortened
 
     for line in overview.lines({**content["overview"], "columns": {}}):
         console.say(line)
     console.say()
-    cells = []
+    kinds, spreads = [], []
     for column in content["columns"][:SHOWN]:
         spread = column.get("frequent")
         if spread is not None:
-            values = ", ".join(f"{text} {count:,}" for text, count in spread.items())
+            values = ", ".join(f"{shortened(text, CELL)} {count:,}" for text, count in spread.items())
         else:
             ends = [column.get(key) for key in ("least", "median", "largest")]
             values = " … ".join(
                 f"{end:.4g}" if isinstance(end, float) else str(end) for end in ends if end is not None
             )
-        goes = column["with_target"]
-        cells.append(
-            [
-                column["name"],
-                column["kind"],
-                str(column["missing"] or ""),
-                f"{column['distinct']:,}",
-                values,
-                profile.bars(column.get("histogram", ())),
-                "" if goes is None else f"{goes:.2f}",
-            ]
-        )
-    head = [
-        "column",
-        "kind",
-        "missing",
-        "distinct",
-        "least … median … largest, or most frequent",
-        "histogram",
-        "with target",
-    ]
-    console.table("", head, cells)
+        name, goes = shortened(column["name"], CELL), column["with_target"]
+        missing, distinct = str(column["missing"] or ""), f"{column['distinct']:,}"
+        kinds.append([name, column["kind"], missing, distinct, "" if goes is None else f"{goes:.2f}"])
+        spreads.append([name, profile.bars(column.get("histogram", ())), values])
+    console.table("", ["column", "kind", "missing", "distinct", "with target"], kinds)
+    console.say()
+    console.table("", ["column", "histogram", "least … median … largest, or most frequent"], spreads)
     if len(content["columns"]) > SHOWN:
         console.note(f"{len(content['columns']) - SHOWN} more columns: --json")
     if content["classes"]:
         parts = list(next(iter(content["classes"].values())))
-        shown = list(content["classes"].items())[:SHOWN]
-        console.table(
-            "", ["class", *parts], [[name, *(f"{counts[p]:,}" for p in parts)] for name, counts in shown]
-        )
-    if content["rows"]:
-        names = list(content["rows"][0])
+        classes = list(content["classes"].items())[:SHOWN]
         console.say()
-        console.table("first rows", names, [[row[name] for name in names] for row in content["rows"]])
+        console.table(
+            "", ["class", *parts], [[name, *(f"{counts[p]:,}" for p in parts)] for name, counts in classes]
+        )
+    if rows := content["rows"][:ROWS]:
+        names = list(rows[0])[: SHOWN + 1]
+        cells = [[shortened(text, CELL) for text in (name, *(row[name] for row in rows))] for name in names]
+        console.say()
+        console.table("first rows", ["column", *(str(i) for i in range(1, len(rows) + 1))], cells)
+    for example in content.get("examples", ()):
+        label = "" if example["label"] is None else f": {example['label']}"
+        console.say()
+        console.say(f"{example['input']}{label}", style="bold")
+        for line in example["lines"]:
+            console.say(f"  {line}")

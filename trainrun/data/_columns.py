@@ -73,9 +73,9 @@ def same_number(names: Sequence[str]) -> list[str]:
     return next((written for written in spellings.values() if len(written) > 1), [])
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, length: int = SHOWN) -> str:
     """Return a value for a message, truncated if it is long."""
-    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 # Advice for a text that counts as missing although it is a category.
