@@ -33,6 +33,21 @@ class Evaluation:
         """Epochs of the history."""
         return max((len(v) for k, v in self.history.items() if not k.startswith("val_")), default=0)
 
+    def of_model(self, restored: int | None) -> dict[str, float]:
+        """Return the metrics to record after the last epoch's: what a tracker shows of a run are the last values that it gets.
+
+        Args:
+            restored: the epoch that the model's weights are of, counted from 1; None: of the last, or of none.
+        """
+        restores = restored is not None and restored != self.epochs
+        final = {
+            name: value
+            for name, value in self.metrics.items()
+            if name.startswith("test_") or "threshold" in name or (restores and name != "learning_rate")
+        }
+        # As MLflow's autologging of Keras names it.
+        return final if restored is None else {**final, "restored_epoch": restored}
+
     @classmethod
     def of_unfinished(cls, model: keras.Model | None) -> Evaluation:
         """Return the metrics of the epochs that were finished before training failed, from Keras' history."""

@@ -219,10 +219,8 @@ class RunRecord:
             evaluation: its metrics.
         """
         self.job, self.evaluation = job, evaluation
-        tested = {k: v for k, v in evaluation.metrics.items() if k.startswith("test_") or "threshold" in k}
-        if "epoch" in (self.weights or {}):
-            tested["restored_epoch"] = self.weights["epoch"]  # as MLflow's autologging of Keras names it
-        self.recorder.metrics(tested, epoch=evaluation.epochs, step=self.updates)
+        final = evaluation.of_model((self.weights or {}).get("epoch"))
+        self.recorder.metrics(final, epoch=evaluation.epochs, step=self.updates)
         if fold_predictions.write(job, self.run_dir) is not None:
             self.recorder.artifacts([fold_predictions.FILE])
 

@@ -101,7 +101,7 @@ class Once:
     def __init__(self) -> None:
         self.attempt = 0  # 1 for the first resumed one
         self.differing: list[str] = []  # values of this attempt that differ from the recorded ones
-        self._before: dict[tuple[bool, str, int], float] = {}
+        self._before: dict[tuple[str, str, int], float] = {}
 
     def begin(self, start: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> None:
         """Take a start record.
@@ -145,6 +145,6 @@ def number(value: Any) -> float | None:
         return math.inf if value > 0 else -math.inf
 
 
-def _place(record: Mapping[str, Any], name: str) -> tuple[bool, str, int]:
-    batch = record["kind"] == "batch"
-    return batch, name, int(record.get("step" if batch else "epoch") or 0)
+def _place(record: Mapping[str, Any], name: str) -> tuple[str, str, int]:
+    kind = record["kind"]
+    return kind, name, int(record.get("step" if kind == "batch" else "epoch") or 0)
