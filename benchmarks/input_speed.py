@@ -1,11 +1,12 @@
-"""Large files: time to the first batch, examples per second, and memory, for a CSV and an npz.
+"""Data of one's own: time to the first batch, examples per second in epochs 1 and 3, and memory, for five kinds of data.
 
-Each way runs in a process of its own, which reports the largest anonymous memory (RssAnon of /proc, read a hundred times a
+A CSV of a million rows, an npz and a Parquet file of 1 GB, 20,000 JPEGs in folders of classes, 200,000 short texts. Each way runs in a
+process of its own (`input_ways.py`), which reports the largest anonymous memory (RssAnon of /proc, read a hundred times a
 second) above that after the imports. Pages of a mapped file are not counted: they are cache, which the kernel frees when memory is
-needed. (`ru_maxrss` counts them, and in a child process begins at the parent's value.)
-The peers are what a user would write: `pandas.read_csv` into arrays, `numpy.load` into memory, then `model.fit`.
+needed. (`ru_maxrss` counts them, and in a child process begins at the parent's value.) `again` is trainrun on images that a run before
+has decoded.
 
-    python benchmarks/input_speed.py [--quick]
+    python benchmarks/input_speed.py [--quick] [--kind csv --kind texts] [--repeats 3]
 """
 
 from __future__ import annotations
@@ -13,105 +14,148 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import results_file
 
-CHILD = """
-import json, os, sys, threading, time
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-import keras, numpy as np, tensorflow as tf
-import pandas, sklearn.model_selection
-from trainrun.hydra_bridge import preflight
-from trainrun.run import builders
-way, kind, path = sys.argv[1:]
-def memory():
-    with open("/proc/self/status") as lines:
-        return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1024
-peak = 0.0
-def watch():
-    global peak
-    while True:
-        peak = max(peak, memory())
-        time.sleep(0.01)
-threading.Thread(target=watch, daemon=True).start()
-base, begin, first = memory(), time.perf_counter(), []
-class First(keras.callbacks.Callback):
-    coarse = True
-    def on_train_batch_end(self, batch, logs=None):
-        first.append(time.perf_counter() - begin)
-if way == "plain":
-    if kind == "csv":
-        table = pandas.read_csv(path)
-        y, x = table.pop("y").to_numpy(), table.to_numpy("float32")
-        x = (x - x.mean(0)) / x.std(0)
-    else:
-        held = np.load(path)
-        x, y = held["x"], held["y"]
-    n = int(len(x) * 0.64)
-    model = keras.Sequential([keras.Input((x.shape[1],)), keras.layers.Dense(1)])
-    model.compile("adam", "mse")
-    start = time.perf_counter()
-    model.fit(x[:n], y[:n], batch_size=1024, epochs=1, verbose=0, callbacks=[First()])
-else:
-    data = f"data.path={path}"
-    config, problems = preflight.overrides(["tracking=none", f"data={kind}", data, *(["data.target=y"] if kind == "csv" else []),
-        "data.task=regression", "model=linear", "metric=none", f"trainer={way}", "trainer.batch_size=1024", "trainer.epochs=1"])
-    assert not problems, problems
-    job = builders.job(config, builders.dataset(config), tf.distribute.get_strategy())
-    n = len(job.train)
-    start = time.perf_counter()
-    builders.trainer(config).train(job, [First()])
-print(json.dumps({"first": first[0], "rate": n / (time.perf_counter() - start), "memory": max(peak, memory()) - base}))
-"""
+WAYS = ("plain", "fit", "custom")
+CHILD = Path(__file__).with_name("input_ways.py")
+WORDS = 30_000
+
+
+def csv(path: Path, scale: int) -> str:
+    """Write ten columns of numbers and a target."""
+    table = np.random.RandomState(0).randn(1_000_000 // scale, 10).astype("float32")
+    header = ",".join([*(f"x{i}" for i in range(10)), "y"])
+    np.savetxt(
+        path.with_suffix(".csv"),
+        np.column_stack([table, table.sum(1)]),
+        "%.4f",
+        ",",
+        header=header,
+        comments="",
+    )
+    return ".csv"
+
+
+def npz(path: Path, scale: int) -> str:
+    """Write 1 GiB of float32."""
+    x = np.random.RandomState(0).rand(1_048_576 // scale, 256).astype("float32")
+    np.savez(path.with_suffix(".npz"), x=x, y=x[:, 0] - x[:, 1])
+    return ".npz"
+
+
+def parquet(path: Path, scale: int) -> str:
+    """Write 100 columns of float64, 1 GB, a row group at a time."""
+    import pyarrow as pa
+    from pyarrow import parquet as files
+
+    random, names = np.random.RandomState(0), [f"x{i}" for i in range(100)]
+    schema = pa.schema([(name, pa.float64()) for name in (*names, "y")])
+    with files.ParquetWriter(path.with_suffix(".parquet"), schema, compression="none") as writer:
+        for _ in range(25):
+            x = random.randn(52_000 // scale, 100)
+            writer.write_table(pa.table([*x.T, x[:, 0] - x[:, 1]], schema=schema))
+    return ".parquet"
+
+
+def images(path: Path, scale: int) -> str:
+    """Write JPEGs of 96 x 96 pixels in five folders."""
+    from PIL import Image
+
+    random = np.random.RandomState(0)
+    for i in range(20_000 // scale):
+        folder = path / f"class{i % 5}"
+        folder.mkdir(parents=True, exist_ok=True)
+        small = (random.rand(12, 12, 3) * (155 + 20 * (i % 5))).astype("uint8")
+        Image.fromarray(small).resize((96, 96)).save(folder / f"{i}.jpg", quality=90)
+    return ""
+
+
+def texts(path: Path, scale: int) -> str:
+    """Write texts of 5 to 15 words of a skewed vocabulary, of two classes."""
+    random = np.random.RandomState(0)
+    with path.with_suffix(".csv").open("w") as file:
+        file.write("text,y\n")
+        for _ in range(200_000 // scale):
+            words = (random.pareto(1, random.randint(5, 16)) * 50).astype(int) % WORDS
+            file.write(f"{' '.join(f'w{w}' for w in words)},{'good' if words.min() % 2 else 'bad'}\n")
+    return ".csv"
+
+
+KINDS: dict[str, tuple[Callable[[Path, int], str], str]] = {
+    "csv": (csv, "csv, 1,000,000 rows"),
+    "npz": (npz, "npz, 1 GB"),
+    "parquet": (parquet, "parquet, 1 GB"),
+    "images": (images, "20,000 JPEGs"),
+    "texts": (texts, "200,000 texts"),
+}
+
+
+def measured(way: str, kind: str, path: Path, folder: Path) -> dict[str, Any]:
+    """Run one way in a process of its own.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    command = [sys.executable, str(CHILD), way, kind, str(path)]
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, env={**os.environ}
+    )
+    if done.returncode:
+        raise SystemExit(f"{way} {kind} failed:\n{done.stderr[-3000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def main() -> int:
     """Write the files, measure each way, print a line each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a fiftieth of the size")
+    parser.add_argument("--kind", action="append", choices=KINDS, help="one of them; repeatable")
+    parser.add_argument("--repeats", type=int, default=3, help="of which the median is reported")
     results_file.add_option(parser, __file__)
     arguments = parser.parse_args()
-    scale, measured = 50 if arguments.quick else 1, []
-    random = np.random.RandomState(0)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        rows = 1_000_000 // scale
-        table = random.randn(rows, 10).astype("float32")
-        header = ",".join([*(f"x{i}" for i in range(10)), "y"])
-        np.savetxt(
-            folder / "big.csv",
-            np.column_stack([table, table.sum(1)]),
-            "%.4f",
-            ",",
-            header=header,
-            comments="",
+    scale, rows, goals = 50 if arguments.quick else 1, [], []
+    for kind in arguments.kind or KINDS:
+        write, title = KINDS[kind]
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            path = folder / f"data{write(folder / 'data', scale)}"
+            took: dict[str, list[dict[str, Any]]] = {}
+            for _ in range(arguments.repeats):
+                for way in WAYS:
+                    if kind == "images" and way != "plain":
+                        shutil.rmtree(folder / "outputs", ignore_errors=True)  # with the decoded images
+                    took.setdefault(way, []).append(measured(way, kind, path, folder))
+                    if kind == "images" and way == "fit":
+                        took.setdefault("again", []).append(measured(way, kind, path, folder))
+        median = {
+            way: {key: np.median([run[key] for run in runs], axis=0).tolist() for key in runs[0]}
+            for way, runs in took.items()
+        }
+        print(title)
+        for way, one in median.items():
+            rows.append([title if way == "plain" else "", way, one["first"], *map(round, one["rates"]), round(one["memory"])])  # fmt: skip
+            print(f"  {way:<8}first batch after {one['first']:6.1f} s   epochs 1 and 3: {one['rates'][0]:12,.0f} {one['rates'][1]:12,.0f} "
+                  f"examples/s   {one['memory']:8,.0f} MB over imports", flush=True)  # fmt: skip
+        ours = [median[way] for way in median if way != "plain"]
+        best = statistics.median(one["first"] for one in ours) / median["plain"]["first"]
+        goals.append(results_file.goal(f"{title}: seconds to the first batch, of those of plain", round(best, 2), 1, at_least=False))  # fmt: skip
+        memory = max(one["memory"] for one in ours) / median["plain"]["memory"]
+        goals.append(
+            results_file.goal(f"{title}: memory, of that of plain", round(memory, 2), 0.5, at_least=False)
         )
-        examples = 1_048_576 // scale  # 1 GiB of float32
-        x = random.rand(examples, 256).astype("float32")
-        np.savez(folder / "big.npz", x=x, y=x[:, 0] - x[:, 1])
-        del x, table
-        for kind in ("csv", "npz"):
-            path = folder / f"big.{kind}"
-            print(f"{kind}, {path.stat().st_size / 2**20:,.0f} MB")
-            for way in ("plain", "fit", "custom"):
-                done = subprocess.run([sys.executable, "-c", CHILD, way, kind, str(path)], capture_output=True,
-                                      text=True, check=False, env={**os.environ})  # fmt: skip
-                if done.returncode:
-                    print(f"  {way:<8}failed: {done.stderr.strip().splitlines()[-1]}")
-                    continue
-                got = json.loads(done.stdout.splitlines()[-1])
-                size = f"{kind}, {path.stat().st_size / 2**20:,.0f} MB" if way == "plain" else ""
-                measured.append([size, way, got["first"], round(got["rate"]), round(got["memory"])])
-                print(f"  {way:<8}first batch after {got['first']:6.1f} s   {got['rate']:12,.0f} examples/s   "
-                      f"{got['memory']:8,.0f} MB over import", flush=True)  # fmt: skip
-    columns = ["input", "way", "first batch (s)", "examples/s", "memory (MB)"]
+    columns = ["input", "way", "first batch (s)", "examples/s, epoch 1", "epoch 3", "memory (MB)"]
     results_file.write(
-        arguments.json, "python benchmarks/input_speed.py", [results_file.table(columns, measured)]
+        arguments.json, "python benchmarks/input_speed.py", [results_file.table(columns, rows)], goals
     )
     return 0
 

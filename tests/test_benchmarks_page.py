@@ -47,6 +47,7 @@ def test_every_result_file_and_every_script_has_a_section(page):
         "options",
         "stopwatch",
         "timing",
+        "input_ways",
         "jax_peers",
         "lightning_peer",
     } <= sections
