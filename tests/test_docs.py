@@ -52,10 +52,20 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
 
 
+# Data that is not there without a network.
+UNREAD = ("data=keras", "data=huggingface", "data=tfds")
 COMMANDS = [(page, c) for page, text in PAGES.items() for c in commands(text) if "-sc" not in c]
 SHOWN = list(dict.fromkeys(example for text in PAGES.values() for example in shown(text)))
 RUNS = list(
     dict.fromkeys(tuple(c) for _, c in COMMANDS if c and c[0] not in _verbs.names() and c != ["--help"])
+)
+# Of the page "Your own data": what reads the reader's files, without model and loss.
+OWN_DATA = list(
+    dict.fromkeys(
+        tuple(w for w in c if w.startswith("data"))
+        for page, c in COMMANDS
+        if page == "docs/data.md" and c and c[0].startswith("data=") and c[0] not in UNREAD
+    )
 )
 
 
@@ -127,6 +137,11 @@ def test_the_pages_have_commands_and_examples_to_check():
 @pytest.mark.parametrize("command", RUNS, ids=" ".join)
 def test_command_is_valid(command):
     assert main(["check", *command]) == 0
+
+
+@pytest.mark.parametrize("command", OWN_DATA, ids=" ".join)
+def test_own_data_is_read(command):
+    assert main(["data", "--json", *command]) == 0
 
 
 def test_bare_first_words_are_verbs():
