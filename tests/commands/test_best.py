@@ -38,7 +38,11 @@ def test_the_error_names_an_argument_that_works(sweep, capsys):
     assert "which way val_undeclared is better" in error and "--direction minimize" in error
     for word, winner in (("minimize", "trainrun seed=1"), ("maximize", "trainrun seed=2")):
         assert main(["best", "last", "--direction", word]) == 0
-        assert capsys.readouterr().out.strip() == winner
+        shown = capsys.readouterr()
+        assert shown.out.strip() == winner
+        assert f"trained: outputs/sweeps/a_sweep/{winner == 'trainrun seed=2':d}" in " ".join(
+            shown.err.split()
+        )
     assert main(["best", "last", "--direction", "minimize", "minimize"]) == 2
     assert "expected one for each objective (1)" in capsys.readouterr().err
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 
@@ -13,10 +14,10 @@ WAY_OUT = "--direction minimize or --direction maximize"
 
 
 def main(argv: Sequence[str]) -> int:
-    """Print the winner's command line and nothing else, so that a shell can use it."""
+    """Print the winner's command line, so that a shell can use it; where it lies goes to standard error."""
     parser = Parser(
         prog="trainrun best",
-        description="Print the command line that trains the winner; with several objectives, one for each trial of the "
+        description="Print where the trained winner lies (to standard error) and the command line that trains it again; with several objectives, one for each trial of the "
         "Pareto front.",
     )
     parser.add_argument("sweep", help="a sweep's directory, name, or `last`")
@@ -65,5 +66,7 @@ def main(argv: Sequence[str]) -> int:
             beside=True,
         )
     for trial in winners:
+        if trial.run_dir.is_dir():  # beside the command, which a shell may take
+            console.note(f"trained: {os.path.relpath(trial.run_dir)}; to train it again:", beside=True)
         console.say(shlex.join(["trainrun", *leaderboard.alone(trial.overrides)]))
     return 0

@@ -153,6 +153,8 @@ def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, total: 
     elif ranked:
         best = shlex.join(redaction.words(alone(ranked[0].overrides)))
         console.pieces([("best        ", "dim"), (f"trainrun {best}", "green")])
+        if ranked[0].run_dir.is_dir():
+            console.pieces([("trained     ", "dim"), (os.path.relpath(ranked[0].run_dir), "")])
 
 
 def show_ways_on(sweep_dir: Path, trials: Sequence[Trial]) -> None:
