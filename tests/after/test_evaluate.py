@@ -69,6 +69,8 @@ def test_numbers_are_measured_in_their_unit_by_quarters_of_a_column(within, run_
         mean_absolute_error(frame["spent"][quarter], predicted[quarter])
     )
     errors = np.abs(frame["spent"] - predicted)
+    assert [w["place"] for w in scores.worst] == list(np.argsort(-errors)[:10])
+    assert scores.worst[0]["values"]["city"] == frame["city"][errors.argmax()]
     width = scores.metrics["mean_absolute_error"].high - scores.metrics["mean_absolute_error"].low
     assert width == pytest.approx(2 * 1.96 * errors.std() / math.sqrt(len(errors)), rel=0.15)
 
@@ -82,6 +84,23 @@ def test_features_of_preprocessed_arrays_come_back_as_raw_values(within, run_of,
     ages = slices.column("age", data.test, run_of("buyers").saved.fitted)
     assert set(cities) == {"Lima", "Oslo", "Rome"} and 17 < min(ages) < max(ages) < 81
     assert {age % 0.5 for age in ages} == {0.0}  # as in the file, where float32 has 41.999998
+
+
+def test_overrides_of_the_data_are_read_as_a_file_is(within, run_of, capsys):
+    every = ["data.validation=0", "data.test=0"]
+    assert main(["evaluate", "spending", "data.path=new.csv", *every, "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    expected = run_of("spending").evaluate("new.csv").plain()
+    assert content["worst"][0]["place"] == expected["worst"][0]["place"]
+    for name, score in expected["metrics"].items():
+        assert content["metrics"][name] == pytest.approx(score, rel=1e-5)
+    for arguments, message in (
+        (["data.path=new.csv", "optimizer.momentum=1"], "expected one FILE, or overrides"),
+        (["data.pth=new.csv"], "Did you mean"),
+        (["data.path=new.csv", "data.target=buys"], "column buys: 'no' is not a number"),
+    ):
+        assert main(["evaluate", "spending", *arguments]) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_what_cannot_be_measured_is_refused(within, tmp_path, capsys):

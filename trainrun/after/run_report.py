@@ -63,11 +63,7 @@ class Explained:
             ],
             "importance": [i._asdict() for i in self.importance],
             "coefficients": [c._asdict() for c in self.coefficients],
-            "worst": [
-                {k: v for k, v in w._asdict().items() if k != "picture"}
-                | {"values": dict(zip(self.columns, w.values, strict=True))}
-                for w in self.worst
-            ],
+            "worst": [w.plain(self.columns) for w in self.worst],
         }
         return plain_json.without_nan(content)
 

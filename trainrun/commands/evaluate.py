@@ -1,19 +1,25 @@
-"""`trainrun evaluate RUN [FILE] [--by COLUMN]`: measure a run's model, with intervals and by groups of rows."""
+"""`trainrun evaluate RUN [FILE | data.KEY=VALUE …] [--by COLUMN]`: measure a run's model, with intervals and by groups of rows."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainrun.artifacts.result_table import measured
 from trainrun.commands import _json
 from trainrun.commands._parser import RUN, Parser
+from trainrun.errors import UserError
+from trainrun.run.result import RunResult
 from trainrun.ui import console
 from trainrun.util import paths, plain_json
 
 if TYPE_CHECKING:
-    from trainrun.run.scores import Score
+    from trainrun.run.scores import Score, Scores
+
+# Worst examples that are shown; characters of a file's name; seconds that a tracker is waited for.
+SHOWN, LONGEST_NAME, TIMEOUT_S = 5, 100, 10.0
 
 
 def main(argv: Sequence[str]) -> int:
@@ -26,9 +32,10 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("run", metavar="RUN", help=RUN)
     parser.add_argument(
         "file",
-        nargs="?",
-        metavar="FILE",
-        help="a CSV, Parquet or Feather file with the columns of training and the target (default: the run's test part)",
+        nargs="*",
+        metavar="FILE | data.KEY=VALUE",
+        help="a CSV, Parquet or Feather file with the columns of training and the target; or what is other in the run's data, such as "
+        "data.path=new.npz (default: the run's test part)",
     )
     parser.add_argument(
         "--by", metavar="COLUMN", help="measure each value of a column, or quarters of its numbers, too"
@@ -38,20 +45,32 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
+    changed = [word for word in options.file if word.startswith("data.")]
+    if len(options.file) > 1 and changed != options.file:
+        raise UserError(f"expected one FILE, or overrides data.KEY=VALUE; got {' '.join(options.file)}.")
+    if changed and options.against:
+        raise UserError("--against takes a FILE, or the runs' own test part; overrides of data have neither.")
     from trainrun.data import table_rows
     from trainrun.run import drift
-    from trainrun.run.result import RunResult
     from trainrun.sweep import named_run
+    from trainrun.tracking.delivery import sync
 
     run_dir = named_run.run(options.run)
+    file = None if changed or not options.file else options.file[0]
     with _json.alone(options.json):
         other = None if options.against is None else RunResult.read(named_run.run(options.against))
-        scores = RunResult.read(run_dir).evaluate(options.file, options.by, other)
+        run = RunResult.read(run_dir)
+        scores = (
+            _on_other_data(run, options.by, changed) if changed else run.evaluate(file, options.by, other)
+        )
     content = plain_json.text(scores.plain())
-    source = scores.source if options.file is None else Path(options.file).stem.replace("*", "_")
-    record = run_dir / f"evaluation-{source}.json"
+    name = Path(file).stem if file is not None else "_".join(changed) if changed else scores.source
+    name = name.translate(dict.fromkeys(map(ord, "/*?"), "_"))[:LONGEST_NAME]
+    record = run_dir / f"evaluation-{name}.json"
     with paths.whole(record) as new:
         new.write_text(content + "\n", encoding="utf-8")
+    if (sent := sync.add_file(run_dir, record, TIMEOUT_S)).unsent:
+        console.warn(sent.text)
     table_rows.warn(scores.unknown, scores.missing)
     if (shifted := drift.warning(scores.drift)) is not None:
         console.warn(shifted)
@@ -89,8 +108,42 @@ def main(argv: Sequence[str]) -> int:
             [scores.by, "rows", *names],
             [[s.name, f"{s.rows:,}", *(_cell(s.metrics, name) for name in names)] for s in scores.slices],
         )
+    if scores.worst:
+        console.say()
+        columns = list(scores.worst[0]["values"])
+        console.table(
+            "worst examples",
+            ["row", "true", "predicted", "error", *columns],
+            [
+                [
+                    f"{w['place'] + 1:,}",
+                    *map(_text, (w["true"], w["predicted"], w["error"], *w["values"].values())),
+                ]
+                for w in scores.worst[:SHOWN]
+            ],
+        )
     console.say(f"written: {record}")
     return 0
+
+
+def _on_other_data(run: RunResult, by: str | None, changed: Sequence[str]) -> Scores:
+    """Evaluate a run's model on its data with other settings."""
+    from trainrun.hydra_bridge import saved_config
+
+    is_elsewhere = any(text.startswith("data.path=") for text in changed)
+    if not is_elsewhere:
+        console.warn("without another data.path the rows may be some that the model was trained on.")
+    saved_model = run.saved
+    from trainrun.run import evaluated
+
+    # A path that is typed counts from here, one that was recorded from where the run began.
+    with contextlib.nullcontext() if is_elsewhere else run.workplace():
+        config = saved_config.with_data(run.run_dir.absolute(), changed)
+        return evaluated.on_other_data(saved_model, config, run.run_dir, by, changed)
+
+
+def _text(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
 def _clear(difference: Score) -> str:

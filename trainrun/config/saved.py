@@ -31,12 +31,13 @@ def load(run_dir: Path) -> dict[str, Any]:
     return checked(config, [])
 
 
-def checked(config: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
+def checked(config: dict[str, Any], problems: list[Problem], group: str | None = None) -> dict[str, Any]:
     """Return a recorded config, checked, with its plug-ins loaded.
 
     Args:
         config: as `load_plain` returns it.
         problems: of the overrides, for one report.
+        group: the only one that is going to be used: faults of others are none. None: all are.
 
     Raises:
         UserError: there are problems, `problems` included.
@@ -44,7 +45,7 @@ def checked(config: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
     problems = [*problems, *plugins.announce(config.get("plugins") or [])]
     if not problems:
         config = normal_form.of(config)
-        problems += check.problems(config)
+        problems += [p for p in check.problems(config) if group in (None, p.key.split(".")[0])]
     if problems:
         raise UserError(problems)
     plugins.load(config["plugins"])

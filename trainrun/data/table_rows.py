@@ -197,12 +197,14 @@ class LabelledRows:
         y: class ids `[n]`, or numbers `[n, 1]`; of several outputs, a dict of these by name.
         weight: of each row, or None.
         left_out: rows without a target, or left out as in training because something is missing.
+        places: the number of each row in the table, counted from 0.
     """
 
     rows: TableRows
     y: np.ndarray | dict[str, np.ndarray]
     weight: np.ndarray | None
     left_out: int
+    places: np.ndarray
 
 
 def labelled(
@@ -247,7 +249,7 @@ def labelled(
     keep = examples.keep
     weights = None if weight is None else examples.table.columns[weight].numbers[keep].astype("float32")
     rows = _rows(examples, settings, fitted, kept.take(keep))
-    return LabelledRows(rows, examples.labels_at(slice(None)), weights, raw.num_rows - len(keep))
+    return LabelledRows(rows, examples.labels_at(slice(None)), weights, raw.num_rows - len(keep), keep)
 
 
 def _rows(examples: Examples, settings: TableSettings, fitted: Preprocessor, further: pa.Table) -> TableRows:

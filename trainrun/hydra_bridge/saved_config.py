@@ -55,6 +55,25 @@ def load(run_dir: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     return saved.checked(config, problems)
 
 
+def with_data(run_dir: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    """Return a run's config with other settings of its data, to evaluate its model there.
+
+    Args:
+        run_dir: the run's directory.
+        overrides: of keys of `data`.
+
+    Raises:
+        UserError: as by `load`, but of the data only.
+    """
+    config = saved.load_plain(run_dir)
+    wrong = [text for text in overrides if not text.startswith("data.") or "=" not in text]
+    problems = [
+        Problem(text, f"expected data.KEY=VALUE of data={config['data'].get('name')}.") for text in wrong
+    ]
+    problems += _change(config, [text for text in overrides if text not in wrong])
+    return saved.checked(config, problems, "data")
+
+
 def _refused(text: str, changeable: Sequence[str]) -> Iterator[Problem]:
     if moved := moved_keys.typed([text]):
         yield from moved

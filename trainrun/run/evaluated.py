@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ import numpy as np
 
 from trainrun.data import table_rows
 from trainrun.data._columns import LOGS
+from trainrun.data._table_settings import listed
 from trainrun.data.dataset import Dataset, Split, TargetSpec
-from trainrun.data.preprocessor import Moments
+from trainrun.data.preprocessor import Moments, Preprocessor
 from trainrun.errors import Problem, UserError
-from trainrun.run import drift, scores, slices
+from trainrun.run import drift, own_data, scores, slices, stored_preprocessing, worst_examples
 from trainrun.run.saved_model import BATCH, SavedModel
 from trainrun.trainer.pipeline import in_order
 
@@ -51,7 +52,54 @@ def own_part(
     if other is not None:
         second, about["against"] = predicted(other[1], other[2]), other[0]
         about["other_target"] = other[1].fitted.target
+    about["worst"] = _worst(data, split, output, model.fitted, np.arange(len(split)))
     return scores.score(config, data, split, output, column, second, **about)
+
+
+def on_other_data(
+    model: SavedModel, config: Mapping[str, Any], run_dir: Path, by: str | None, changed: Sequence[str]
+) -> scores.Scores:
+    """Evaluate a model on data of the same kind as its run's, by the preprocessing of the training.
+
+    Args:
+        model, run_dir: of the run.
+        config: of the run, with other settings of the data.
+        by: a feature, or the target.
+        changed: what was changed in it, as typed.
+
+    Raises:
+        UserError: the data is faulty, or of another form, or has other classes.
+    """
+    fitted = model.fitted
+    data = stored_preprocessing.applied(own_data.load(config, None, fitted), fitted, "data", str(run_dir))
+    if data.target.class_names != fitted.target.class_names or data.target.kind != fitted.target.kind:
+        own, theirs = (
+            t.kind if t.kind == "real" else listed(t.class_names) for t in (fitted.target, data.target)
+        )
+        raise UserError(Problem("data", f"the target is {theirs}; that of {run_dir} is {own}."))
+    if data.target.kind == "none":
+        raise UserError(Problem("data", f"{data.name} has no target to compare with."))
+    part, split = data.held_out()
+    output = predicted(model, split)
+    return scores.score(
+        config,
+        _as_trained(fitted, split, config),
+        split,
+        output,
+        None if by is None else slices.column(by, split, fitted),
+        run=str(run_dir),
+        source=f"{'all rows' if part == 'train' else f'{part} part'} of {' '.join(changed)}",
+        by=by,
+        worst=_worst(data, split, output, fitted, np.arange(len(split))),
+    )
+
+
+def _worst(
+    data: Dataset, split: Split, output: Any, fitted: Preprocessor, places: np.ndarray
+) -> list[dict[str, Any]]:
+    """Return the worst examples as plain data; `places` has the number of each row in its file or part."""
+    columns, examples = worst_examples.worst(replace(data, target=fitted.target), split, output, fitted)
+    return [e._replace(place=int(places[e.place])).plain(columns) for e in examples]
 
 
 def _refuse_other_target(model: SavedModel, other: SavedModel) -> None:
@@ -104,6 +152,27 @@ def table(
             raise UserError(Problem("against", text))
         second, about["against"] = other[1].on_arrays(theirs.rows.x), other[0]
         about["other_target"] = other[1].fitted.target
+    dataset, output = _as_trained(fitted, split, config), model.on_arrays(split.x)
+    return scores.score(
+        config,
+        dataset,
+        split,
+        output,
+        None if by is None else labelled.rows.further.column(by).to_pylist(),
+        second,
+        **about,
+        run=str(run_dir),
+        source=str(data) if isinstance(data, str | os.PathLike) else type(data).__name__,
+        by=by,
+        left_out=labelled.left_out,
+        missing=labelled.rows.missing,
+        unknown=labelled.rows.unknown,
+        worst=_worst(dataset, split, output, fitted, labelled.places),
+    )
+
+
+def _as_trained(fitted: Preprocessor, split: Split, config: Mapping[str, Any]) -> Dataset:
+    """Return rows as a dataset with the target and its scale of a training."""
     transform = config["data"].get("target_transform")
 
     def scaling(moments: Moments | None) -> dict[str, Any]:
@@ -114,26 +183,11 @@ def table(
         return {"standardize_target": {"mean": list(mean), "std": list(std), **log}}
 
     of_outputs = {name: scaling(moments) for name, moments in fitted.target_scales.items()}
-    dataset = Dataset(
+    return Dataset(
         fitted.data,
         fitted.task,
         fitted.inputs,
         fitted.target,
         split,
         preprocessing={**scaling(fitted.target_scale), **({"outputs": of_outputs} if of_outputs else {})},
-    )
-    return scores.score(
-        config,
-        dataset,
-        split,
-        model.on_arrays(split.x),
-        None if by is None else labelled.rows.further.column(by).to_pylist(),
-        second,
-        **about,
-        run=str(run_dir),
-        source=str(data) if isinstance(data, str | os.PathLike) else type(data).__name__,
-        by=by,
-        left_out=labelled.left_out,
-        missing=labelled.rows.missing,
-        unknown=labelled.rows.unknown,
     )

@@ -68,6 +68,8 @@ class Scores:
         against: another run's directory, evaluated on the same rows.
         thresholds: output -> the decision threshold of the metrics `…_at_threshold`, where the run has one; of one output, an empty name.
         differences: name -> the other run's metric minus this one's, with the paired bootstrap interval.
+        worst: the examples with the greatest errors, the worst first: `place` (in the part or file, counted from 0), `true`, `predicted`,
+            `error` (log loss, or absolute error) and `values` by column.
     """
 
     run: str
@@ -84,6 +86,7 @@ class Scores:
     against: str | None = None
     differences: Mapping[str, Score] = field(default_factory=dict)
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    worst: Sequence[Mapping[str, Any]] = ()
 
     def plain(self) -> dict[str, Any]:
         """Return it as plain data, for JSON; an undefined number is null."""

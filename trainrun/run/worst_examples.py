@@ -37,6 +37,12 @@ class Worst(NamedTuple):
     values: list[Any]
     picture: bytes | None = None
 
+    def plain(self, columns: Sequence[str]) -> dict[str, Any]:
+        """Return it as plain data, for JSON, with the values by column and without the picture."""
+        content = {**self._asdict(), "values": dict(zip(columns, self.values, strict=True))}
+        del content["picture"]
+        return content
+
 
 def worst(
     data: Dataset, split: Split, predictions: np.ndarray, fitted: Preprocessor, first: Sequence[str] = ()
@@ -49,10 +55,13 @@ def worst(
         predictions: probabilities, or real numbers.
         fitted: of the model.
         first: columns that are to be shown before others.
+
+    Returns:
+        Nothing of targets with several values an example.
     """
     target = data.target
     if (
-        target.kind in ("none", "multilabel")
+        target.kind in ("none", "multilabel", "named")
         or target.shape
         or (target.kind == "real" and target.outputs > 1)
     ):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from trainrun.tracking import trackers
+from trainrun.tracking import status, trackers
 from trainrun.tracking.delivery import errors, replay, state, sync
 from trainrun.tracking.delivery.replay import Follower
 from trainrun.tracking.delivery.state import Cursor, Target
@@ -161,3 +161,23 @@ def test_sync_says_that_a_run_can_no_longer_be_delivered(run_dir, monkeypatch):
     assert named.deleted and named.unsent == 7 and "the experiment was deleted" in named.text
     others = sync.run(run_dir, sync.Where(), 1.0, named=False)
     assert others.deleted and not others.text
+
+
+def test_a_file_that_is_written_after_the_end_is_sent_where_the_run_was(run_dir, monkeypatch):
+    stores = []
+    monkeypatch.setattr(trackers, "find", lambda name: MadeOnce)
+    monkeypatch.setattr(sync, "targets_of", lambda *a: [TARGET])
+
+    class MadeOnce(Store):
+        def __init__(self, cursor):
+            super().__init__(cursor)
+            stores.append(self)
+
+    (run_dir / "evaluation-new.json").write_text("{}")
+    assert sync.add_file(run_dir, run_dir / "evaluation-new.json", 1.0) == sync.Synced("", 0)
+    assert not stores  # it was sent nowhere
+    place = Cursor(run_dir, TARGET)
+    deliver(Follower(place, Store(place)))
+    place.close()
+    assert sync.add_file(run_dir, run_dir / "evaluation-new.json", 1.0).unsent == 0
+    assert stores[-1].sent[-1] == "evaluation-new.json" and status.read(run_dir).status == "FINISHED"

@@ -85,6 +85,26 @@ def run(
     return Synced(text, sum(d.unsent for d in done), any(d.deleted for d in done))
 
 
+def add_file(run_dir: Path, path: Path, timeout: float) -> Synced:
+    """Add a file to the record of an ended run, and send it where the run was sent.
+
+    Args:
+        run_dir: the run's directory.
+        path: the file, in that directory.
+        timeout: as in `run`.
+    """
+    now = status.read(run_dir)
+    if now.end is None:
+        return Synced("", 0)
+    try:
+        book = journal.Journal(run_dir / status.JOURNAL)
+        book.write("artifact", path=path.relative_to(run_dir).as_posix(), bytes=path.stat().st_size)
+        book.close()
+    except OSError as error:
+        return Synced(f"{run_dir}: its journal cannot be written: {error}", 1)
+    return run(run_dir, Where(), timeout, named=False) if state.latest(run_dir) else Synced("", 0)
+
+
 def targets_of(run_dir: Path, start: Any, where: Where = Where()) -> list[Target]:  # noqa: B008 - it cannot change
     """Return a run's targets: those in its first record, else those it was delivered to before, else the default tracker.
 
