@@ -260,10 +260,12 @@ def _rows(examples: Examples, settings: TableSettings, fitted: Preprocessor, fur
     of_inputs = {name: columns[name] for name in settings.inputs}
     missing = {name: count for name, c in of_inputs.items() if (count := int((~c.known()[keep]).sum()))}
     inputs = _table_inputs.inputs(examples, settings, [np.arange(len(keep))], False, {}, fitted)
+    encoded = inputs.arrays.get("categorical", [None])[0]
     unknown = {
         c.name: count
         for i, c in enumerate(fitted.categories)
-        if (count := _unknown(inputs.arrays["categorical"][0][:, i], columns[c.name].codes[keep]))
+        # Present, with a code of its own in the table, but none of the model.
+        if (count := int(((encoded[:, i] == UNKNOWN) & (columns[c.name].codes[keep] >= 0)).sum()))
     }
     arrays = {
         spec.name: np.ascontiguousarray(inputs.arrays[spec.name][0], spec.dtype) for spec in fitted.inputs
@@ -278,11 +280,6 @@ def _as_texts(raw: pa.Table, source: TableSource, fitted: Preprocessor) -> pa.Ta
         i = raw.column_names.index(column.name)
         raw = raw.set_column(i, column.name, _texts(raw.column(i), column, fitted.missing_words))
     return raw
-
-
-def _unknown(codes: np.ndarray, own_codes: np.ndarray) -> int:
-    """Return how many values that are present, with codes of their own in the table, have none of the model."""
-    return int(((codes == UNKNOWN) & (own_codes >= 0)).sum())
 
 
 def _texts(values: pa.ChunkedArray, column: Column, words: Sequence[str]) -> pa.ChunkedArray:
