@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 
 import pytest
@@ -69,28 +70,39 @@ def test_state_is_that_of_git(hostile):
 
 
 def test_the_difference_of_two_states_is_git_s_own(tmp_path):
-    """A commit with changes against a later commit, as `git diff` has it between commits of both states."""
-    run(tmp_path, "init", "-q")
+    """A commit with changes against a later commit, as `git diff` has it in a copy where both are commits."""
+    folder, copy = tmp_path / "one", tmp_path / "copy"
+    folder.mkdir()
+    run(folder, "init", "-q")
     text = "".join(f"line {i}\n" for i in range(30))
-    (tmp_path / "a.py").write_text(text + "\n")
-    run(tmp_path, "add", ".")
-    run(tmp_path, "commit", "-qm", "first")
-    (tmp_path / "a.py").write_text(text.replace("line 29", "line x") + "\n")
-    with git.checkout(tmp_path) as checkout:
+    states = [{"a.py": text + "\n"}, {"a.py": text.replace("line 29", "line x") + "\n"}]
+    states.append({"a.py": text.replace("line 3\n", "") + "\n", "b.py": "new\n"})
+
+    def put(where, state, commit):
+        for name, content in state.items():
+            (where / name).write_text(content)
+        if commit:
+            run(where, "add", ".")
+            run(where, "commit", "-qm", "state")
+
+    put(folder, states[0], True)
+    shutil.copytree(folder, copy)
+    put(folder, states[1], False)
+    with git.checkout(folder) as checkout:
         one = checkout.commit, checkout.diff()
-    run(tmp_path, "commit", "-qam", "the changes")
-    (tmp_path / "a.py").write_text(text.replace("line 3\n", "") + "\n")
-    (tmp_path / "b.py").write_text("new\n")
-    run(tmp_path, "add", ".")
-    run(tmp_path, "commit", "-qm", "second")
+    put(folder, states[2], True)
+    for state in states[1:]:
+        put(copy, state, True)
     done = subprocess.run(
-        ["git", "diff", "HEAD~1", "HEAD"], cwd=tmp_path, check=True, capture_output=True, text=True
+        ["git", "diff", "HEAD~1", "HEAD"], cwd=copy, check=True, capture_output=True, text=True
     )
-    with git.checkout(tmp_path) as checkout:
+    before = sorted((folder / ".git" / "objects").rglob("*"))
+    with git.checkout(folder) as checkout:
         difference = checkout.difference(one, (checkout.commit, ""))
         assert checkout.difference(("0" * 40, ""), one) is None
+    assert sorted((folder / ".git" / "objects").rglob("*")) == before
 
-    def changes(patch):
+    def changes(patch):  # the ids of blobs are longer or shorter
         return [line for line in patch.splitlines() if not line.startswith("index ")]
 
     assert changes(difference) == changes(done.stdout)

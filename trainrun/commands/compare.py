@@ -117,7 +117,11 @@ def _patches(patches: Sequence[str | None], letters: str) -> None:
     """Print the difference of the code, of a long one the beginning."""
     for letter, patch in zip(letters[1:], patches, strict=True):
         lines = (patch or "").splitlines()
-        if lines:
+        if patch is None:
+            console.note(
+                f"{letter}: no patch: the repository lacks a commit, or the recorded changes do not apply to it"
+            )
+        elif lines:
             console.say(f"\nfrom the code of {letters[0]} to that of {letter}")
         for line in lines[:PATCH_LINES]:
             head = line.startswith(("diff ", "index ", "--- ", "+++ ", "@@"))

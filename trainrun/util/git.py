@@ -70,26 +70,25 @@ class Checkout:
         Returns:
             None if a commit is not there, or a patch does not apply to it.
         """
-        trees = [self._tree(*state) for state in (one, other)]
-        if None in trees:
-            return None
-        return self._git(
-            "diff-tree", "-r", "-p", "-M", "--no-color", "--no-ext-diff", "--no-textconv", *trees
-        )
-
-    def _tree(self, commit: str, patch: str) -> str | None:
         own = Path(self._environment.get("GIT_DIR", ""))
-        objects = {
+        apart = {
             "GIT_INDEX_FILE": str(own / "other-index"),
             "GIT_OBJECT_DIRECTORY": str(own / "objects"),
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": self._environment.get("GIT_OBJECT_DIRECTORY", ""),
         }
-        state = Checkout(commit, self.top, self._environment | objects)
-        if not re.fullmatch("[0-9a-f]{40,64}", commit) or state._git("read-tree", commit) is None:
+        work = Checkout(self.commit, self.top, self._environment | apart)
+        trees = [work._tree(*state) for state in (one, other)]
+        if None in trees:
             return None
-        if "\n@@ " in patch and state._git("apply", "--cached", "-", text=patch) is None:
+        options = ("-r", "-p", "-M", "--no-color", "--no-ext-diff", "--no-textconv")
+        return work._git("diff-tree", *options, *trees)
+
+    def _tree(self, commit: str, patch: str) -> str | None:
+        if not re.fullmatch("[0-9a-f]{40,64}", commit) or self._git("read-tree", commit) is None:
             return None
-        return (state._git("write-tree") or "").strip() or None
+        if "\n@@ " in patch and self._git("apply", "--cached", "-", text=patch) is None:
+            return None
+        return (self._git("write-tree") or "").strip() or None
 
     def _patch(self, names: list[str]) -> str:
         options = ("-p", "--no-color", "--no-ext-diff", "--no-textconv", "--ignore-submodules=dirty")
