@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.artifacts import plots, report
 from trainrun.artifacts.diagnostics import Diagnostics, diagnose
 from trainrun.config import outputs
+from trainrun.data.preprocessor import FILE as PREPROCESSING
+from trainrun.data.preprocessor import Preprocessor
 from trainrun.run.context import RunContext
 from trainrun.tracking import history, journal, status
 from trainrun.ui import console
+from trainrun.util import paths
 
 if TYPE_CHECKING:
     import keras
@@ -87,7 +91,9 @@ def draw(run_dir: Path) -> None:
     epochs = history.replay(journal.read(run_dir / status.JOURNAL).records)["history"]
     diagnostics = None
     if (run_dir / model_files.MODEL).is_file():
-        job = builders.job(config, builders.dataset(config), builders.strategy(config))
+        fitted = Preprocessor.from_json(paths.content(run_dir / PREPROCESSING))
+        data = replace(builders.dataset(config), target=fitted.target)  # with the run's decision threshold
+        job = builders.job(config, data, builders.strategy(config))
         diagnostics = write(job, run_dir, epochs, config, model_files.load_core(run_dir))
     else:
         plots.write(run_dir, epochs, metrics=config["metric"])
