@@ -19,6 +19,7 @@ from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import UserError
 from trainrun.hydra_bridge import preflight
 from trainrun.registry.construct import construct
+from trainrun.util import machine
 
 HEADER = "age,city,income,buys"
 
@@ -462,6 +463,18 @@ def test_compressed_files_are_read_and_their_faults_named_by_line(write, ending,
     data = load(packed(people()))
     assert data.name == "people" and data.digest() == load(write(people())).digest()
     assert "line 9: column age: 'abc'" in faults(packed(people(change={9: "abc,Rome,5,yes"})))
+
+
+def test_a_compressed_file_that_unpacks_to_more_than_the_memory_is_refused(write, monkeypatch):
+    path = write(gzip.compress(people(60_000).encode()), "people.csv.gz")
+    monkeypatch.setattr(machine, "available_memory", lambda: 2_000_000)
+    with pytest.raises(UserError, match="does not fit into memory"):
+        load(path)
+
+
+def test_a_column_without_a_name_has_that_of_pandas(write):
+    path = write("x,,y\n" + "".join(f"{i % 5},{i % 7},{i % 2}\n" for i in range(60)))
+    assert list(load(path, "y").features) == list(pd.read_csv(path).columns[:-1]) == ["x", "Unnamed: 1"]
 
 
 def test_columns_named_like_numbers_are_found_by_number(write):

@@ -11,9 +11,10 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from trainrun.data import _file_kinds, _notations
+from trainrun.data._bounded_stream import BoundedStream
 from trainrun.data._columns import number
 from trainrun.data._csv_format import CsvFormat
 from trainrun.data._faults import Fault
@@ -67,6 +68,10 @@ class CsvFile:
         import pyarrow as pa
 
         return pa.input_stream(str(self.path), compression=self.compression)
+
+    def open_bounded(self) -> Any:
+        """Open the file for pyarrow; unpacking more than fits into memory raises `bounded_stream.TooLarge`."""
+        return self.path if self.compression is None else BoundedStream(self.open_bytes(), self.path)
 
     def open_text(self) -> IO[str]:
         """Open the file in text mode, with newlines untranslated as the csv module requires."""
@@ -167,6 +172,9 @@ def _with_header(file: CsvFile, form: CsvFormat) -> tuple[CsvFile | None, list[F
     width = len(first_rows[0]) if header is None else len(header)
     if form.names is not None and len(form.names) != width:
         return None, [("names", f"{len(form.names)} names for the {width} columns of {file.path}.")]
+    if header is not None and header.count("") == 1:
+        # As pandas names it, which writes its index so.
+        header = tuple(name or f"Unnamed: {i}" for i, name in enumerate(header))
     header = form.names or header or tuple(f"column_{i + 1}" for i in range(width))
     others = [d for d in DELIMITERS if d != file.delimiter and d in "".join(header)]
     if others and width == 1:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _csv_file, _csv_lines, _table_files
 from trainrun.data._arrow_arrays import as_numpy, within_float32
+from trainrun.data._bounded_stream import TooLarge
 from trainrun.data._columns import number
 from trainrun.data._csv_file import UTF_8, CsvFile
 from trainrun.data._faults import Fault, raise_faults
@@ -69,9 +70,12 @@ class CsvSource:
         numbers = (
             frozenset(columns).difference(text).intersection(*(file.first_numbers for file in self._files))
         )
-        tables, faults = self._read(columns, numbers)
-        if numbers and (faults or not all(_are_clean(table, numbers) for table in tables)):
-            tables, faults = self._read(columns, frozenset())
+        try:
+            tables, faults = self._read(columns, numbers)
+            if numbers and (faults or not all(_are_clean(table, numbers) for table in tables)):
+                tables, faults = self._read(columns, frozenset())
+        except TooLarge as error:
+            return None, [("path", str(error))]
         self._rows = [table.num_rows for table in tables]
         if len(tables) < len(self._files):
             return None, faults
@@ -177,7 +181,9 @@ def _read(file: CsvFile, columns: Sequence[str], numbers: Collection[str]) -> tu
     wrong: list[csv.InvalidRow] = []
 
     def read(block_size: int) -> pa.Table:
-        return csv.read_csv(_opened(file), **_options(file, columns, numbers, block_size, quoted, wrong))
+        return csv.read_csv(
+            file.open_bounded(), **_options(file, columns, numbers, block_size, quoted, wrong)
+        )
 
     block_size, quoted = _reading(file)
     try:
