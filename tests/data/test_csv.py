@@ -687,3 +687,9 @@ def test_a_target_without_a_logarithm_is_refused(write):
     text = "log needs values above 0; the least of column y is 0. Try log1p."
     assert text in faults(path, "y", target_transform="log")
     assert load(path, "y", target_transform="log1p").preprocessing["standardize_target"]["log"] == 1.0
+
+
+def test_a_word_that_marks_a_missing_number_is_offered_as_one(write):
+    path = write("age,y\n" + "".join(f"{'-' if i % 9 == 0 else i},{i % 2}\n" for i in range(60)))
+    assert """If '-' marks a missing value: 'data.na_values=["-"]'.""" in faults(path, "y")
+    assert load(path, "y", na_values=["-"]).preprocessing["missing"] == {"age": 7}

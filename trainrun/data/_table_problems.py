@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 
 from trainrun.data._columns import LARGEST, OWN_VALUE, missing_words, shortened
@@ -12,6 +13,8 @@ from trainrun.data._table_settings import TableSettings
 
 # Faults of one kind that are listed; the others are counted.
 NAMED = 10
+# Invalid values that are compared.
+LOOKED_AT = 100
 # Rows -> location of each for messages: {7: "line 9"}.
 Locate = Callable[[Sequence[int]], Mapping[int, str]]
 
@@ -72,7 +75,7 @@ def _column_faults(
             )
         )
     if len(column.invalid):
-        way_out = _way_out(name, settings)
+        way_out = _way_out(name, settings) + _marker(column, settings)
         invalid = []
         for row in column.invalid[:NAMED]:
             text = str(column.values[int(row)].as_py()).strip()
@@ -88,6 +91,14 @@ def _column_faults(
             )
         faults += capped(invalid, len(column.invalid), f"such values of column {name}")
     return faults
+
+
+def _marker(column: Column, settings: TableSettings) -> str:
+    """Return how to have the invalid values of a column count as missing, if they are one text; else nothing."""
+    texts = {str(column.values[int(row)].as_py()).strip() for row in column.invalid[:LOOKED_AT]}
+    if len(column.invalid) == 1 or len(texts) > 1 or settings.read_number(text := texts.pop()) is not None:
+        return ""
+    return f" If {shortened(text)!r} marks a missing value: 'data.na_values=[{json.dumps(text)}]'."
 
 
 def _leave_out(name: str, settings: TableSettings) -> str:
