@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from trainrun.data._columns import LARGEST, TASKS
 from trainrun.data._faults import Fault
 from trainrun.data._mapped import Mapped
+from trainrun.data._output_names import output_name_faults
 from trainrun.data.lazy_array import Rows, blocks
 from trainrun.errors import did_you_mean
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 KINDS = ("numeric", "image", "tokens", "categorical")
+Keys = str | Sequence[str]
 
 
 class HasShape(Protocol):
@@ -24,18 +26,20 @@ class HasShape(Protocol):
     dtype: np.dtype
 
 
-def keys_of(x: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Return the keys of the inputs: one, several or none."""
+def keys_of(x: Keys | None) -> tuple[str, ...]:
+    """Return the keys of inputs or targets: one, several or none."""
     return (x,) if isinstance(x, str) else tuple(map(str, x or ()))
 
 
-def roles(x: Sequence[str], y: str, weight: str | None) -> list[tuple[str, str]]:
-    """Return argument and key of each array: inputs, target and, if there are, weights."""
-    return [*(("x", key) for key in x), ("y", y), *([] if weight is None else [("weight", weight)])]
+def roles(x: Sequence[str], y: Keys, weight: Any) -> list[tuple[str, str]]:
+    """Return argument and key of each array: inputs, targets and, if there are, weights."""
+    weights = list(weight.values()) if isinstance(weight, Mapping) else keys_of(weight)
+    named = {"x": x, "y": keys_of(y), "weight": dict.fromkeys(weights)}
+    return [(argument, key) for argument, keys in named.items() for key in keys]
 
 
 def key_faults(
-    x: Sequence[str], y: str, weight: str | None, known: Collection[str], lacking: str, has: str = "It has"
+    x: Sequence[str], y: Keys, weight: Any, known: Collection[str], lacking: str, has: str = "It has"
 ) -> list[Fault]:
     """Return the keys that no array has.
 
@@ -44,7 +48,11 @@ def key_faults(
         known: the keys of all arrays.
         lacking, has: the beginnings of the message's sentences: ``there is no array``, ``There are``.
     """
-    faults = [] if x else [("x", "expected the key of an array, or a list of keys, got []. For example [x].")]
+    faults = [
+        (argument, f"expected the key of an array, or a list of keys, got []. For example [{argument}].")
+        for argument, keys in (("x", x), ("y", keys_of(y)))
+        if not keys
+    ]
     return faults + [
         (argument, f"{lacking} {key!r}.{did_you_mean(str(key), known)} {has} {', '.join(known) or 'none'}.")
         for argument, key in roles(x, y, weight)
@@ -52,43 +60,49 @@ def key_faults(
     ]
 
 
-def choice_faults(kind: Any, task: str, x: Sequence[str]) -> list[Fault]:
-    """Return the faults of the arguments `kind` and `task`.
+def choice_faults(kind: Any, task: Any, x: Sequence[str], y: Keys = (), weight: Any = None) -> list[Fault]:
+    """Return the faults of the arguments `kind` and `task`, and of the names of several targets.
 
     Args:
         kind: one of `KINDS` for all inputs, a mapping from an input's key to one of them, or None.
-        task: see `_columns.TASKS`.
+        task: one of `_columns.TASKS` for all targets, or a mapping from a target's key to one of them.
         x: the keys of the inputs.
+        y: those of the targets.
+        weight: the key of the weights; of several targets maybe a mapping from a target's key to one.
     """
+    targets = keys_of(y)
     faults: list[Fault] = []
-    if isinstance(kind, Mapping):
-        kinds = list(kind.values())
-        for key in kind:
-            if key not in x:
-                message = (
-                    f"there is no input {key!r}.{did_you_mean(str(key), x)} The inputs are {', '.join(x)}."
-                )
-                faults.append(("kind", message))
-    else:
-        kinds = [] if kind is None else [kind]
-    for value in kinds:
-        if value not in KINDS:
-            near = did_you_mean(str(value), KINDS)
-            faults.append(("kind", f"expected null or one of {', '.join(KINDS)}, got {value!r}.{near}"))
-    if task not in TASKS:
-        near = did_you_mean(str(task), TASKS)
-        faults.append(("task", f"expected one of {', '.join(TASKS)}, got {task!r}.{near}"))
-    return faults
+    for argument, value, keys, what in (
+        ("kind", kind, x, "input"),
+        ("task", task, targets, "target"),
+        ("weight", weight, targets, "target"),
+    ):
+        for key in value if isinstance(value, Mapping) else ():
+            if key not in keys:
+                near = did_you_mean(str(key), keys)
+                message = f"there is no {what} {key!r}.{near} The {what}s are {', '.join(keys)}."
+                faults.append((argument, message))
+    for argument, value, choices, null in (("kind", kind, KINDS, "null or "), ("task", task, TASKS, "")):
+        values = value.values() if isinstance(value, Mapping) else () if null and value is None else (value,)
+        for one in values:
+            if one not in choices:
+                near = did_you_mean(str(one), choices)
+                text = f"expected {null}one of {', '.join(choices)}, got {one!r}.{near}"
+                faults.append((argument, text))
+    faults += [("y", f"{key!r} is an input, too. Name another target.") for key in targets if key in x]
+    if len(targets) == 1 and isinstance(weight, Mapping):
+        faults.append(("weight", "a weight by target is for several; got one target. Name the array's key."))
+    return faults + (output_name_faults("y", targets) if len(targets) > 1 else [])
 
 
-def shape_faults(arrays: Mapping[str, HasShape], x: Sequence[str], y: str, weight: str | None) -> list[Fault]:
+def shape_faults(arrays: Mapping[str, HasShape], x: Sequence[str], y: Keys, weight: Any) -> list[Fault]:
     """Return the faults of shapes and types.
 
     Args:
         arrays: by key, each with at least one axis.
         x: the keys of the inputs.
-        y: the key of the target.
-        weight: the key of the examples' weights, or None.
+        y: the key of the target, or of several.
+        weight: the key of the examples' weights, by target if they are several's own, or None.
     """
     faults: list[Fault] = []
     n = arrays[x[0]].shape[0]
@@ -103,19 +117,17 @@ def shape_faults(arrays: Mapping[str, HasShape], x: Sequence[str], y: str, weigh
     for key in x:
         if arrays[key].dtype.kind not in "fiub":
             faults.append(("x", f"array {key!r} is of type {arrays[key].dtype}; expected numbers."))
-    if arrays[y].dtype.kind not in "fiubUS":
-        faults.append(("y", f"array {y!r} is of type {arrays[y].dtype}; expected numbers or text."))
-    if weight is not None and (arrays[weight].dtype.kind not in "fiu" or len(arrays[weight].shape) != 1):
-        faults.append(
-            (
-                "weight",
-                f"array {weight!r} is {arrays[weight].dtype} {list(arrays[weight].shape)}; expected one number an example.",
-            )
-        )
+    for argument, key in roles((), y, weight):
+        kind, shape = arrays[key].dtype.kind, arrays[key].shape
+        if argument == "y" and kind not in "fiubUS":
+            faults.append(("y", f"array {key!r} is of type {arrays[key].dtype}; expected numbers or text."))
+        if argument == "weight" and (kind not in "fiu" or len(shape) != 1):
+            text = f"array {key!r} is {arrays[key].dtype} {list(shape)}; expected one number an example."
+            faults.append(("weight", text))
     return faults
 
 
-def value_faults(arrays: Mapping[str, Rows], x: Sequence[str], y: str, weight: str | None) -> list[Fault]:
+def value_faults(arrays: Mapping[str, Rows], x: Sequence[str], y: Keys, weight: Any) -> list[Fault]:
     """Return the faults of the values; a mapped array's checksum is verified meanwhile.
 
     Args:
@@ -135,8 +147,12 @@ def value_faults(arrays: Mapping[str, Rows], x: Sequence[str], y: str, weight: s
                 f"{first}. Fill or drop them; float32 holds numbers up to {LARGEST:g}."
             )
             faults.append((argument, message))
-    if weight is not None and not faults and (arrays[weight].min() < 0 or arrays[weight].max() == 0):
-        faults.append(("weight", f"array {weight!r}: expected weights of at least 0, not all 0."))
+    if not faults:
+        faults += [
+            ("weight", f"array {key!r}: expected weights of at least 0, not all 0.")
+            for _, key in roles((), (), weight)
+            if arrays[key].min() < 0 or arrays[key].max() == 0
+        ]
     return faults
 
 

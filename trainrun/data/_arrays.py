@@ -14,6 +14,8 @@ from trainrun.data.lazy_array import View
 if TYPE_CHECKING:
     import numpy as np
 
+# Of one target, or of several by name.
+Labels = Any
 # Larger inputs, in bytes, stay in their file or array, and each batch is made on access.
 IN_MEMORY = 64 * 2**20
 
@@ -64,18 +66,20 @@ def dataset(
 
 
 def parts(
-    y: np.ndarray, target: TargetSpec, splitting: SplitSettings
+    y: Labels, target: TargetSpec, splitting: SplitSettings
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the indices of the training, validation and test examples.
 
     Args:
-        y, target: the labels and their meaning; those of classes are stratified if the settings say so.
+        y, target: the labels and their meaning; those of classes are stratified if the settings say so, of several targets the first one
+            with classes.
         splitting: the shares.
 
     Raises:
         UserError: nothing would be left to train on, or a class is too small to be in every part.
     """
-    stratified = splitting.stratify and target.kind in ("binary", "multiclass") and not target.shape
+    y, target = _leading(y, target)
+    stratified = splitting.stratify and _has_classes(target)
     return split(
         len(y),
         validation=splitting.validation,
@@ -86,8 +90,20 @@ def parts(
     )
 
 
+def _leading(y: Labels, target: TargetSpec) -> tuple[np.ndarray, TargetSpec]:
+    """Return the first of several targets that has classes, else the first; of one target, itself."""
+    if not target.named:
+        return y, target
+    name = next((name for name, one in target.named.items() if _has_classes(one)), next(iter(target.named)))
+    return y[name], target.named[name]
+
+
+def _has_classes(target: TargetSpec) -> bool:
+    return target.kind in ("binary", "multiclass") and not target.shape
+
+
 def own_parts(
-    y: np.ndarray, target: TargetSpec, splitting: SplitSettings, rows: Sequence[int]
+    y: Labels, target: TargetSpec, splitting: SplitSettings, rows: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the parts of examples that stand one part after another; one that the data has not is split off the training part.
 
@@ -106,6 +122,7 @@ def own_parts(
         test=0.0 if rows[2] else splitting.test,
     )
     ends = np.cumsum(rows)
+    y, target = _leading(y, target)
     drawn = parts(y[: rows[0]], target, shares)
     own = [np.arange(end - count, end, dtype="int64") for end, count in zip(ends, rows, strict=True)]
     return drawn[0], *(own[i] if rows[i] else drawn[i] for i in (1, 2))
@@ -115,20 +132,20 @@ def of_parts(
     name: str,
     inputs: Mapping[InputSpec, np.ndarray | View],
     target: TargetSpec,
-    y: np.ndarray,
+    y: Labels,
     indices: Sequence[np.ndarray],
     *,
     features: Sequence[str] = (),
     standardize: bool = False,
     standardize_target: bool = False,
-    weight: np.ndarray | None = None,
+    weight: Labels | None = None,
     preprocessing: dict[str, Any] | None = None,
 ) -> Dataset:
     """Return the dataset of one or several inputs, split.
 
     Args:
         name, target, y, features, standardize, standardize_target, weight, preprocessing: as in `dataset`.
-        inputs: each with its values, `[n, *shape]`.
+        inputs: each with its values, `[n, *shape]`; labels of several targets, and maybe their weights, are dicts by name.
         indices: of the examples of the training, validation and test part; an empty one is no part.
     """
     import numpy as np
@@ -149,16 +166,28 @@ def of_parts(
         values[spec.name] = [v.cast(spec.dtype) for v in views]
     if sum(v.nbytes for views in values.values() for v in views) <= IN_MEMORY:
         values = {name: [np.asarray(v) for v in views] for name, views in values.items()}
-    ys = [y[i] for i in indices]
-    if standardize_target and target.kind == "real":
-        record["standardize_target"] = fitted(*standardizer(ys[0]))
+    each = {name: (y[name], one) for name, one in target.named.items()} or {"": (y, target)}
+    scalings = {
+        name: {"standardize_target": fitted(*standardizer(labels[indices[0]]))}
+        for name, (labels, one) in each.items()
+        if standardize_target and one.kind == "real"
+    }
+    record |= {"outputs": scalings} if target.named else scalings.get("", {})
     splits: list[Split | None] = []
     for part, index in enumerate(indices):
         xs = {name: views[part] for name, views in values.items()}
         x = xs if len(xs) > 1 else next(iter(xs.values()))
-        weights = None if weight is None else weight[index].astype("float32")
-        labels = np.ascontiguousarray(ys[part], dtype=target.dtype)
-        splits.append(Split(x, labels, weights) if len(index) else None)
+        weights = (
+            {name: of_one[index].astype("float32") for name, of_one in weight.items()}
+            if isinstance(weight, Mapping)
+            else None
+            if weight is None
+            else weight[index].astype("float32")
+        )
+        labels = {
+            name: np.ascontiguousarray(labels[index], dtype=one.dtype) for name, (labels, one) in each.items()
+        }
+        splits.append(Split(x, labels.get("", labels), weights) if len(index) else None)
     return Dataset(
         name, target.task, tuple(inputs), target, *splits, features=tuple(features), preprocessing=record
     )

@@ -73,14 +73,14 @@ def _scanned(root: Path, endings: Sequence[str], what: str) -> tuple[dict[str, l
     if len(folders) < 2:
         has = f"one folder, {names[0]}" if folders else "no folders"
         return {}, f"expected a folder for each class, with {what} in it; {root} has {has}."
-    by_class = {entry.name: _files(entry.path, tuple(endings)) for entry in folders}
+    by_class = {entry.name: files_below(entry.path, tuple(endings)) for entry in folders}
     if empty := [name for name, files in by_class.items() if not files]:
         message = f"no {what} in the folder {listed(empty)} of {root}; they end in {', '.join(endings)}. Remove it, or fill it."
         return by_class, message
     return by_class, None
 
 
-def _files(folder: str, endings: tuple[str, ...]) -> list[str]:
+def files_below(folder: str | Path, endings: tuple[str, ...]) -> list[str]:
     """Return the files below a folder, sorted by path; hidden ones are left out."""
     return sorted(
         os.path.join(parent, name)

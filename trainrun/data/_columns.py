@@ -18,6 +18,8 @@ POLICIES = ("auto", "error", "drop", "mean_or_mode", "median_or_mode")
 TASKS = ("auto", "classification", "regression")
 MULTILABEL = "multilabel"  # task of tables: the targets are 0/1 columns, labels of one output
 FORMATS = ("auto", "plain")
+# Task of a column of paths, whose files hold the labels; no setting of users.
+PATHS = "paths"
 # Transforms of a real target by its logarithm -> what is added before.
 LOGS = {"log": 0.0, "log1p": 1.0}
 TRANSFORMS = ("auto", "none", *LOGS)

@@ -19,6 +19,7 @@ from trainrun.util.file_lock import FileLock
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL import Image
 
 # Below the folder that runs are recorded in.
 FOLDER = Path("outputs", ".cache", "images")
@@ -31,6 +32,8 @@ PATIENCE_S = 24 * 3600.0
 # Faulty files that are named.
 NAMED = 10
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+# Of `ImageForm.channels`: the images are masks, whose pixels are numbers of classes.
+OF_LABELS = 0
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class ImageForm:
 
     Args:
         size: height and width in pixels; None: all images have one size.
-        channels: 1 (grey), 3 or 4 (with transparency).
+        channels: 1 (grey), 3 or 4 (with transparency); `OF_LABELS`.
         resize: ``stretch``, ``crop`` or ``pad`` to the size.
     """
 
@@ -134,7 +137,7 @@ def _decode(files: Sequence[str], form: ImageForm, size: tuple[int, int], path: 
     """
     import numpy as np
 
-    shape = (len(files), *size, form.channels)
+    shape = (len(files), *size, form.channels or 1)
     needed = int(np.prod(shape, dtype="int64"))
     if (free := shutil.disk_usage(path.parent).free) < needed:
         message = f"the decoded images take {needed:,} bytes, and {path.parent} has {free:,}. Take a smaller data.size, or data.cache on another disk."
@@ -165,10 +168,10 @@ def pixels_of(file: str, channels: int) -> np.ndarray:
 
     Args:
         file: the image.
-        channels: 1, 3 or 4.
+        channels: 1, 3 or 4; or `OF_LABELS`: the number of each pixel, of palettes its index.
 
     Raises:
-        OSError, ValueError: it is no image, is damaged, or has too many pixels.
+        OSError, ValueError: it is no image, is damaged, or has too many pixels; or it has colours instead of labels.
     """
     import numpy as np
     from PIL import Image, ImageOps
@@ -178,6 +181,8 @@ def pixels_of(file: str, channels: int) -> np.ndarray:
             raise ValueError(f"it has {image.width}x{image.height} pixels; at most {MAX_PIXELS:,} are read.")
         image.load()
         turned = ImageOps.exif_transpose(image)
+        if channels == OF_LABELS:
+            return _numbers(turned)
         if turned.mode.startswith("I"):  # 16 bits a pixel
             turned = Image.fromarray((np.asarray(turned) // 257).astype("uint8"))
         if turned.mode == "P" and "transparency" in turned.info:
@@ -186,14 +191,31 @@ def pixels_of(file: str, channels: int) -> np.ndarray:
     return array.reshape(*array.shape[:2], channels)
 
 
+def _numbers(mask: Image.Image) -> np.ndarray:
+    """Return the number of each pixel, uint8 `[height, width, 1]`."""
+    import numpy as np
+
+    array = np.asarray(mask).astype("int64")
+    if array.ndim == 3 and mask.mode == "RGB" and (array == array[..., :1]).all():
+        array = array[..., 0]
+    if array.ndim != 2:
+        raise ValueError(f"a mask has one number a pixel, its class; this image is {mask.mode}.")
+    if array.min() < 0 or array.max() > 255:
+        raise ValueError(f"it has the number {array.max()}; classes are from 0 to 255.")
+    return array[..., None].astype("uint8")
+
+
 def _resizing(form: ImageForm) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function from one image to one of the wanted size: by `keras.layers.Resizing`, rounded to whole numbers."""
     import keras
     import tensorflow as tf
 
     # Not of uint8, which Keras 3.15 cannot pad.
-    layer = keras.layers.Resizing(*form.size, dtype="float32", **resizing_arguments(form.resize))
-    signature = tf.TensorSpec([1, None, None, form.channels], tf.uint8)
+    arguments = resizing_arguments(form.resize)
+    if form.channels == OF_LABELS:
+        arguments |= {"interpolation": "nearest", "antialias": False}
+    layer = keras.layers.Resizing(*form.size, dtype="float32", **arguments)
+    signature = tf.TensorSpec([1, None, None, form.channels or 1], tf.uint8)
 
     @tf.function(input_signature=[signature])
     def resize(image: Any) -> Any:

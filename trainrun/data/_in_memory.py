@@ -40,7 +40,8 @@ def understood(value: Any) -> InMemory:
 
     Args:
         value: a DataFrame; a mapping of arrays, which is a table if each has one axis; or `(x, y)` or `(x, y, weight)`, where `x` is
-            an array, arrays by name, or a DataFrame without the target.
+            an array, arrays by name, or a DataFrame without the target; `y` of several targets, and their weights, are arrays by name (`y` with
+            a DataFrame also a DataFrame).
 
     Raises:
         UserError: it is none of these, or an array in it is faulty.
@@ -108,24 +109,41 @@ def _of_tuple(value: Sequence[Any]) -> InMemory:
     if len(value) not in (2, 3):
         raise _refused(f"{EXPECTED}, got a {type(value).__name__} of {len(value)}.")
     x, y, weight = (*value, None) if len(value) == 2 else value
-    others = {Y: y} | ({} if weight is None else {WEIGHT: weight})
     if _is_table(x):
         return _with_target(_table(x), y, weight)
+    others, roles = _named(Y, y)
+    if weight is not None:
+        weights, role = _named(WEIGHT, weight)
+        others, roles = others | weights, roles | role
     inputs = _arrays(x) if isinstance(x, Mapping) else _arrays({X: x})
     if taken := [key for key in others if key in inputs]:
         raise _refused(f"an input has the name {taken[0]!r}, which is that of another part. Rename it.")
-    roles = {"x": list(inputs), "y": Y} | ({} if weight is None else {"weight": WEIGHT})
-    return InMemory(arrays={**inputs, **_arrays(others)}, roles=roles)
+    return InMemory(arrays={**inputs, **_arrays(others)}, roles={"x": list(inputs), **roles})
+
+
+def _named(role: str, value: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the arrays of targets or of weights, of several targets by name, and the setting that names them."""
+    if not isinstance(value, Mapping):
+        return {role: value}, {role: role}
+    names = [str(name) for name in value]
+    if role == Y:
+        return dict(zip(names, value.values(), strict=True)), {Y: names}
+    keys = {name: f"{WEIGHT}_{name}" for name in names}
+    return dict(zip(keys.values(), value.values(), strict=True)), {WEIGHT: keys}
 
 
 def _with_target(table: pa.Table, y: Any, weight: Any) -> InMemory:
     """Return a table of features with the target, and the weights, as further columns."""
     columns = dict(zip(table.column_names, table.columns, strict=True))
-    name = getattr(y, "name", None)
-    added = {"target": (str(name) if name is not None else TARGET, y)}
+    if isinstance(y, Mapping) or _is_table(y):
+        added = [("target", str(name), y[name]) for name in (y if isinstance(y, Mapping) else y.columns)]
+    else:
+        name = getattr(y, "name", None)
+        added = [("target", str(name) if name is not None else TARGET, y)]
+    targets = [column for _, column, _ in added]
     if weight is not None:
-        added["weight"] = (WEIGHT, weight)
-    for key, (column, values) in added.items():
+        added.append(("weight", WEIGHT, weight))
+    for key, column, values in added:
         array = next(iter(_arrays({column: values}).values()))
         if column in columns:
             raise _refused(f"x has a column {column!r}, which is the name of the {key}. Rename one of them.")
@@ -135,7 +153,8 @@ def _with_target(table: pa.Table, y: Any, weight: Any) -> InMemory:
         columns[column] = _table({column: array}).column(column)
     import pyarrow as pa
 
-    return InMemory(pa.table(columns), roles={key: column for key, (column, _) in added.items()})
+    roles = {"target": targets if len(targets) > 1 else targets[0]}
+    return InMemory(pa.table(columns), roles=roles | ({} if weight is None else {"weight": WEIGHT}))
 
 
 def _is_table(value: Any) -> bool:

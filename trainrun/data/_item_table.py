@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _arrays, _class_folders, _open_table, _table_examples, _table_split
+from trainrun.data import (
+    _arrays,
+    _class_folders,
+    _columns,
+    _mask_images,
+    _open_table,
+    _table_examples,
+    _table_split,
+)
 from trainrun.data._csv_format import CsvFormat
 from trainrun.data._faults import Fault
 from trainrun.data._header_names import listed
@@ -36,6 +44,7 @@ class ItemSettings:
         table: the other columns.
         splitting: the parts.
         form: of a CSV file.
+        mask: the folder of masks beside a folder of images, or a table's column of their paths; None: the labels are classes or numbers.
     """
 
     argument: str
@@ -45,6 +54,7 @@ class ItemSettings:
     table: TableSettings
     splitting: SplitSettings
     form: CsvFormat = field(default_factory=CsvFormat)
+    mask: Any = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +67,8 @@ class Items:
         examples, parts: as `_table_examples.examples` and `_table_split.parts` return them.
         settings: the table's, with its column names.
         inferred: for `Dataset`.
-        folder: whether they are from folders of classes.
+        folder: whether they are from folders.
+        masks: the path of each example's mask; empty: there are none.
     """
 
     name: str
@@ -67,6 +78,7 @@ class Items:
     settings: TableSettings
     inferred: Mapping[str, Any]
     folder: bool
+    masks: Sequence[str] = ()
 
 
 def read(settings: ItemSettings) -> tuple[Items | None, list[Fault]]:
@@ -77,8 +89,16 @@ def read(settings: ItemSettings) -> tuple[Items | None, list[Fault]]:
     """
     path = settings.folders[0]
     folder = path is not None and expanded(path).is_dir()
-    table = settings.table
-    if folder:
+    table, wrong = settings.table, []
+    if settings.mask is not None:
+        wrong = [("target", "the masks are the target. Leave it null.")] if table.target is not None else []
+        table = dataclasses.replace(
+            table, target=_mask_images.MASK if folder else settings.mask, task=_columns.PATHS
+        )
+    if folder and settings.mask is not None:
+        source, faults = _mask_images.open_source(settings.folders, str(settings.mask), settings.endings)
+        column, table = _class_folders.FILE, dataclasses.replace(table, na_values=())
+    elif folder:
         source, faults = _class_folders.open_source(
             settings.folders, settings.endings, f"{settings.argument}s"
         )
@@ -87,7 +107,7 @@ def read(settings: ItemSettings) -> tuple[Items | None, list[Fault]]:
     else:
         source, faults = _open_table.by_settings(settings.folders, settings.form)
         column = settings.column
-    faults = [*faults, *table.faults(), *share_problems(None, *_shares(settings.splitting))]
+    faults = [*wrong, *faults, *settings.table.faults(), *share_problems(None, *_shares(settings.splitting))]
     if source is None or faults:
         return None, faults
     if column is None:
@@ -104,17 +124,22 @@ def read(settings: ItemSettings) -> tuple[Items | None, list[Fault]]:
         parts, faults = _table_split.parts(examples, table, settings.splitting)
     if faults:
         renamed = {"features": settings.argument, "categorical": settings.argument}
+        renamed |= {"target": "mask"} if settings.mask is not None else {}
         return None, [(renamed.get(key, key), message) for key, message in dict.fromkeys(faults)]
     items = examples.table.columns[table.inputs[0]]
     inferred = {
-        "target": None if folder else table.target,
+        "target": None if folder else ", ".join(table.targets),
         "split": settings.splitting.words(table, source.own_files),
         "left_out": examples.table.rows - len(examples.keep),
         "digests": {name: c.digest() for name, c in examples.table.columns.items()},
         "notices": [note for note in [source.understood()] if note],
     }
     values = [items.texts[code] for code in items.codes[examples.keep]]
-    return Items(source.name, values, examples, parts, table, inferred, folder), []
+    masks: list[str] = []
+    if settings.mask is not None:
+        texts = examples.table.columns[table.target].texts
+        masks = [texts[code] for code in examples.labels]
+    return Items(source.name, values, examples, parts, table, inferred, folder, masks), []
 
 
 def description(
@@ -132,6 +157,8 @@ def description(
         return Description(problems=tuple(faults))
     # How many rows the groups have depends on the seed.
     examples = None if splitting.method(items.settings) == "group" else len(items.parts[0])
+    if items.masks:  # their numbers are the classes
+        return Description("segmentation", examples=examples, inputs=(kind,))
     return Description.of(items.examples.target, examples, (kind,))
 
 
@@ -160,7 +187,7 @@ def dataset(
         items.parts,
         standardize_target=standardize_target,
         weight=weight,
-        preprocessing={"target": settings.target, **record},
+        preprocessing={"target": settings.target if len(settings.targets) == 1 else None, **record},
     )
     return dataclasses.replace(made, inferred={**items.inferred, "notices": []})
 

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +88,10 @@ def _write(data: InMemory, path: Path) -> None:
         np.savez(stream, **data.arrays)
 
 
-def _typed(value: str | Sequence[str]) -> str:
-    """Return a text, or a list of texts, as an override's value."""
+def _typed(value: str | Sequence[str] | Mapping[str, str]) -> str:
+    """Return a text, a list of texts, or texts by name, as an override's value."""
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{name}: {_typed(text)}' for name, text in value.items())}}}"
     if not isinstance(value, str):
         return f"[{','.join(map(_typed, value))}]"
     # Hydra reads a backslash as itself, except before a quotation mark.

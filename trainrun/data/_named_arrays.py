@@ -30,18 +30,18 @@ class ArraySettings:
 
     Args:
         x: the keys of the inputs.
-        y: the key of the target.
-        weight: the key of the examples' weights, or None.
+        y: the keys of the targets.
+        weight: the key of the examples' weights, one for each target by its key, or None.
         kind: of the inputs: one for all, one by key, or None: inferred from types and shapes.
-        task: ``classification``, ``regression`` or ``auto``.
+        task: of the targets: ``classification``, ``regression`` or ``auto``, or one by key.
         standardize, standardize_target: as in `_arrays.dataset`.
     """
 
     x: tuple[str, ...] = ("x",)
-    y: str = "y"
-    weight: str | None = None
+    y: tuple[str, ...] = ("y",)
+    weight: Any = None
     kind: Any = None
-    task: str = "auto"
+    task: Any = "auto"
     standardize: bool = True
     standardize_target: bool = True
 
@@ -73,7 +73,7 @@ def dataset(
     """
     inputs = _inputs(arrays, settings)
     spec = inputs[0][0]
-    target, labels = target_of(arrays[settings.y], settings.task, spec)
+    target, labels = _target(arrays, settings, spec)
     if classes and target.kind in ("binary", "multiclass"):
         target = replace(target, classes=tuple(classes[int(name)] for name in target.classes))
     records = {spec.name: record for spec, _, record in inputs if record}
@@ -83,11 +83,11 @@ def dataset(
         {spec: values for spec, values, _ in inputs},
         target,
         labels,
-        _arrays.own_parts(labels, target, splitting, rows or (len(labels), 0, 0)),
+        _arrays.own_parts(labels, target, splitting, rows or (len(arrays[settings.y[0]]), 0, 0)),
         features=[f"x{i}" for i in range(spec.shape[0])] if single and spec.kind == "numeric" else (),
         standardize=settings.standardize,
         standardize_target=settings.standardize_target,
-        weight=None if settings.weight is None else arrays[settings.weight],
+        weight=_weights(arrays, settings),
         preprocessing=inputs[0][2] if single else {"inputs": records},
     )
 
@@ -100,11 +100,45 @@ def description(arrays: Mapping[str, Rows], settings: ArraySettings, splitting: 
     """
     try:
         specs = [spec for spec, _, _ in _inputs(arrays, settings)]
-        target, labels = target_of(arrays[settings.y], settings.task, specs[0])
+        target, _ = _target(arrays, settings, specs[0])
     except UserError as error:
         return Description(problems=tuple((p.key.removeprefix("data."), p.message) for p in error.problems))
-    examples = sizes(len(labels), splitting.validation, splitting.test)[0]
+    examples = sizes(len(arrays[settings.y[0]]), splitting.validation, splitting.test)[0]
     return Description.of(target, examples, tuple(spec.kind for spec in specs))
+
+
+def _target(
+    arrays: Mapping[str, Rows], settings: ArraySettings, spec: InputSpec
+) -> tuple[TargetSpec, _arrays.Labels]:
+    """Return the target and its values; of several, both by name.
+
+    Raises:
+        UserError: as `target_of`, of several with the array's key.
+    """
+    read, problems = {}, []
+    for key in settings.y:
+        task = settings.task.get(key, "auto") if isinstance(settings.task, Mapping) else settings.task
+        try:
+            read[key] = target_of(arrays[key], task, spec)
+        except UserError as error:
+            prefix = f"array {key!r}: " if len(settings.y) > 1 else ""
+            problems += [Problem(p.key, prefix + p.message) for p in error.problems]
+    if problems:
+        raise UserError(problems)
+    if len(read) == 1:
+        return read[settings.y[0]]
+    specs = {key: target for key, (target, _) in read.items()}
+    return TargetSpec("named", outputs=len(specs), named=specs), {key: y for key, (_, y) in read.items()}
+
+
+def _weights(arrays: Mapping[str, Rows], settings: ArraySettings) -> _arrays.Labels | None:
+    """Return the examples' weights; of weights by target, a dict with ones for a target that has none."""
+    import numpy as np
+
+    if not isinstance(settings.weight, Mapping):
+        return None if settings.weight is None else arrays[settings.weight]
+    ones = np.ones(len(arrays[settings.y[0]]), "float32")
+    return {key: arrays[settings.weight[key]] if key in settings.weight else ones for key in settings.y}
 
 
 def _inputs(arrays: Mapping[str, Rows], settings: ArraySettings) -> list[Input]:

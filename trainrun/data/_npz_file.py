@@ -7,7 +7,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Sequence
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from trainrun.data._array_faults import key_faults, roles, shape_faults
 from trainrun.data._faults import Fault
@@ -62,15 +62,15 @@ class Array(NamedTuple):
 
 
 def headers(
-    path: str | None, x: Sequence[str], y: str, weight: str | None
+    path: str | None, x: Sequence[str], y: Sequence[str], weight: Any
 ) -> tuple[dict[str, Array], list[Fault]]:
     """Return the metadata of each array, without reading the arrays, and the faults so far.
 
     Args:
         path: the file.
         x: the keys of the inputs.
-        y: the key of the target.
-        weight: the key of the examples' weights, or None.
+        y: the keys of the targets.
+        weight: the key of the examples' weights, by target if they are several's own, or None.
     """
     fault = paths.fault(path, ".npz", "data.path=my_data.npz")
     if fault:

@@ -46,6 +46,8 @@ def of_target(
         table, settings, keep: the rows and the target.
         is_label: whether it is one of several labels: 0 or 1, no or yes.
     """
+    if settings.task == _columns.PATHS:
+        return table.columns[settings.target].codes[keep], TargetSpec("none"), {}, []
     labels, target, counts = _labels(table.columns[settings.target], settings, keep)
     if is_label:
         if len(counts) == 2 and tuple(name.lower() for name in target.classes) in (

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from trainrun.data import _csv_format, _header_names, _notations
-from trainrun.data._columns import FORMATS, MISSING, MULTILABEL, POLICIES, RARER, TASKS, TRANSFORMS, number
+from trainrun.data._columns import (
+    FORMATS,
+    MISSING,
+    MULTILABEL,
+    PATHS,
+    POLICIES,
+    RARER,
+    TASKS,
+    TRANSFORMS,
+    number,
+)
 from trainrun.data._faults import Fault
 from trainrun.data._header_names import listed
 from trainrun.data._notations import Notation
+from trainrun.data._output_names import output_name_faults
 from trainrun.errors import did_you_mean
 from trainrun.util import typed_names
-
-# Names of several targets: they become names of layers and metrics, and keys of a config. Those of the inputs are taken.
-OUTPUT_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
-INPUT_NAMES = ("numeric", "categorical", "name", "auto")
 
 
 @dataclass(frozen=True)
@@ -132,7 +138,7 @@ class TableSettings:
         if column in self.targets:
             if self.label_separator is not None or column in (self.ordinal or ()):
                 return False
-            return {"regression": True, "classification": False}.get(self.task_of(column))
+            return {"regression": True, "classification": False, PATHS: False}.get(self.task_of(column))
         return None if self.categorical is None else column not in self._categorical
 
     def is_ordinal(self, column: str) -> bool:
@@ -265,14 +271,7 @@ class TableSettings:
                 if targets or self.target is None
                 else [("target", "expected a column, got an empty list.")]
             )
-        faults: list[Fault] = []
-        for name in targets:
-            if not OUTPUT_NAME.fullmatch(name) or name in INPUT_NAMES:
-                message = (
-                    f"several targets name outputs, metrics and keys of the config: expected letters, digits and _, and none of "
-                    f"{', '.join(INPUT_NAMES)}; got {name!r}. Rename the column."
-                )
-                faults.append(("target", message))
+        faults = output_name_faults("target", targets)
         if self.positive not in (None, RARER):
             message = f"it names a class of one target, got several targets. Take {RARER} or null."
             faults.append(("positive", message))

@@ -1,18 +1,20 @@
-"""Your own images: a folder for each class, or a table of paths and labels. They are decoded once."""
+"""Your own images: a folder for each class, a folder with masks beside it, or a table of paths and labels. They are decoded once."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from trainrun.data import _image_cache, _item_table
+from trainrun.data import _image_cache, _item_table, _mask_images
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._image_cache import FOLDER, ImageForm
-from trainrun.data._item_table import ItemSettings
+from trainrun.data._item_table import Items, ItemSettings
 from trainrun.data._split_settings import settings_of
 from trainrun.data.dataset import Dataset, Description, InputSpec
 from trainrun.data.lazy_array import View
+from trainrun.errors import Problem, UserError
 from trainrun.util import paths
 from trainrun.util.arguments import Count, Decay, Index, Name, Sizes
 
@@ -25,9 +27,10 @@ def image_folder(
     *,
     path: str | None = None,
     image: Name | None = None,
-    target: Name | None = None,
+    mask: Name | None = None,
+    target: Name | Sequence[Name] | None = None,
     positive: Name | None = "rarer",
-    task: str = "auto",
+    task: Any = "auto",
     missing: Literal["error", "drop"] = "error",
     weight: Name | None = None,
     size: Sizes | None = None,
@@ -54,7 +57,10 @@ def image_folder(
         path: the folder with a folder for each class (further folders in it belong to that class); or a table (CSV, Parquet, Feather)
             with a column of paths, which begin at the table's folder.
         image: of a table, the column of paths.
-        target: of a table, the column to predict: classes or numbers.
+        mask: for segmentation: the folder of masks, which have the names of the images in the folder `path` (no folders of classes then)
+            and are beside those of `validation_path` and `test_path` in the same way; of a table, the column of the masks' paths. The
+            numbers of the pixels are the classes; colours are refused. They are resized by nearest neighbours.
+        target: of a table, the column to predict: classes or numbers; or several, each an output of the model.
         positive, task, weight: as in `data.csv.csv`.
         missing: of a table, rows without image, target or weight: ``error``, or ``drop`` them.
         size: height and width in pixels, or one number for both; None: that of the images, which must be the same.
@@ -70,12 +76,22 @@ def image_folder(
     """
     table, splitting = settings_of(locals())
     items, faults = _item_table.read(
-        ItemSettings("image", ENDINGS, (path, validation_path, test_path), image, table, splitting)
+        ItemSettings("image", ENDINGS, (path, validation_path, test_path), image, table, splitting, mask=mask)
     )
     form, wrong = _form(size, channels, resize)
     raise_faults([*wrong, *faults])
-    files = items.values if items.folder else _absolute(items.values, path)
-    rows, shape = _image_cache.decoded(files, form, FOLDER if cache is None else paths.expanded(cache))
+    files = _located(items, items.values, path)
+    folder = FOLDER if cache is None else paths.expanded(cache)
+    rows, shape = _image_cache.decoded(files, form, folder)
+    if items.masks:
+        target, labels = _mask_images.labels(_located(items, items.masks, path), form, folder)
+        if target.shape != shape:
+            sizes = [" x ".join(map(str, one)) for one in (shape, target.shape)]
+            sizes = [" x ".join(map(str, one)) for one in (shape, target.shape)]
+            text = f"the images have {sizes[0]} pixels and the masks {sizes[1]}. Set data.size."
+            raise UserError(Problem("data.mask", text))
+        examples = dataclasses.replace(items.examples, target=target, labels=labels)
+        items = dataclasses.replace(items, examples=examples)
     step = {"scale": 1 / 255, "resize": resize if form.size else None}
     record = {"scale": step["scale"], "inputs": {"image": step}}
     spec = InputSpec("image", "image", (*shape, channels))
@@ -86,6 +102,7 @@ def describe(
     *,
     path: str | None = None,
     image: Name | None = None,
+    mask: Name | None = None,
     size: Any = None,
     channels: int = 3,
     resize: str = "stretch",
@@ -95,14 +112,16 @@ def describe(
 ) -> Description:
     """Return what folders, or the table, tell; of some images the sizes. Arguments as in `image_folder`."""
     table, splitting = settings_of(arguments | {"seed": 0})
-    settings = ItemSettings("image", ENDINGS, (path, validation_path, test_path), image, table, splitting)
+    settings = ItemSettings(
+        "image", ENDINGS, (path, validation_path, test_path), image, table, splitting, mask=mask
+    )
     form, faults = _form(size, channels, resize)
     items, wrong = _item_table.read(settings)
     if not faults and not wrong:
-        files = items.values if items.folder else _absolute(items.values, path)
-        some = files[:: max(1, len(files) // SAMPLE)]
-        lost = [file for file in some if not Path(file).is_file()]
-        faults += [("path", f"there is no image {file}.") for file in lost[: _image_cache.NAMED]]
+        some = _located(items, _some(items.values), path)
+        for argument, files in (("path", some), ("mask", _located(items, _some(items.masks), path))):
+            lost = [file for file in files if not Path(file).is_file()]
+            faults += [(argument, f"there is no image {file}.") for file in lost[: _image_cache.NAMED]]
         if form.size is None:
             faults += [("size", message) for message in _image_cache.size_faults(some)]
     return _item_table.description(items, splitting, "image", [*faults, *wrong])
@@ -118,7 +137,13 @@ def _form(size: Any, channels: int, resize: str) -> tuple[ImageForm, list[Fault]
     return ImageForm(None if sizes is None else (int(sizes[0]), int(sizes[1])), channels, resize), []
 
 
-def _absolute(files: Sequence[str], table: str) -> list[str]:
-    """Return the paths of a table's images; relative ones begin at the table's folder."""
+def _some(files: Sequence[str]) -> Sequence[str]:
+    return files[:: max(1, len(files) // SAMPLE)]
+
+
+def _located(items: Items, files: Sequence[str], table: str) -> list[str]:
+    """Return the paths of images or masks; relative ones of a table begin at the table's folder."""
+    if items.folder:
+        return list(files)
     folder = paths.expanded(table).parent
     return [str(folder / paths.expanded(file)) for file in files]

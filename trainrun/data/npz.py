@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.data import _named_arrays, _npz_file
-from trainrun.data._array_faults import choice_faults, keys_of, value_faults
+from trainrun.data._array_faults import choice_faults, keys_of, roles, value_faults
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._named_arrays import ArraySettings
 from trainrun.data._split import share_problems, sizes
@@ -25,10 +25,10 @@ def npz(
     *,
     path: str | None = None,
     x: str | Sequence[str] = "x",
-    y: str = "y",
-    weight: str | None = None,
+    y: str | Sequence[str] = "y",
+    weight: Any = None,
     kind: Any = None,
-    task: str = "auto",
+    task: Any = "auto",
     validation: Decay = 0.2,
     test: Decay = 0.2,
     stratify: bool = True,
@@ -49,11 +49,11 @@ def npz(
         path: the file.
         x: the inputs' key, or a list of keys, each of which is an input of that name: `[n, d]`, `[n, height, width]` or
             `[n, height, width, channels]`.
-        y: the targets' key: `[n]`, `[n, outputs]` or `[n, height, width]`.
-        weight: the key of each example's weight in the loss, `[n]`, or None.
+        y: the target's key: `[n]`, `[n, outputs]` or `[n, height, width]`; or a list of keys, each of which is an output of that name.
+        weight: the key of each example's weight in the loss, `[n]`, or None; of several targets also one by key.
         kind: ``numeric``, ``image``, ``tokens`` or ``categorical``; of several inputs by key; None: inferred from dtype and
             shape.
-        task: ``classification``, ``regression`` or ``auto``.
+        task: ``classification``, ``regression`` or ``auto``; of several targets also by key.
         validation, test: fractions of all examples; 0: no such set.
         stratify: keep the proportions of the classes in each set.
         standardize: scale each numeric column to mean 0 and standard deviation 1, fitted on the training set.
@@ -64,7 +64,7 @@ def npz(
     Raises:
         UserError: with all faults of the file and the arguments.
     """
-    settings = ArraySettings(keys_of(x), y, weight, kind, task, standardize, standardize_target)
+    settings = ArraySettings(keys_of(x), keys_of(y), weight, kind, task, standardize, standardize_target)
     known, faults = _opened(path, settings)
     raise_faults([*faults, *share_problems(None, validation, test)])
     arrays, faults = _read(path, settings, known)
@@ -77,22 +77,22 @@ def describe(
     *,
     path: str | None = None,
     x: str | Sequence[str] = "x",
-    y: str = "y",
-    weight: str | None = None,
+    y: str | Sequence[str] = "y",
+    weight: Any = None,
     kind: Any = None,
-    task: str = "auto",
+    task: Any = "auto",
     validation: Decay = 0.2,
     test: Decay = 0.2,
     **_: Any,
 ) -> Description:
     """Return what is known from shapes and dtypes and, if the arrays are small, from their values."""
-    settings = ArraySettings(keys_of(x), y, weight, kind, task)
+    settings = ArraySettings(keys_of(x), keys_of(y), weight, kind, task)
     known, faults = _opened(path, settings)
     n = None if faults else known[settings.x[0]].shape[0]
     faults += share_problems(n, validation, test)
     if faults:
         return Description(problems=tuple(faults))
-    if sum(math.prod(known[key].shape) for key in (*settings.x, y)) > SMALL:
+    if sum(math.prod(known[key].shape) for _, key in roles(settings.x, y, None)) > SMALL:
         return Description(examples=sizes(n, validation, test)[0])
     arrays, faults = _read(path, settings, known)
     if faults:
@@ -102,7 +102,7 @@ def describe(
 
 def _opened(path: str | None, settings: ArraySettings) -> tuple[dict[str, _npz_file.Array], list[Fault]]:
     """Return the file's headers, and what is wrong with them or with the arguments."""
-    faults = choice_faults(settings.kind, settings.task, settings.x)
+    faults = choice_faults(settings.kind, settings.task, settings.x, settings.y, settings.weight)
     known, wrong = _npz_file.headers(
         None if path is None else str(path), settings.x, settings.y, settings.weight
     )
@@ -113,7 +113,7 @@ def _read(
     path: str, settings: ArraySettings, known: dict[str, _npz_file.Array]
 ) -> tuple[dict[str, Rows], list[Fault]]:
     """Return the arrays, and what is wrong with their values."""
-    others = [key for key in (settings.y, settings.weight) if key]
+    others = [key for _, key in roles((), settings.y, settings.weight)]
     arrays, faults = _npz_file.load(str(path), settings.x, others, known)
     if faults:
         return {}, faults

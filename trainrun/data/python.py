@@ -25,7 +25,7 @@ MISSING = (
 def python(
     *,
     function: Annotated[Any, Reference("data")] = None,
-    target: Name | None = None,
+    target: Name | Sequence[Name] | None = None,
     positive: Name | None = "rarer",
     features: Sequence[Name] | None = None,
     exclude: Sequence[Name] | None = None,
@@ -34,12 +34,12 @@ def python(
     label_separator: str | None = None,
     missing: str = "auto",
     formats: str = "auto",
-    task: str = "auto",
+    task: Any = "auto",
     na_values: Sequence[Name] | None = None,
     x: str | Sequence[str] = "x",
-    y: str = "y",
+    y: str | Sequence[str] = "y",
     kind: Any = None,
-    weight: Name | None = None,
+    weight: Any = None,
     split: str = "auto",
     group: Name | None = None,
     time: Name | None = None,
@@ -90,7 +90,7 @@ def python(
         raise UserError(Problem(f"data.{chosen[0]}", "it divides tables; arrays are divided at random."))
     keys = {"x": x, "y": y, "weight": weight, **value.roles}
     settings = ArraySettings(
-        keys_of(keys["x"]), keys["y"], keys["weight"], kind, task, standardize, standardize_target
+        keys_of(keys["x"]), keys_of(keys["y"]), keys["weight"], kind, task, standardize, standardize_target
     )
     raise_faults([*_array_faults(value, settings), *share_problems(None, validation, test)])
     return _named_arrays.dataset(
@@ -107,6 +107,6 @@ def describe(*, function: Any = None, validation: Decay = 0.2, test: Decay = 0.2
 def _array_faults(value: InMemory, settings: ArraySettings) -> list[Fault]:
     """Return the faults of arrays: keys that do not exist, shapes, types and values."""
     arrays, roles = value.arrays, (settings.x, settings.y, settings.weight)
-    faults = choice_faults(settings.kind, settings.task, settings.x)
+    faults = choice_faults(settings.kind, settings.task, settings.x, settings.y, settings.weight)
     faults += key_faults(*roles, arrays, "there is no array", "There are")
     return faults or shape_faults(arrays, *roles) or value_faults(arrays, *roles)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -27,9 +28,9 @@ def text(
     *,
     path: str | None = None,
     text: Name | None = None,
-    target: Name | None = None,
+    target: Name | Sequence[Name] | None = None,
     positive: Name | None = "rarer",
-    task: str = "auto",
+    task: Any = "auto",
     missing: Literal["error", "drop"] = "error",
     weight: Name | None = None,
     delimiter: str | None = None,
@@ -61,7 +62,7 @@ def text(
     Args:
         path: a table (CSV, Parquet, Feather) with a column of texts; or the folder with a folder for each class, of .txt files.
         text: of a table, the column of texts.
-        target: of a table, the column to predict: classes or numbers.
+        target: of a table, the column to predict: classes or numbers; or several, each an output of the model.
         positive, task, weight: as in `data.csv.csv`.
         missing: of a table, rows without text, target or weight: ``error``, or ``drop`` them.
         delimiter: of a CSV file, as in `data.csv.csv`.

@@ -70,7 +70,7 @@ def tfds(
         message = f"{dataset} has no split for training; it has {', '.join(builder.info.splits)}."
         raise UserError(Problem("data.dataset", message))
     arrays, rows = _arrays_of(builder, parts, [*keys, target])
-    settings = ArraySettings(keys, target, None, kind, task, standardize, standardize_target)
+    settings = ArraySettings(keys, (target,), None, kind, task, standardize, standardize_target)
     faults = shape_faults(arrays, keys, target, None) or value_faults(arrays, keys, target, None)
     raise_faults(faults)
     names = tuple(getattr(builder.info.features[target], "names", None) or ())

@@ -28,10 +28,10 @@ def tfrecord(
     path: str | None = None,
     features: Any = None,
     x: str | Sequence[str] | None = None,
-    y: str = "label",
-    weight: str | None = None,
+    y: str | Sequence[str] = "label",
+    weight: Any = None,
     kind: Any = None,
-    task: str = "auto",
+    task: Any = "auto",
     validation_path: str | None = None,
     test_path: str | None = None,
     validation: Decay = 0.2,
@@ -49,8 +49,8 @@ def tfrecord(
         features: name -> dtype, or ``{dtype: …, shape: […]}``: ``float32`` and ``int64``; ``uint8``, as raw bytes; ``image``, an encoded
             image of the shape height, width, channels; ``text``, for targets.
         x: the inputs' features, one or a list; None: all but target and weight.
-        y: the target's feature.
-        weight: the feature with each example's weight in the loss, or None.
+        y: the target's feature, or a list of features, each of which is an output of that name.
+        weight: the feature with each example's weight in the loss, or None; of several targets also one by target.
         kind, task: as in `data.npz.npz`.
         validation_path, test_path: files of those parts, as `path`; None: they are split off.
         validation, test, stratify, standardize, standardize_target, seed: as in `data.npz.npz`.
@@ -58,7 +58,7 @@ def tfrecord(
     Raises:
         UserError: with all faults of the files, the records and the arguments.
     """
-    settings = ArraySettings(keys_of(x), y, weight, kind, task, standardize, standardize_target)
+    settings = ArraySettings(keys_of(x), keys_of(y), weight, kind, task, standardize, standardize_target)
     opened, faults = _opened((path, validation_path, test_path), features, settings)
     raise_faults([*faults, *share_problems(None, validation, test)])
     files, parts, specs, settings = opened
@@ -81,10 +81,10 @@ def describe(
     path: str | None = None,
     features: Any = None,
     x: str | Sequence[str] | None = None,
-    y: str = "label",
-    weight: str | None = None,
+    y: str | Sequence[str] = "label",
+    weight: Any = None,
     kind: Any = None,
-    task: str = "auto",
+    task: Any = "auto",
     validation_path: str | None = None,
     test_path: str | None = None,
     validation: Decay = 0.2,
@@ -92,7 +92,7 @@ def describe(
     **_: Any,
 ) -> Description:
     """Return what the files' records tell without TensorFlow: their number, their features, damaged ones."""
-    settings = ArraySettings(keys_of(x), y, weight, kind, task)
+    settings = ArraySettings(keys_of(x), keys_of(y), weight, kind, task)
     opened, faults = _opened((path, validation_path, test_path), features, settings)
     faults += share_problems(None, validation, test)
     if faults:
@@ -110,7 +110,10 @@ def describe(
     if faults := share_problems(own[0], *shares):
         return Description(problems=tuple(faults))
     images = [specs[key].dtype == "image" for key in settings.x]
-    real = task == "regression" or (task == "auto" and specs[y].dtype == "float32")
+    several = len(settings.y) > 1
+    real = not several and (
+        task == "regression" or (task == "auto" and specs[settings.y[0]].dtype == "float32")
+    )
     return Description(
         "regression" if real else None,
         "real" if real else None,
@@ -131,12 +134,13 @@ def _opened(
     if wrong:
         return None, faults
     y, weight = settings.y, settings.weight
-    keys = settings.x or tuple(name for name in known if name not in (y, weight))
+    others = {key for _, key in roles((), y, weight)}
+    keys = settings.x or tuple(name for name in known if name not in others)
     if keys:
         faults += key_faults(keys, y, weight, known, "data.features has no")
     else:
         faults.append(("x", "no feature is left to predict from. Name more data.features."))
-    faults += choice_faults(settings.kind, settings.task, keys)
+    faults += choice_faults(settings.kind, settings.task, keys, y, weight)
     read = {key: known[key] for _, key in roles(keys, y, weight) if key in known}
     return (files, parts, read, replace(settings, x=keys)), faults
 

@@ -1,0 +1,105 @@
+"""Images of labels for segmentation: a folder of masks beside that of the images, and the class of each pixel."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainrun.data import _image_cache
+from trainrun.data._class_folders import ARGUMENTS, FILE, files_below
+from trainrun.data._faults import Fault
+from trainrun.data._image_cache import ImageForm
+from trainrun.data._in_memory import MemorySource
+from trainrun.data.dataset import TargetSpec
+from trainrun.data.lazy_array import blocks
+from trainrun.errors import Problem, UserError
+from trainrun.util import paths
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# The column of masks in the table of two folders.
+MASK = "mask"
+# Formats that keep each pixel's number.
+ENDINGS = (".png", ".bmp", ".gif", ".tif", ".tiff", ".pgm")
+
+
+def open_source(
+    folders: Sequence[str | None], masks: str, endings: Sequence[str]
+) -> tuple[MemorySource | None, list[Fault]]:
+    """Return the table of images and masks of the same names, sorted by name, or what is wrong with the folders.
+
+    Args:
+        folders: images of the training, validation and test part as typed; None: no folder of its own.
+        masks: the folder of the training part's masks; those of the other parts are at the same place beside their images.
+        endings: of the images, in lower case.
+    """
+    import pyarrow as pa
+
+    rows: dict[str, list[str]] = {FILE: [], MASK: []}
+    sizes, faults = [0, 0, 0], []
+    beside = os.path.relpath(paths.expanded(masks), paths.expanded(folders[0]))
+    for part, (argument, folder) in enumerate(zip(ARGUMENTS, folders, strict=True)):
+        if folder is None:
+            continue
+        root = paths.expanded(folder)
+        of_masks = Path(os.path.normpath(root / beside))
+        by_name = {_name(file, of_masks): file for file in files_below(of_masks, ENDINGS)}
+        # A folder of masks may be inside that of the images.
+        images = [
+            file
+            for file in files_below(root, tuple(endings))
+            if of_masks not in Path(file).parents or of_masks == root
+        ]
+        if not images:
+            faults.append((argument, f"there are no images in {root}; they end in {', '.join(endings)}."))
+        lost = [file for file in images if _name(file, root) not in by_name]
+        if lost and not by_name:
+            faults.append(("mask", f"there are no masks in {of_masks}; they end in {', '.join(ENDINGS)}."))
+        elif lost:
+            more = f" and {len(lost) - 1} more images" if len(lost) > 1 else ""
+            text = f"{lost[0]}{more} have no mask in {of_masks}: a file of the same name, ending in {', '.join(ENDINGS)}."
+            faults.append(("mask", text))
+        rows[FILE] += images
+        rows[MASK] += [by_name.get(_name(file, root), "") for file in images]
+        sizes[part] = len(images)
+    if faults:
+        return None, faults
+    own = [
+        name.removesuffix("_path") for name, folder in zip(ARGUMENTS[1:], folders[1:], strict=True) if folder
+    ]
+    return MemorySource(paths.expanded(folders[0]).resolve().name, pa.table(rows), True, own, sizes), []
+
+
+def labels(files: Sequence[str], form: ImageForm, cache: Path) -> tuple[TargetSpec, np.ndarray]:
+    """Return the target and the class id of each pixel, int64 `[n, height, width]`; the classes are the numbers that pixels have.
+
+    Args:
+        files: the masks.
+        form: of the images.
+        cache: folder of the decoded images.
+
+    Raises:
+        UserError: masks cannot be read, are no images of numbers, are of different sizes, or have one number only.
+    """
+    import numpy as np
+
+    rows, size = _image_cache.decoded(files, ImageForm(form.size, _image_cache.OF_LABELS, form.resize), cache)
+    counts = sum(np.bincount(block.ravel(), minlength=256) for _, block in blocks(rows))
+    present = np.flatnonzero(counts)
+    if len(present) < 2:
+        message = f"all pixels of the masks have the number {present[0]}, so there is nothing to tell apart."
+        raise UserError(Problem("data.mask", message))
+    id_of_number = np.zeros(256, "int64")
+    id_of_number[present] = np.arange(len(present))
+    binary = len(present) == 2
+    spec = TargetSpec(
+        "binary" if binary else "multiclass", tuple(map(str, present)), 1 if binary else len(present), size
+    )
+    return spec, id_of_number[np.asarray(rows[:])[..., 0]]
+
+
+def _name(file: str, root: Path) -> str:
+    return str(Path(file).relative_to(root).with_suffix(""))
