@@ -109,6 +109,61 @@ def test_photographs_are_turned_as_the_camera_says(photos):
     assert data.train.x[0] == pytest.approx(np.rot90(np.asarray(picture), -1) / 255, abs=1e-6)
 
 
+@pytest.fixture
+def masked(inside):
+    """Ten pictures, with masks of the numbers 0, 3 and 7 in a folder beside them."""
+    masks = RNG.choice(np.array([0, 3, 7], "uint8"), (10, 20, 30))
+    for i, mask in enumerate(masks):
+        for folder in ("pictures", "masks"):
+            (inside / folder / f"{i % 2}").mkdir(parents=True, exist_ok=True)
+        picture = np.repeat(30 * mask[..., None], 3, axis=-1)
+        Image.fromarray(picture).save(inside / "pictures" / f"{i % 2}" / f"{i}.bmp")
+        mode = "P" if i == 4 else None  # a palette's colours do not count, its indices do
+        image = Image.fromarray(mask)
+        if mode:
+            image = Image.frombytes("P", image.size, image.tobytes())
+            image.putpalette(RNG.integers(0, 256, 768).tolist())
+        image.save(inside / "masks" / f"{i % 2}" / f"{i}.png")
+    return masks
+
+
+@pytest.mark.parametrize("form", ["folders", "a table"])
+def test_masks_are_the_target_of_their_images(masked, form):
+    if form == "folders":
+        arguments = {"path": "pictures", "mask": "masks"}
+    else:
+        rows = [f"pictures/{i % 2}/{i}.bmp,masks/{i % 2}/{i}.png" for i in range(10)]
+        with open("t.csv", "w", encoding="utf-8") as file:
+            file.write("\n".join(["picture,mask", *rows]))
+        arguments = {"path": "t.csv", "image": "picture", "mask": "mask"}
+    data = load(**arguments)
+    assert (data.task, data.target.classes, data.target.shape) == ("segmentation", ("0", "3", "7"), (20, 30))
+    assert describe(**arguments).task == "segmentation"
+    for part in data.parts.values():
+        shown = np.round(part.x[..., 0] * 255 / 30)
+        assert np.array_equal(np.array([0, 3, 7])[part.y], shown)
+    small = load(**arguments, size=[10, 15], validation=0, test=0)
+    order = [0, 2, 4, 6, 8, 1, 3, 5, 7, 9] if form == "folders" else range(10)
+    nearest = np.searchsorted([0, 3, 7], masked[list(order)][:, 1::2, 1::2])  # of pixel centres
+    assert np.array_equal(small.train.y, nearest)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "arguments", "message"),
+    [
+        (lambda p: (p / "masks/0/0.png").unlink(), {}, r"data.mask: pictures/0/0.bmp have no mask in masks"),
+        (lambda p: Image.new("RGB", (30, 20), "red").save(p / "masks/0/0.png"), {}, "one number a pixel, its class; this image is RGB"),
+        (lambda p: Image.new("L", (9, 9)).save(p / "masks/0/0.png"), {}, "different sizes"),
+        (lambda p: None, {"target": "x"}, "data.target: the masks are the target"),
+        (lambda p: None, {"mask": "pictures/0"}, "have no mask|there are no masks"),
+    ],
+)  # fmt: skip
+def test_faults_of_masks_are_named(masked, inside, spoil, arguments, message):
+    spoil(inside)
+    with pytest.raises(UserError, match=message):
+        load(**{"path": "pictures", "mask": "masks", **arguments})
+
+
 @pytest.mark.parametrize(
     ("spoil", "arguments", "message"),
     [

@@ -96,6 +96,22 @@ def test_other_keys_and_weights(save):
     assert [rows[float(r[0])] for r in data.test.x] == data.test.weight.tolist()
 
 
+def test_several_targets_are_outputs_with_weights_and_tasks_of_their_own(save):
+    path = save(x=NUMBERS, churn=TWO, spend=NUMBERS[:, 0], stars=FOUR, w=np.arange(30.0))
+    arguments = {"y": ["spend", "churn", "stars"], "weight": {"spend": "w"}, "task": {"stars": "regression"}}
+    data = load(path, standardize=False, **arguments)
+    assert {name: one.kind for name, one in data.target.named.items()} == {
+        "spend": "real",
+        "churn": "binary",
+        "stars": "real",
+    }
+    assert describe(path=path, **arguments) == data.description()
+    assert np.bincount(data.test.y["churn"]).tolist() == [3, 3]  # stratified by the first target of classes
+    assert data.test.y["spend"][:, 0].astype("float32").tolist() == data.test.x[:, 0].tolist()
+    rows = [NUMBERS[:, 0].tolist().index(value) for value in data.test.y["spend"][:, 0]]
+    assert data.test.weight["spend"].tolist() == rows and set(data.test.weight["churn"]) == {1}
+
+
 @pytest.mark.parametrize(
     ("arrays", "arguments", "key", "expected"),
     [
@@ -123,6 +139,23 @@ def test_other_keys_and_weights(save):
         ({"x": NUMBERS, "y": TWO}, {"task": "regresion"}, "task", "Did you mean regression?"),
         ({"x": NUMBERS, "y": np.array(["a", "b"])[TWO]}, {"task": "regression"}, "y", "the target is text"),
         ({"x": NUMBERS, "y": TWO}, {"test": 0.9}, "test", "below 1"),
+        ({"x": NUMBERS, "y": TWO}, {"y": []}, "y", "For example [y]"),
+        ({"x": NUMBERS, "y": TWO}, {"y": ["y", "z"]}, "y", "has no array 'z'"),
+        ({"x": NUMBERS, "y": TWO, "name": TWO}, {"y": ["y", "name"]}, "y", "Rename it"),
+        ({"x": NUMBERS, "y": TWO}, {"y": ["y", "x"]}, "y", "'x' is an input, too"),
+        (
+            {"x": NUMBERS, "y": TWO, "z": TWO * 0},
+            {"y": ["y", "z"]},
+            "y",
+            "array 'z': there is one class only",
+        ),
+        (
+            {"x": NUMBERS, "y": TWO, "z": TWO},
+            {"y": ["y", "z"], "weight": {"q": "z"}},
+            "weight",
+            "no target 'q'",
+        ),
+        ({"x": NUMBERS, "y": TWO, "z": TWO}, {"weight": {"y": "z"}}, "weight", "got one target"),
     ],
 )
 def test_invalid_files_are_refused_by_preflight_and_loading(save, arrays, arguments, key, expected):

@@ -60,6 +60,15 @@ def test_several_inputs_by_name(load):
     assert sorted(all_parts(data, "picture").ravel()) == pytest.approx(sorted(IMAGES.ravel() / 255), abs=1e-6)
 
 
+@pytest.mark.parametrize("x", [FRAME[["age"]], IMAGES], ids=["a table", "arrays"])
+def test_several_targets_by_name(load, x):
+    data = load((x, {"city": FRAME["city"].to_numpy(), "spend": FRAME["spend"].to_numpy()}))
+    assert data.target.named["city"].classes == ("Oslo", "Rome")
+    assert sorted(np.concatenate([part.y["spend"].ravel() for part in data.parts.values()])) == sorted(
+        FRAME["spend"]
+    )
+
+
 @pytest.mark.parametrize(
     ("value", "arguments", "message"),
     [

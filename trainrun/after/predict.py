@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from trainrun.after import predicted_masks
 from trainrun.data import table_rows
 from trainrun.errors import Problem, UserError
 from trainrun.model import fitted_record
 from trainrun.model.source_file import MODEL
-from trainrun.run import conformal
+from trainrun.run import array_blocks, conformal
 from trainrun.run.result import RunResult
 from trainrun.ui import console, counter
 from trainrun.util import paths
@@ -80,7 +81,8 @@ def predict(
     Args:
         run_dir: the run's directory.
         path: a CSV, Parquet or Feather file, an .npz file with the arrays of training, or a folder of images.
-        output: the file for the predictions, of one of these kinds; it appears when it is whole. None: `write` gets them.
+        output: the file for the predictions, of one of these kinds; it appears when it is whole. None: `write` gets them. Of masks a
+            folder or an .npz file (`predicted_masks`).
         keep: columns or arrays of the file that are carried through; of images ``file``, the path.
         write: takes lines of CSV.
         intervals: the probability with which intervals (of classes sets) hold the true value; see `run.conformal`. None: there are none.
@@ -88,17 +90,24 @@ def predict(
     Raises:
         UserError: the run has no model, the file does not fit it, or the run has no intervals.
     """
-    if output is not None and output.suffix not in ENDINGS:
+    fitted = fitted_record.require(run_dir / MODEL)
+    if fitted.target.shape:
+        predicted_masks.check(output, keep)
+    elif output is not None and output.suffix not in ENDINGS:
         raise UserError(Problem("output", f"expected a file ending in {', '.join(ENDINGS)}, got {output}."))
     predicted = Predicted(str(run_dir), None if output is None else str(output))
     added = None
     with contextlib.ExitStack() as stack:
         if intervals is not None:
-            conformal.refuse(fitted_record.require(run_dir / MODEL).target, intervals)
+            conformal.refuse(fitted.target, intervals)
         if not Path(path).is_dir() and Path(path).suffix != ".npz":
             # Its faults show before TensorFlow is loaded.
-            table_rows.open_rows(path, fitted_record.require(run_dir / MODEL))
+            table_rows.open_rows(path, fitted)
         run = RunResult.read(run_dir)
+        if fitted.target.shape:
+            blocks = run.saved.blocks_of_file(path, [array_blocks.FILE] if Path(path).is_dir() else [])
+            predicted_masks.write(_counted(blocks, predicted), output, fitted.target)
+            return predicted
         if intervals is not None:
             # Standard output has the predictions, where they go into no file.
             with contextlib.redirect_stdout(sys.stderr if output is None else sys.stdout):
@@ -113,10 +122,8 @@ def predict(
                 sink = stack.enter_context(stack.enter_context(paths.whole(output)).open("wb"))
             except OSError as error:
                 raise UserError(Problem("output", f"{output} cannot be written: {error}")) from error
-            blocks = counter.so_far(blocks, lambda block: block.rows.count, "predicting rows")
         writer = None
-        for block in blocks:
-            predicted.add(block)
+        for block in _counted(blocks, predicted):
             table = _table(block, keep, added)
             if writer is None:
                 writer = _writer(sink, ".csv" if output is None else output.suffix, table.schema)
@@ -128,6 +135,15 @@ def predict(
         if writer is not None:
             writer.close()
     return predicted
+
+
+def _counted(blocks: Iterator[Predictions], predicted: Predicted) -> Iterator[Predictions]:
+    """Yield the blocks, counting their rows; with the progress on the terminal unless predictions go there."""
+    if predicted.output is not None:
+        blocks = counter.so_far(blocks, lambda block: block.rows.count, "predicting rows")
+    for block in blocks:
+        predicted.add(block)
+        yield block
 
 
 @contextlib.contextmanager

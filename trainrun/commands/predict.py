@@ -28,7 +28,10 @@ def main(argv: Sequence[str]) -> int:
         help="a CSV, Parquet or Feather file with the columns of training, an .npz file with its arrays, or a folder of images; -: stdin",
     )
     parser.add_argument(
-        "-o", "--output", metavar="OUT", help="a .csv, .parquet or .feather file (default: CSV on stdout)"
+        "-o",
+        "--output",
+        metavar="OUT",
+        help="a .csv, .parquet or .feather file (default: CSV on stdout); of masks a folder or an .npz file",
     )
     parser.add_argument(
         "--keep",

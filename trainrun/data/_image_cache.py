@@ -34,6 +34,7 @@ NAMED = 10
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 # Of `ImageForm.channels`: the images are masks, whose pixels are numbers of classes.
 OF_LABELS = 0
+LARGEST_LABEL = 255
 
 
 @dataclass(frozen=True)
@@ -200,8 +201,8 @@ def _numbers(mask: Image.Image) -> np.ndarray:
         array = array[..., 0]
     if array.ndim != 2:
         raise ValueError(f"a mask has one number a pixel, its class; this image is {mask.mode}.")
-    if array.min() < 0 or array.max() > 255:
-        raise ValueError(f"it has the number {array.max()}; classes are from 0 to 255.")
+    if array.min() < 0 or array.max() > LARGEST_LABEL:
+        raise ValueError(f"it has the number {array.max()}; classes are from 0 to {LARGEST_LABEL}.")
     return array[..., None].astype("uint8")
 
 

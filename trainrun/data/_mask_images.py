@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from trainrun.data import _image_cache
 from trainrun.data._class_folders import ARGUMENTS, FILE, files_below
 from trainrun.data._faults import Fault
-from trainrun.data._image_cache import ImageForm
+from trainrun.data._image_cache import LARGEST_LABEL, ImageForm
 from trainrun.data._in_memory import MemorySource
 from trainrun.data.dataset import TargetSpec
 from trainrun.data.lazy_array import blocks
@@ -87,12 +87,12 @@ def labels(files: Sequence[str], form: ImageForm, cache: Path) -> tuple[TargetSp
     import numpy as np
 
     rows, size = _image_cache.decoded(files, ImageForm(form.size, _image_cache.OF_LABELS, form.resize), cache)
-    counts = sum(np.bincount(block.ravel(), minlength=256) for _, block in blocks(rows))
+    counts = sum(np.bincount(block.ravel(), minlength=LARGEST_LABEL + 1) for _, block in blocks(rows))
     present = np.flatnonzero(counts)
     if len(present) < 2:
         message = f"all pixels of the masks have the number {present[0]}, so there is nothing to tell apart."
         raise UserError(Problem("data.mask", message))
-    id_of_number = np.zeros(256, "int64")
+    id_of_number = np.zeros(LARGEST_LABEL + 1, "int64")
     id_of_number[present] = np.arange(len(present))
     binary = len(present) == 2
     spec = TargetSpec(

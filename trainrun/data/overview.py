@@ -70,7 +70,7 @@ def _labels(data: Dataset) -> dict[str, Any]:
     import numpy as np
 
     target, labels, found = data.target, [split.y for split in data.parts.values()], {}
-    if target.classes and not target.shape:
+    if target.classes:
         found["number_of_classes"] = len(target.classes)
         if target.kind == "multilabel":
             counts = sum(y.sum(axis=0) for y in labels)

@@ -1,0 +1,39 @@
+"""Masks beside images: trained on, and predicted as PNG files and as an array."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+import trainrun
+from trainrun.cli import main
+
+
+def test_a_model_of_masks_writes_masks(inside, capsys):
+    random = np.random.default_rng(1)
+    for folder in ("pictures", "masks"):
+        (inside / folder).mkdir()
+    for i in range(16):
+        mask = np.zeros((16, 16), "uint8")
+        mask[:, : random.integers(4, 12)] = 9
+        Image.fromarray(mask * 20).save(inside / "pictures" / f"{i}.png")
+        Image.fromarray(mask).save(inside / "masks" / f"{i}.png")
+    overrides = ["data=image_folder", "data.path=pictures", "data.mask=masks", "data.channels=1", "model=unet_small",
+                 "model.filters=[4,8]", "trainer.epochs=25", "optimizer.learning_rate=0.03", "trainer.batch_size=4",
+                 "augment=[random_flip]", "tracking=none", "artifacts.plots=false", "artifacts.report=false"]  # fmt: skip
+    result = trainrun.run(overrides, run_dir="run")
+    assert result.summary["data"]["classes"].keys() == {"0", "9"}
+    assert main(["predict", "./run", "pictures", "-o", "out"]) == 0
+    assert main(["predict", "./run", "pictures", "-o", "out.npz"]) == 0
+    arrays = np.load("out.npz")
+    output = result.model.predict(
+        np.stack([np.asarray(Image.open(inside / "pictures" / n)) for n in arrays["image"]]) / 255, verbose=0
+    )
+    assert np.array_equal(arrays["prediction"], np.where(output[..., 0] > 0.5, 9, 0))
+    for name, mask in zip(arrays["image"], arrays["prediction"], strict=True):
+        assert np.array_equal(np.asarray(Image.open(inside / "out" / name)), mask)
+    true = np.stack([np.asarray(Image.open(inside / "masks" / name)) for name in arrays["image"]])
+    assert (arrays["prediction"] == true).mean() > 0.9
+    capsys.readouterr()
+    assert main(["predict", "./run", "pictures", "-o", "out.csv"]) == 2
+    assert "masks; expected a folder" in capsys.readouterr().err
