@@ -45,15 +45,13 @@ class Augmentations:
         settings = [(a.name, type(a.apply).__qualname__, sorted(vars(a.apply).items())) for a in self.named]
         return f"Augmentations({settings!r})"
 
-    def __call__(
-        self, x: Any, y: tf.Tensor, weight: tf.Tensor | None, at: tf.Tensor
-    ) -> tuple[Any, tf.Tensor, tf.Tensor | None]:
+    def __call__(self, x: Any, y: Any, weight: Any, at: tf.Tensor) -> tuple[Any, Any, Any]:
         """Return the changed batch.
 
         Args:
             x: the whole batch's inputs, a tensor or a dict of tensors.
-            y: its labels, in the form that the loss reads.
-            weight: its weights, or None.
+            y: its labels, in the form that the loss reads; of several outputs, a dict by name.
+            weight: its weights, or None; of several outputs, a dict by name.
             at: the run's seed, the epoch and the step, `[3]` int64.
         """
         names = [spec.name for spec in self.inputs]
@@ -70,10 +68,25 @@ class Augmentations:
                 # Images that belong together, such as two views and their mask, move together; other draws are independent.
                 own = seed if augmentation.declared.moves_pixels else _draw.folded(seed, spec.name)
                 parts[spec.name] = augmentation.apply(parts[spec.name], own)
-            if augmentation.declared.moves_pixels and self.target.shape:
-                y = _masks.moved(augmentation.apply, y, seed, self.target)
-                weight = weight if weight is None else _masks.moved_weights(augmentation.apply, weight, seed)
+            if augmentation.declared.moves_pixels:
+                y, weight = self._with_masks_moved(augmentation.apply, y, weight, seed)
         # Shapes that TensorFlow does not infer, for what is traced after this.
         for name, tensor in parts.items():
             tensor.set_shape((x[name] if several else x).shape)
         return (parts if several else parts[names[0]]), y, weight
+
+    def _with_masks_moved(self, move: Callable[..., Any], y: Any, weight: Any, seed: Any) -> tuple[Any, Any]:
+        """Return labels and weights, those that are images moved like the inputs; of several outputs, dicts by name."""
+        if self.target.named:
+            weight = {} if weight is None else dict(weight)
+            labels = dict(y)
+            for name, one in self.target.named.items():
+                if one.shape:
+                    labels[name] = _masks.moved(move, y[name], seed, one)
+                    if name in weight:
+                        weight[name] = _masks.moved_weights(move, weight[name], seed)
+            return labels, weight or None
+        if not self.target.shape:
+            return y, weight
+        moved = _masks.moved(move, y, seed, self.target)
+        return moved, None if weight is None else _masks.moved_weights(move, weight, seed)

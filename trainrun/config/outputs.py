@@ -172,12 +172,6 @@ def _refused(config: Mapping[str, Any], known: Sequence[str]) -> Iterator[Proble
     if weights is not None and (not isinstance(weights, Mapping) or weights.keys() - {*known}):
         text = f"{several}; expected class weights by output, {{{known[0]}: balanced}}, or null, got {weights!r}."
         yield Problem("trainer.class_weight", text)
-    if (trainer.get("accumulate") or 1) > 1:
-        yield Problem(
-            "trainer.accumulate", f"{several}, whose batches are not divided. Set trainer.accumulate=1."
-        )
-    if config.get("augment"):
-        yield Problem("augment", f"{several}, whose batches are not changed. Take augment=none.")
     if trainer.get("name") not in ("fit", "train_on_batch", "custom"):
         text = f"{several}; trainer={trainer.get('name')} trains one. Take trainer=fit, train_on_batch or custom."
         yield Problem("trainer", text)

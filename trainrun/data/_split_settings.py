@@ -58,9 +58,9 @@ class SplitSettings:
         if unused := [key for key in named if key not in used]:
             message = f"data.split goes by {used[0] or 'no column'}, so it would not be read. Leave it out."
             faults.append((unused[0], message))
-        return faults + self.fold_faults(settings.is_named)
+        return faults + self.fold_faults()
 
-    def fold_faults(self, is_named: bool = False) -> list[Fault]:
+    def fold_faults(self) -> list[Fault]:
         """Return what is wrong with `folds` and `fold`."""
         if self.folds is None:
             return (
@@ -68,9 +68,6 @@ class SplitSettings:
                 if self.fold is None
                 else [("fold", "it is one of data.folds, which is null. Set data.folds=5.")]
             )
-        if is_named:
-            message = "the folds are of one target; several were named. Take one, or data.validation=0.2."
-            return [("folds", message)]
         if self.folds < 2:
             return [("folds", f"expected at least 2, got {self.folds}.")]
         if self.fold is None:

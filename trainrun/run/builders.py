@@ -33,7 +33,7 @@ from trainrun.run import (
     stored_preprocessing,
 )
 from trainrun.run.target_scaling import Unit, in_unit_of_loss, multiplied
-from trainrun.step._accumulate import divide
+from trainrun.step._accumulate import divide, parts_refusal
 from trainrun.trainer import model_steps
 from trainrun.trainer.job import Job, Plan, Resampled
 from trainrun.trainer.model_state import ModelState
@@ -107,9 +107,8 @@ def job(
     plan = _plan(settings, examples, batch_size, seed)
     plan = replace(plan, first_epoch=first_epoch, resampled=resampled)
     parts, several = output.of(config, data), bool(data.target.named)
-    alone = "several outputs are trained" if several else "data.validation_sets is measured"
-    if replica_count > 1 and (several or data.validation_sets):
-        text = f"it has {replica_count} devices; {alone} on one. Take hardware=cpu, or hardware=gpu with one device."
+    if replica_count > 1 and data.validation_sets:
+        text = f"it has {replica_count} devices; data.validation_sets is measured on one. Take hardware=cpu, or hardware=gpu with one device."
         raise UserError(Problem("hardware", text))
     with strategy.scope():
         _seed(seed, keep_kernels)
@@ -150,6 +149,8 @@ def job(
         replicas.clip_together(model.optimizer, replica_count)
         if started is not None:
             started = replace(started, optimizer=initial.optimizer(config, model))
+    if replica_count > 1 and (reason := parts_refusal(model)) is not None:
+        raise UserError(Problem("loss", reason))
     trains = declaration_reader.of("trainer", settings["name"])
     honours = trains.takes_steps or lookup.is_plugin("trainer", settings["name"])
     reason = model_steps.refusal(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from trainrun.data.dataset import Dataset
 from trainrun.run.evaluation import predictions
 from trainrun.trainer.job import Job
 from trainrun.util import paths
@@ -28,23 +30,34 @@ def write(job: Job, run_dir: Path) -> Path | None:
     if data.fold_rows is None or job.validation is None:
         return None
     predicted = predictions(job, job.validation)
+    columns: dict[str, Any] = {"row": data.fold_rows.tolist()}
+    for name, one in data.each().items():
+        columns |= _columns(one, predicted[name] if name else predicted, f"{name} " if name else "")
+    path = run_dir / FILE
+    with paths.whole(path) as new, open(new, "w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file)
+        lines.writerow(columns)
+        lines.writerows(zip(*columns.values(), strict=True))
+    return path
+
+
+def _columns(data: Dataset, predicted: np.ndarray, prefix: str) -> dict[str, list[Any]]:
+    """Return the columns of a target, named as in a file of several with a prefix."""
     predicted = np.asarray(predicted, "float64").reshape(len(predicted), -1)
     labels, classes = data.validation.y, data.target.classes
     if classes:
         if data.target.kind == "binary":
             predicted = np.concatenate([1 - predicted, predicted], axis=1)
         named = [f"probability of {name}" for name in classes]
-        targets = [[classes[label]] for label in labels]
+        targets = [[classes[label] for label in labels]]
         named_targets = ["target"]
     else:
         several = predicted.shape[1] > 1
         named = [f"prediction {i}" for i in range(predicted.shape[1])] if several else ["prediction"]
         named_targets = [f"target {i}" for i in range(predicted.shape[1])] if several else ["target"]
-        targets = [[repr(float(value)) for value in row] for row in labels]
-    path = run_dir / FILE
-    with paths.whole(path) as new, open(new, "w", newline="", encoding="utf-8") as file:
-        lines = csv.writer(file)
-        lines.writerow(["row", *named_targets, *named])
-        for row, target, values in zip(data.fold_rows, targets, predicted, strict=True):
-            lines.writerow([int(row), *target, *(f"{value:.9g}" for value in values)])
-    return path
+        targets = [[repr(float(value)) for value in column] for column in labels.T]
+    texts = [[f"{value:.9g}" for value in column] for column in predicted.T]
+    return {
+        f"{prefix}{name}": column
+        for name, column in zip([*named_targets, *named], [*targets, *texts], strict=True)
+    }

@@ -33,40 +33,45 @@ class Accumulate:
         if (reason := refusal(model)) is not None:
             raise ValueError(reason)
         variables = model.trainable_weights
-        size = tf.shape(y)[0]
+        size = tf.shape(tf.nest.flatten(y)[0])[0]
         parts = tf.minimum(self.parts, size)  # the last batch may have fewer examples
 
-        def body(i: tf.Tensor, total: tf.Tensor, sums: list, outputs: tf.TensorArray) -> tuple:
+        def body(i: tf.Tensor, total: tf.Tensor, sums: list, outputs: Any) -> tuple:
             part = slice(i * size // parts, (i + 1) * size // parts)
-            part_x = tf.nest.map_structure(lambda a: a[part], x)
-            part_weight = None if weight is None else weight[part]
+            part_x, part_y, part_weight = tf.nest.map_structure(
+                lambda a: None if a is None else a[part], (x, y, weight)
+            )
             part_share = fraction(model, size, weight, part.stop - part.start, part_weight)
             with tf.GradientTape() as tape:
                 y_pred = model(part_x, training=True)
-                loss = model.compute_loss(part_x, y[part], y_pred, part_weight, training=True)
+                loss = model.compute_loss(part_x, part_y, y_pred, part_weight, training=True)
                 loss = loss * share * tf.cast(part_share, loss.dtype)
                 scaled = model.optimizer.scale_loss(loss)
             gradients = tape.gradient(scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             sums = [s + tf.convert_to_tensor(g) for s, g in zip(sums, gradients, strict=True)]
-            return i + 1, total + tf.cast(loss, total.dtype), sums, outputs.write(i, y_pred)
+            written = [array.write(i, y) for array, y in zip(outputs, tf.nest.flatten(y_pred), strict=True)]
+            return i + 1, total + tf.cast(loss, total.dtype), sums, written
 
         spec = _output_spec(model, x)
         start = (
             tf.constant(0),
             tf.zeros((), keras.config.floatx()),
             [tf.zeros(v.shape, v.dtype) for v in variables],
-            tf.TensorArray(spec.dtype, parts, infer_shape=False, element_shape=[None, *spec.shape[1:]]),
+            [
+                tf.TensorArray(one.dtype, parts, infer_shape=False, element_shape=[None, *one.shape[1:]])
+                for one in keras.tree.flatten(spec)
+            ],
         )
         # One part at a time: parallel iterations would need the memory of the whole batch.
         _, loss, gradients, outputs = tf.while_loop(
             lambda i, *_: i < parts, body, start, parallel_iterations=1
         )
         model.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        return loss, outputs.concat()
+        return loss, keras.tree.pack_sequence_as(spec, [array.concat() for array in outputs])
 
 
 def _output_spec(model: keras.Model, x: Any) -> Any:
-    """Return shape and dtype of a model's output for a batch, as a symbolic tensor; nothing is computed."""
+    """Return shapes and dtypes of a model's outputs for a batch, as symbolic tensors; nothing is computed."""
     if getattr(model, "outputs", None):
         return model.output
     # A subclassed model has no graph.
@@ -94,25 +99,43 @@ def fraction(model: keras.Model, size: Any, weight: Any, part_size: Any, part_we
 
 
 def reduction(model: keras.Model) -> str:
-    """Return the reduction of the model's loss over examples; a plain function has Keras' default."""
-    return getattr(model.loss, "reduction", None) or "sum_over_batch_size"
+    """Return the reduction of the model's loss over examples, of several outputs' losses the common one; a plain function has Keras' default."""
+    return next(iter(_reductions(model)))
+
+
+def _reductions(model: keras.Model) -> dict[str, None]:
+    losses = model.loss.values() if isinstance(model.loss, dict) else [model.loss]
+    return {getattr(loss, "reduction", None) or "sum_over_batch_size": None for loss in losses}
 
 
 def refusal(model: keras.Model) -> str | None:
     """Return the reason why a model's batches cannot be split into parts, or None if they can."""
     # Set by `registry.construct` for a loss that declares it: its value is not a sum over parts of a batch.
-    if getattr(model.loss, "whole_batch", False):
-        name = getattr(model.loss, "__name__", type(model.loss).__name__)
-        return (
-            f"trainer.accumulate needs a loss that is a sum over examples; {name} is one "
-            "number for the whole batch. Set trainer.accumulate=1, or choose another loss."
-        )
+    for loss in model.loss.values() if isinstance(model.loss, dict) else [model.loss]:
+        if getattr(loss, "whole_batch", False):
+            name = getattr(loss, "__name__", type(loss).__name__)
+            return (
+                f"trainer.accumulate needs a loss that is a sum over examples; {name} is one "
+                "number for the whole batch. Set trainer.accumulate=1, or choose another loss."
+            )
+    if (reason := parts_refusal(model)) is not None:
+        return reason
     if reduction(model) == "sum" and model.losses:
         return (
             "trainer.accumulate would count the penalties once for each part of the batch, because the loss is "
             "summed and not averaged. Set loss.reduction=sum_over_batch_size."
         )
     return None
+
+
+def parts_refusal(model: keras.Model) -> str | None:
+    """Return the reason why the loss of a batch is not the sum of its parts' losses, each times one share, or None."""
+    if not isinstance(model.loss, dict) or [*_reductions(model)] in (["sum_over_batch_size"], ["sum"]):
+        return None
+    return (
+        f"the losses of the outputs have the reductions {', '.join(_reductions(model))}, by which their batches cannot be divided. "
+        "Set loss.<output>.reduction=sum_over_batch_size for each."
+    )
 
 
 def divide(model: keras.Model, parts: int) -> None:

@@ -32,7 +32,9 @@ def take(steps: Pass, index: tf.Tensor, data: tuple, at: tf.Tensor) -> None:
         if whole_batch is not None:
             weights = whole_batch[2]
         else:
-            weights = None if data[2] is None else tf.gather(data[2], index)
+            weights = (
+                None if data[2] is None else tf.nest.map_structure(lambda a: tf.gather(a, index), data[2])
+            )
 
     def replica() -> None:
         number = tf.distribute.get_replica_context().replica_id_in_sync_group
@@ -47,10 +49,10 @@ def take(steps: Pass, index: tf.Tensor, data: tuple, at: tf.Tensor) -> None:
                 x, y, weight = tf.nest.map_structure(
                     lambda a: None if a is None else a[start:end], whole_batch
                 )
-        part_weights = None if weights is None else weights[start:stop]
         if reduction(model) == "sum":
             share = tf.constant(1.0)
         else:
+            part_weights = tf.nest.map_structure(lambda a: None if a is None else a[start:stop], weights)
             # Keras divides the loss of each replica by the number of replicas, as if their parts were equal.
             share = replicas * fraction(model, size, weights, stop - start, part_weights)
         # For the metrics `data_loss` and `penalty`, in which an example with share 0 must not count.
