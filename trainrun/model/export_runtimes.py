@@ -13,8 +13,13 @@ import tensorflow as tf
 from trainrun.model import inspected_file
 from trainrun.model.exporting import identifier, inputs
 
-# From input name (`exporting.identifier`) -> array `[batch, …]` to the output `[batch, …]`.
-Run = Callable[[Mapping[str, np.ndarray]], np.ndarray]
+# From input name (`exporting.identifier`) -> array `[batch, …]` to the output `[batch, …]`, of several outputs a dict by name.
+Run = Callable[[Mapping[str, np.ndarray]], Any]
+
+
+def _alone(outputs: Mapping[str, np.ndarray]) -> Any:
+    """Return the only output, or all by name."""
+    return dict(outputs) if len(outputs) > 1 else next(iter(outputs.values()))
 
 
 def of_model(model: keras.Model) -> Run:
@@ -25,12 +30,12 @@ def of_model(model: keras.Model) -> Run:
     def call(tensors: Any) -> Any:
         return model(tensors, training=False)
 
-    def run(feed: Mapping[str, np.ndarray]) -> np.ndarray:
+    def run(feed: Mapping[str, np.ndarray]) -> Any:
         # Not as arrays, of which Keras casts float64 to float32.
         tensors = {name: tf.constant(feed[identifier(name)]) for name in names}
         if not isinstance(given, Mapping):
             tensors = [*tensors.values()] if isinstance(given, list) else tensors[names[0]]
-        return np.asarray(call(tensors))
+        return keras.tree.map_structure(np.asarray, call(tensors))
 
     return run
 
@@ -53,10 +58,10 @@ def _savedmodel(path: Path) -> Run:
     # The loaded object owns the variables: the function keeps it.
     loaded = tf.saved_model.load(path.as_posix())
 
-    def run(feed: Mapping[str, np.ndarray]) -> np.ndarray:
+    def run(feed: Mapping[str, np.ndarray]) -> Any:
         signature = loaded.signatures["serving_default"]
-        (output,) = signature(**{name: tf.constant(array) for name, array in feed.items()}).values()
-        return output.numpy()
+        outputs = signature(**{name: tf.constant(array) for name, array in feed.items()})
+        return _alone({name: output.numpy() for name, output in outputs.items()})
 
     return run
 
@@ -65,7 +70,8 @@ def _onnx(path: Path) -> Run:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return lambda feed: session.run(None, dict(feed))[0]
+    names = [output.name for output in session.get_outputs()]
+    return lambda feed: _alone(dict(zip(names, session.run(None, dict(feed)), strict=True)))
 
 
 def _litert(path: Path) -> Run:
@@ -73,11 +79,7 @@ def _litert(path: Path) -> Run:
 
     runner = Interpreter(path.as_posix()).get_signature_runner("serving_default")
 
-    def run(feed: Mapping[str, np.ndarray]) -> np.ndarray:
-        (output,) = runner(**feed).values()
-        return output
-
-    return run
+    return lambda feed: _alone(runner(**feed))
 
 
 def _openvino(path: Path) -> Run:
@@ -85,7 +87,10 @@ def _openvino(path: Path) -> Run:
 
     # Otherwise processors that have bfloat16 compute in it, with three digits.
     compiled = openvino.compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return lambda feed: np.array(compiled(dict(feed))[0])
+    names = [next(iter(output.get_names()), "") for output in compiled.outputs]
+    return lambda feed: _alone(
+        {name: np.array(array) for name, array in zip(names, compiled(dict(feed)).values(), strict=True)}
+    )
 
 
 _LOADERS = {

@@ -104,14 +104,19 @@ def _input_problems(model: keras.Model, inputs: tuple[InputSpec, ...], path: Pat
 
 
 def _output_problems(model: keras.Model, target: TargetSpec, path: Path) -> Iterator[Problem]:
-    expected = (*target.shape, target.outputs)
     if target.kind == "none":
         return
-    if len(model.outputs) != 1:
-        yield Problem(KEY, f"{path} has {len(model.outputs)} outputs; one is expected.")
-    elif not _fits(tuple(model.outputs[0].shape[1:]), expected):
-        means = f"{len(target.classes)} classes" if target.classes else f"{target.outputs} numbers to predict"
-        yield Problem(
-            KEY,
-            f"{path} gives {list(model.outputs[0].shape[1:])} for an example; the data needs {list(expected)} ({means}).",
-        )
+    wanted = dict(target.named) or {"": target}
+    by_name = model.output if isinstance(model.output, dict) else dict.fromkeys([""], model.outputs[0])
+    if by_name.keys() != wanted.keys() or len(model.outputs) != len(wanted):
+        has = ", ".join(name for name in by_name if name) or f"{len(model.outputs)}, without names"
+        needs = ", ".join(target.named) or "one"
+        yield Problem(KEY, f"{path} has other outputs than the data: {has}; expected {needs}.")
+        return
+    for name, one in wanted.items():
+        shape, expected = tuple(by_name[name].shape[1:]), (*one.shape, one.outputs)
+        if not _fits(shape, expected):
+            means = f"{len(one.classes)} classes" if one.classes else f"{one.outputs} numbers to predict"
+            of_output = f" of {name}" if name else ""
+            text = f"{path} gives {list(shape)} for an example{of_output}; the data needs {list(expected)} ({means})."
+            yield Problem(KEY, text)

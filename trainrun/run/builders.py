@@ -32,7 +32,7 @@ from trainrun.run import (
     output_head,
     stored_preprocessing,
 )
-from trainrun.run.target_scaling import Unit, in_unit_of_loss, multiplied
+from trainrun.run.target_scaling import in_deviations, in_unit_of_loss, multiplied
 from trainrun.step._accumulate import divide, parts_refusal
 from trainrun.trainer import model_steps
 from trainrun.trainer.job import Job, Plan, Resampled
@@ -118,8 +118,8 @@ def job(
         )
         outline = model if functional.outputs(model) else functional.over(model, data.inputs)
         trained = declaration_reader.of("model", config["model"]["name"]).trained
-        if (unit := Unit.of(data)) is not None and trained:
-            model = outline = unit.deviations(outline)
+        if trained and (deviating := in_deviations(outline, data)) is not outline:
+            model = outline = deviating
         elif not trained and functional.outputs(model):
             model = outline = multiplied(model, data)
         meanings = {name: part.meaning(outline if several else model) for name, part in parts.items()}

@@ -9,10 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
+from trainrun.config import outputs
 from trainrun.data.dataset import Dataset, Split
-from trainrun.errors import Problem, TrainingError, UserError, first_line
+from trainrun.errors import TrainingError, first_line
 from trainrun.model import export_formats, export_runtimes, exporting, raw_examples
 from trainrun.model.export_formats import FORMATS
 from trainrun.model.export_runtimes import Run
@@ -111,10 +113,6 @@ def export(
         UserError: the folder holds something else, or the model cannot be converted.
         ExportError: the export differs by more than the bound, or does not run.
     """
-    if data.target.named:
-        names = ", ".join(data.target.named)
-        text = f"a model with several outputs ({names}) is not exported. Take its {MODEL}, which gives a dict by output."
-        raise UserError(Problem("run", text))
     source = Source(run_dir / MODEL, saved.raw, saved.model, saved.fitted)
     bound = export_formats.BOUNDS[quantize] if bound is None else bound
     part, split = data.held_out()
@@ -135,6 +133,12 @@ def export(
         same = raw_examples.exact(source.fitted)
         original = source.arrays if same else source.raw
         expected, _ = _predicted(export_runtimes.of_model(original), split, source, not same)
+        difference, kind = max(
+            (_difference(output[name], expected[name], one.target.kind), one.target.kind)
+            if name
+            else (_difference(output, expected, one.target.kind), one.target.kind)
+            for name, one in data.each().items()
+        )
         _, latency_before = _predicted(export_runtimes.of_model(model), split.part(slice(1)), source, raw)
         exported = Exported(
             run=str(run_dir),
@@ -149,8 +153,8 @@ def export(
             },
             part=part,
             examples=len(split),
-            difference=_difference(output, expected, data.target.kind),
-            unit="standard deviations" if data.target.kind == "real" else "of probability",
+            difference=difference,
+            unit="standard deviations" if kind == "real" else "of probability",
             bound=bound,
             **_scores(config, data, split, expected, output),
             size=size,
@@ -174,7 +178,7 @@ def _without_nan(split: Split) -> np.ndarray:
     return np.flatnonzero(~np.any(gaps, axis=0))
 
 
-def _predicted(run: Run, split: Split, source: Source, raw: bool) -> tuple[np.ndarray, float]:
+def _predicted(run: Run, split: Split, source: Source, raw: bool) -> tuple[Any, float]:
     """Return a model's output for examples, and the milliseconds that it takes for a single one.
 
     Args:
@@ -199,7 +203,8 @@ def _predicted(run: Run, split: Split, source: Source, raw: bool) -> tuple[np.nd
         run(single)
         times.append(time.perf_counter() - began)
     output = [run(feed(slice(start, start + BATCH))) for start in range(0, len(split), BATCH)]
-    return np.concatenate(output), 1000 * statistics.median(times)
+    whole = keras.tree.map_structure(lambda *blocks: np.concatenate(blocks), *output)
+    return whole, 1000 * statistics.median(times)
 
 
 def _difference(output: np.ndarray, expected: np.ndarray, kind: str) -> float:
@@ -211,14 +216,15 @@ def _difference(output: np.ndarray, expected: np.ndarray, kind: str) -> float:
 
 
 def _scores(
-    config: Mapping[str, Any], data: Dataset, split: Split, expected: np.ndarray, output: np.ndarray
+    config: Mapping[str, Any], data: Dataset, split: Split, expected: Any, output: Any
 ) -> dict[str, Any]:
     """Return the fields of `Exported` on the run's objective."""
-    if data.target.kind == "none" or not np.isfinite(output).all():
+    finite = all(np.isfinite(array).all() for array in keras.tree.flatten(output))
+    if data.target.kind == "none" or not finite:
         return {"metric": None, "before": None, "after": None, "worse": False}
     before = scores.score(config, data, split, expected, run="", source="").metrics
     name = scores.objective(config, list(before))
     score, value = before[name], scores.measuring(config, data, split, output)(np.arange(len(split)))[name]
-    way = direction.of(name, config["metric"])
+    way = direction.of(name, outputs.measured(config, data.description()))
     worse = (way == "min" and value > score.high) or (way == "max" and value < score.low)
     return {"metric": name, "before": score, "after": value, "worse": worse}

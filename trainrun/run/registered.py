@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from trainrun.config import outputs
 from trainrun.errors import Problem, UserError, first_line
 from trainrun.registry import direction
 from trainrun.tracking import origin, trackers
@@ -116,8 +117,6 @@ def _compared(run: RunResult, other: RunResult) -> Comparison:
 
     one = paired.Model(run)
     part = one.data.held_out()[0]
-    if one.data.target.named:
-        raise UserError(f"{run.run_dir} has several outputs, which are not compared. Leave out --if-better.")
     if part == "train":
         raise UserError(f"{run.run_dir} has neither a test nor a validation part to compare on.")
     measured = paired.compared(one, paired.Model(other), part)
@@ -129,7 +128,7 @@ def _compared(run: RunResult, other: RunResult) -> Comparison:
     metric = scores.objective(run.config, list(measured.metrics))
     value, difference = measured.metrics[metric].value, measured.differences[metric]
     low, high = -difference.high, -difference.low
-    way = direction.of(metric, run.config["metric"])
+    way = direction.of(metric, outputs.measured(run.config, one.data.description()))
     better = low > 0 if way == "max" else way == "min" and high < 0
     return Comparison(
         str(other.run_dir), part, measured.rows, metric, value, value + difference.value, low, high, better

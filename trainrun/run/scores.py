@@ -117,32 +117,19 @@ def score(
         other_target: of that model, with its decision threshold; None: as the data's.
         about: the other arguments of `Scores`.
     """
-    if data.target.named:
-        of_outputs = {
-            name: score(
-                outputs.of(config, name),
-                one,
-                split.output(name),
-                np.asarray(output[name]),
-                column,
-                None if other is None else np.asarray(other[name]),
-                None if other_target is None else other_target.named[name],
-                **about,
-            )
-            for name, one in data.each().items()
-        }
-        return _together(of_outputs)
-    output = np.asarray(output)
-    whole = len(output)
-    both = [output] if other is None else [output, other]
-    missing = [np.isnan(o.reshape(whole, -1)).any(axis=1) for o in both]
+    output = _arrays(output)
+    both = [output] if other is None else [output, _arrays(other)]
+    whole = len(split)
+    missing = [np.isnan(a.reshape(whole, -1)).any(axis=1) for a in keras.tree.flatten(both)]
     present = np.flatnonzero(~np.logical_or.reduce(missing))
     if len(present) < whole:
-        output, split = output[present], split.part(present)
-        other = None if other is None else other[present]
+        output, *others = keras.tree.map_structure(lambda a: a[present], both)
+        other, split = others[0] if others else None, split.part(present)
         column = None if column is None else [column[i] for i in present]
     measured = measuring(config, data, split, output)
-    resamples = int(np.clip(DRAWN // max(output.size, 1), FEWEST, RESAMPLES))
+    resamples = int(
+        np.clip(DRAWN // max(sum(a.size for a in keras.tree.flatten(output)), 1), FEWEST, RESAMPLES)
+    )
     seed, slices_of = config["seed"], []
     for name, rows in slices.groups(column).items() if column is not None else ():
         of_rows = _resampled(measured, rows, min(resamples, OF_SLICE), seed)
@@ -157,28 +144,21 @@ def score(
     return Scores(
         rows=len(split),
         metrics=_intervals(values),
-        thresholds={"": data.target.threshold} if threshold.is_set(config, data.target) else {},
+        thresholds={
+            name: one.target.threshold
+            for name, one in data.each().items()
+            if threshold.is_set(outputs.of(config, name), one.target)
+        },
         resamples=resamples,
         slices=slices_of,
         **{**about, "left_out": about.get("left_out", 0) + whole - len(split)},
     )
 
 
-def _together(of_outputs: Mapping[str, Scores]) -> Scores:
-    """Return the scores of several outputs as one, their metrics by output and name."""
-    first = next(iter(of_outputs.values()))
-
-    def metrics_of(measured: Mapping[str, Mapping[str, Score]]) -> dict[str, Score]:
-        return {f"{output}_{name}": s for output, scores in measured.items() for name, s in scores.items()}
-
-    slices_of = [
-        replace(part, metrics=metrics_of({output: s.slices[i].metrics for output, s in of_outputs.items()}))
-        for i, part in enumerate(first.slices)
-    ]
-    whole = metrics_of({output: s.metrics for output, s in of_outputs.items()})
-    differences = metrics_of({output: s.differences for output, s in of_outputs.items()})
-    thresholds = {output: value for output, s in of_outputs.items() for value in s.thresholds.values()}
-    return replace(first, metrics=whole, slices=slices_of, differences=differences, thresholds=thresholds)
+def _arrays(output: Any) -> Any:
+    if isinstance(output, Mapping):
+        return {name: np.asarray(of_one) for name, of_one in output.items()}
+    return np.asarray(output)
 
 
 def objective(config: Mapping[str, Any], measured: Sequence[str]) -> str:
@@ -210,16 +190,18 @@ def _intervals(values: Mapping[str, np.ndarray]) -> dict[str, Score]:
 
 
 def measuring(
-    config: Mapping[str, Any], data: Dataset, split: Split, output: np.ndarray
+    config: Mapping[str, Any], data: Dataset, split: Split, output: Any
 ) -> Callable[[np.ndarray], dict[str, float]]:
     """Return a function from rows to `loss` and the run's metrics of them.
 
     Of a run with a decision threshold of its own, also the metrics of decisions at it (`threshold.rates`).
 
     Args:
-        config, data, split: as in `score`, of one output.
+        config, data, split: as in `score`.
         output: as in `score`, without NaN.
     """
+    if data.target.named:
+        return _of_outputs(config, data, split, output)
     target, unit = data.target, Unit.of(data)
     plan = Plan(1, len(split), 1, len(split), config["seed"], shuffle=False)
     reported = "real" if target.kind in ("real", "none") else "probabilities"
@@ -264,6 +246,26 @@ def measuring(
         return measured | threshold.rates(positive[rows], p[rows], target.threshold)
 
     return both
+
+
+def _of_outputs(
+    config: Mapping[str, Any], data: Dataset, split: Split, output: Mapping[str, np.ndarray]
+) -> Callable[[np.ndarray], dict[str, float]]:
+    """Return a function from rows to the metrics of each output, by its name, and `loss`, the weighted sum of the outputs' losses."""
+    weights = config.get("loss_weights") or {}
+    each = {
+        name: measuring(outputs.of(config, name), one, split.output(name), output[name])
+        for name, one in data.each().items()
+    }
+
+    def measure(rows: np.ndarray) -> dict[str, float]:
+        measured = {name: of_one(rows) for name, of_one in each.items()}
+        values = {f"{name}_{metric}": v for name, of_one in measured.items() for metric, v in of_one.items()}
+        if not all("loss" in of_one for of_one in measured.values()):
+            return values
+        return {"loss": sum(weights.get(name, 1.0) * v["loss"] for name, v in measured.items()), **values}
+
+    return measure
 
 
 def _loss(

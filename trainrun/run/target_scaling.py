@@ -79,7 +79,7 @@ class Unit:
         A layer that converts the output to deviations (`deviations`) is merged with the one that converts it back.
         """
         scale, offset, output = self.scale, self.mean, model.outputs[0]
-        if (last := _rescaling(model)) is not None:
+        if (last := _rescaling(model, UNIT_LAYER)) is not None:
             scale, offset = scale * np.asarray(last.scale), scale * np.asarray(last.offset) + offset
             output = last.input
         return functional.ending_in(model, self._converted(output, scale, offset, UNIT_LAYER))
@@ -103,11 +103,13 @@ class Unit:
             output = keras.layers.Rescaling(1.0, -self.log, dtype="float64", name=f"{layer}_shift")(output)
         return output
 
-    def deviations(self, model: keras.Model) -> keras.Model:
-        """Return a model over the same weights whose output is in deviations, from one whose output is in the unit.
+    def deviations(self, output: Any, last: keras.layers.Rescaling | None, layer: str) -> Any:
+        """Return an output in deviations, from one in the unit.
 
-        The model may have been saved by a run on other data: the layer that converts its output to that data's unit is
-        merged with the one that converts it to these deviations.
+        Args:
+            output: in the unit of the data on which its model was trained.
+            last: the layer that has converted it to that unit, which is merged with the one that converts it to these deviations.
+            layer: name of the new layer.
 
         Raises:
             UserError: the target's logarithm is learnt.
@@ -115,11 +117,31 @@ class Unit:
         if self.log is not None:
             text = "a model that was trained before predicts in the target's unit, not its logarithm. Leave it out."
             raise UserError(Problem("data.target_transform", text))
-        scale, offset, output = np.ones_like(self.scale), np.zeros_like(self.mean), model.outputs[0]
-        if (last := _rescaling(model)) is not None:
+        scale, offset = np.ones_like(self.scale), np.zeros_like(self.mean)
+        if last is not None:
             scale, offset, output = np.asarray(last.scale), np.asarray(last.offset), last.input
-        output = _rescaled(output, scale / self.scale, (offset - self.mean) / self.scale, UNIT_LAYER)
-        return functional.ending_in(model, output)
+        return _rescaled(output, scale / self.scale, (offset - self.mean) / self.scale, layer)
+
+
+def in_deviations(model: keras.Model, data: Dataset) -> keras.Model:
+    """Return a model over the same weights whose real outputs are in deviations, from one whose outputs are in the unit.
+
+    Args:
+        model: trained before, maybe on other data.
+        data: whose targets it is to learn.
+
+    Raises:
+        UserError: a target's logarithm is learnt.
+    """
+    units = {name: Unit.of(one) for name, one in data.each().items()}
+    if not any(units.values()):
+        return model
+    ends = {}
+    for name, output in (model.output if data.target.named else {"": model.outputs[0]}).items():
+        layer = f"{UNIT_LAYER}_{name}" if name else UNIT_LAYER
+        unit = units[name]
+        ends[name] = output if unit is None else unit.deviations(output, _rescaling(model, layer), layer)
+    return functional.ending_in(model, ends.get("", ends))
 
 
 def in_unit_of_loss(data: Dataset, losses: Mapping[str, tuple[str, str, str]]) -> Dataset:
@@ -188,10 +210,12 @@ def in_units(model: keras.Model, data: Dataset) -> keras.Model:
     return functional.ending_in(model, outputs)
 
 
-def _rescaling(model: keras.Model) -> keras.layers.Rescaling | None:
-    """Return the layer that converts the output's unit, if the model ends in one."""
-    last = model.layers[-1]
-    return last if isinstance(last, keras.layers.Rescaling) and last.name == UNIT_LAYER else None
+def _rescaling(model: keras.Model, name: str) -> keras.layers.Rescaling | None:
+    """Return the layer of that name which converts an output's unit, if the output ends in it."""
+    by_name = {layer.name: layer for layer in model.layers}
+    last = by_name.get(name)
+    is_last = isinstance(last, keras.layers.Rescaling) and f"{name}_exponential" not in by_name
+    return last if is_last else None
 
 
 def _rescaled(output: Any, scale: np.ndarray, offset: np.ndarray, layer: str) -> Any:
