@@ -57,7 +57,7 @@ REFUSED = {
     "class weights of no output": ([*TWO, "trainer.class_weight=balanced"], "trainer.class_weight", "{churn: balanced}"),
     "class weights of a number": ([*TWO, "trainer.class_weight={spend: balanced}"], "trainer.class_weight.spend", "no classes"),
     "a weight of no class": ([*TWO, "trainer.class_weight={churn: {maybe: 2}}"], "trainer.class_weight.churn", "names (yes, no)"),
-    "gradient accumulation": ([*TWO, "trainer=custom", "trainer.accumulate=2"], "trainer.accumulate", "accumulate=1"),
+    "mixed labels": ([*TWO, "augment=[mixup]"], "augment.mixup", "mixes the labels of one target"),
     "another trainer": ([*TWO, "trainer=gradient_loop"], "trainer", "trainer=fit"),
     "a model with one head": ([*TWO, "model=unet_small"], "model", "several"),
     "a weight of no output": ([*TWO, "loss_weights={spent: 2}"], "loss_weights.spent", "Did you mean spend?"),
@@ -65,7 +65,6 @@ REFUSED = {
     "weights of one target": ([*TABLE, "data.target=churn", "loss_weights={churn: 2}"], "loss_weights", "one target"),
     "a name of an input": ([*TABLE, "data.target=[churn,numeric]"], "data.target", "numeric"),
     "a positive class": ([*TWO, "data.positive=yes"], "data.positive", "several targets"),
-    "folds": ([*TWO, "data.folds=3", "data.fold=0"], "data.folds", "one target"),
     "an unknown column of the log": ([*TWO, "metric={churn: [auc]}", "sweep.objective=val_churn_acu"], "sweep.objective", "churn_auc"),
 }  # fmt: skip
 

@@ -90,6 +90,45 @@ def test_the_saved_file_takes_raw_rows_and_gives_each_output_in_its_meaning(trai
     assert measured["churn_accuracy"].value == pytest.approx(right)
 
 
+def test_the_evaluation_has_the_weighted_loss_and_an_export_gives_the_same(trained):
+    measured = trained.evaluate().metrics
+    terms = measured["churn_loss"].value + measured["spend_loss"].value
+    assert (
+        measured["loss"].value == pytest.approx(terms)
+        and measured["loss"].low < terms < measured["loss"].high
+    )
+    assert measured["loss"].value == pytest.approx(trained.metrics["test_loss"], rel=1e-4)
+    exported = trained.export("savedmodel")
+    assert (exported.metric, exported.difference) == ("loss", pytest.approx(0, abs=1e-4))
+    loaded = tf.saved_model.load(f"{exported.folder}/{exported.file}").signatures["serving_default"]
+    got = loaded(visits=tf.constant([[30.0]], "float64"), city=tf.constant([["Oslo"]]))
+    want = trained.predict(pd.DataFrame({"visits": [30], "city": ["Oslo"]}))
+    assert got["spend"].numpy()[0, 0] == pytest.approx(want["prediction_spend"][0], rel=1e-6)
+
+
+def test_folds_and_a_saved_file_go_on_with_several_outputs(trained):
+    more = ["data.folds=3", "data.fold=1", "trainer.epochs=1", "artifacts.plots=false"]
+    settings = [s for s in SETTINGS if not s.startswith(("model.", "trainer.limit"))]
+    file = [
+        "model=file",
+        f"model.path={trained.run_dir}/model.keras",
+        "optimizer=sgd",
+        "optimizer.learning_rate=1e-9",
+        "data.test=0",
+    ]
+    result = trainrun.run([*settings, *more, *file])
+    rows = pd.read_csv(result.run_dir / "fold_predictions.csv")
+    table, predicted = (
+        pd.read_csv("customers.csv").loc[rows["row"]],
+        trained.predict("customers.csv").loc[rows["row"]],
+    )
+    assert list(rows["churn target"]) == list(table["churn"])
+    np.testing.assert_allclose(rows["spend prediction"], predicted["prediction_spend"], rtol=1e-4)
+    np.testing.assert_allclose(
+        rows["churn probability of yes"], predicted["probability_churn_yes"], atol=1e-4
+    )
+
+
 def test_the_best_epoch_is_known_by_the_default_metrics_too(trained):
     # `metric=` names other metrics here; of `auto`, each output has those of its kind.
     from trainrun.config import outputs

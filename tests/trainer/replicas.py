@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import tempfile
+from pathlib import Path
 
 import tensorflow as tf
 
@@ -35,6 +37,16 @@ CASES = {
         "trainer.batch_size=23", "trainer.class_weight=balanced", "model.regularizer=l2", "optimizer.global_clipnorm=0.05",
     ],
 }  # fmt: skip
+
+
+# A class and a number to predict, weighted.
+TABLE = Path(tempfile.mkdtemp()) / "two.csv"
+TABLE.write_text(
+    "a,b,kind,size,w\n" + "\n".join(f"{i % 7},{i % 5},{i % 3},{i / 2},{1 + i % 2}" for i in range(120))
+)
+CASES["several outputs"] = [
+    "trainer.batch_size=23", "data=csv", f"data.path={TABLE}", "data.target=[kind,size]", "data.weight=w", "trainer.class_weight={kind: balanced}",
+]  # fmt: skip
 
 
 def history(overrides: list, devices: int) -> dict:
