@@ -9,9 +9,10 @@ from sklearn import metrics as reference
 from sklearn.linear_model import LinearRegression
 
 import trainrun
+from trainrun.data.dataset import Dataset, InputSpec, Split, TargetSpec
 from trainrun.registry import declaration_reader
 from trainrun.run import model_files
-from trainrun.run.target_scaling import Unit
+from trainrun.run.target_scaling import Unit, in_deviations, in_units
 
 OFF = [
     "tracking=none",
@@ -136,15 +137,19 @@ def test_a_model_trained_elsewhere_is_measured_in_its_own_unit(inside):
 
 def test_saved_models_do_not_pile_up_layers_that_change_the_unit():
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    unit, other = Unit([5000.0], [2.0]), Unit([-3.0], [0.5])
+    spec, nothing = InputSpec("numeric", "numeric", (1,)), Split(np.zeros((1, 1)), np.zeros((1, 1)))
+    one, other = (
+        Dataset("d", "regression", (spec,), TargetSpec("real"), nothing,
+                preprocessing={"standardize_target": {"mean": [mean], "std": [std]}})
+        for mean, std in ((5000.0, 2.0), (-3.0, 0.5))
+    )  # fmt: skip
     x = np.linspace(-1, 1, 7)[:, None]
     expected = 5000.0 + 2.0 * model.predict(x, verbose=0).astype("float64")
     for _ in range(3):
-        functional = unit.model(model)
-        again = other.model(other.deviations(functional))
+        again = in_units(in_deviations(in_units(model, one), other), other)
         assert np.allclose(again.predict(x, verbose=0), expected, rtol=1e-9)
         assert sum(isinstance(layer, keras.layers.Rescaling) for layer in again.layers) == 1
-        model = unit.deviations(again)
+        model = in_deviations(again, one)
     assert np.allclose(model.predict(x, verbose=0), (expected - 5000.0) / 2.0, atol=1e-6)
 
 

@@ -19,6 +19,7 @@ from trainrun.util import imports, plain_json
 
 if TYPE_CHECKING:
     from trainrun.artifacts.diagnostics import Diagnostics
+    from trainrun.data.dataset import Dataset
     from trainrun.run.linear_coefficients import Coefficient
     from trainrun.run.permutation_importance import Importance
     from trainrun.run.worst_examples import Worst
@@ -35,6 +36,7 @@ class Explained:
         diagnostics: of the test part, else of the validation or training part; None: there is no model or no target.
         importance, coefficients, worst: each empty where there are none.
         columns: whose values `worst` has.
+        outputs: of several outputs, name -> these of each; all else is empty.
     """
 
     diagnostics: Diagnostics | None = None
@@ -42,9 +44,16 @@ class Explained:
     coefficients: list[Coefficient] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
     worst: list[Worst] = field(default_factory=list)
+    outputs: dict[str, Explained] = field(default_factory=dict)
+
+    def each(self) -> dict[str, Explained]:
+        """Return what there is of each output by name; of the only one under an empty name."""
+        return self.outputs or {"": self}
 
     def plain(self) -> dict[str, Any]:
         """Return it as plain data, for JSON, without the curves; an undefined number is null."""
+        if self.outputs:
+            return {"outputs": {name: of_output.plain() for name, of_output in self.outputs.items()}}
         diagnostics = self.diagnostics
         content = {
             "part": diagnostics and diagnostics.part,
@@ -91,7 +100,10 @@ def write(run_dir: Path, path: Path | None = None) -> tuple[Path, Explained]:
         console.warn(str(error))
         differs = None
     try:
-        page = report.write(run_dir, content, explained.diagnostics, differs, sections(explained), path)
+        each = explained.each()
+        diagnostics = {name: one.diagnostics for name, one in each.items() if one.diagnostics}
+        further = [section for name, one in each.items() for section in sections(one, name)]
+        page = report.write(run_dir, content, diagnostics, differs, further, path)
         return page, explained
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
@@ -109,36 +121,40 @@ def explain(run_dir: Path) -> Explained:
     if not (run_dir / "model.keras").is_file():
         return Explained()
     with imports.collector_paused("tensorflow"), console.hushed():
-        from trainrun.artifacts.diagnostics import diagnose
+        from trainrun.artifacts.diagnostics import of_outputs
         from trainrun.run import evaluated, linear_coefficients, permutation_importance, worst_examples
 
     model = run.saved
     data = replace(run.data(), target=model.fitted.target)
     if data.target.kind == "none":
         return Explained()
-    if data.target.named:
-        console.warn("importance, worst examples and diagnostics are of one target; the run has several.")
-        return Explained()
-    part, split = data.held_out()
-    predicted = evaluated.predicted(model, split)
-    importance = permutation_importance.importance(
-        model.on_arrays, split, data.target, model.fitted, run.config["seed"]
-    )
-    columns, worst = worst_examples.worst(
-        data, split, predicted, model.fitted, [i.column for i in importance]
-    )
+    part, whole = data.held_out()
+    predicted = evaluated.predicted(model, whole)
+    diagnostics = of_outputs(data, whole, predicted, part)
     linear = (run.config.get("model") or {}).get("name") == "linear"
-    return Explained(
-        diagnose(data.target, split.y, predicted, part),
-        importance,
-        linear_coefficients.coefficients(model.model, model.fitted) if linear else [],
-        columns,
-        worst,
-    )
+
+    def of_one(name: str, one: Dataset) -> Explained:
+        split = whole.output(name) if name else whole
+        importance = permutation_importance.importance(
+            lambda x: model.on_arrays(x)[name] if name else model.on_arrays(x),
+            split,
+            one.target,
+            model.fitted,
+            run.config["seed"],
+        )
+        columns, worst = worst_examples.worst(
+            one, split, predicted[name] if name else predicted, model.fitted, [i.column for i in importance]
+        )
+        coefficients = linear_coefficients.coefficients(model.model, model.fitted, name) if linear else []
+        return Explained(diagnostics.get(name), importance, coefficients, columns, worst)
+
+    each = {name: of_one(name, one) for name, one in data.each().items()}
+    return each.get("") or Explained(outputs=each)
 
 
-def sections(explained: Explained) -> list[Section]:
-    """Return the sections of the page."""
+def sections(explained: Explained, output: str = "") -> list[Section]:
+    """Return the sections of the page on the only output, or on one of several by its name."""
+    mark, of = (f"-{output}", f"{output}: ") if output else ("", "")
     classes = [c.name for c in explained.diagnostics.classes] if explained.diagnostics else []
     unit = "log loss" if classes else "absolute error"
     importance = [
@@ -170,22 +186,22 @@ def sections(explained: Explained) -> list[Section]:
     ]
     return [
         Section(
-            "importance",
-            "Importance of the columns",
+            f"importance{mark}",
+            f"{of}Importance of the columns",
             tables=_table(("column", f"rise of the {unit}", "95% interval"), importance),
             note=f"By how much the mean {unit} rises if the column's values are shuffled among the examples. Columns that tell the "
             f"same stand in for each other.{_more(explained.importance)}",
         ),
         Section(
-            "coefficients",
-            "Coefficients",
+            f"coefficients{mark}",
+            f"{of}Coefficients",
             tables=_table(("column", *heads), weights),
             note="Change of the output (of classes: the log-odds or score; of a standardized target: in its deviations) per standard deviation "
             f"of a number, where the category holds, or of a text of that word alone.{_more(explained.coefficients)}",
         ),
         Section(
-            "worst",
-            "Worst examples",
+            f"worst{mark}",
+            f"{of}Worst examples",
             tables=_table(heads_of_worst, rows, texts=(1, 2, *long)),
             note="Numbers of examples count from 0 within the part; columns are the most important ones, with imputed values"
             + ("; of a text the words of the vocabulary alone." if long else "."),

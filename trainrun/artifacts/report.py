@@ -36,7 +36,7 @@ _DETAILS = {
 def write(
     run_dir: str | Path,
     summary: Mapping[str, Any] | None = None,
-    diagnostics: Diagnostics | None = None,
+    diagnostics: Mapping[str, Diagnostics] | None = None,
     differs: Iterable[tuple[str, Any, Any]] | None = None,
     further: Sequence[Section] = (),
     path: Path | None = None,
@@ -46,7 +46,8 @@ def write(
     Args:
         run_dir: journal, `config.yaml`, `environment.txt` and `plots/` are used as far as they exist.
         summary: the content of `summary.json`; None: read it.
-        diagnostics: of the model's predictions; None: the plots that were drawn stand for it.
+        diagnostics: of the model's predictions by output, of the only one under an empty name; none: the plots that were drawn stand for
+            them.
         differs: key, value and default of what the config has otherwise than by default; None: the overrides alone are shown.
         further: sections on the model.
         path: of the page; by default `report.html` in the run's directory.
@@ -61,7 +62,7 @@ def write(
         str(summary["status"]),
         _head(summary),
         [
-            *_judged(diagnostics),
+            *(section for name, one in (diagnostics or {}).items() for section in _judged(one, name)),
             _asked(folder, summary, start, differs),
             Section(
                 "curves",
@@ -77,7 +78,7 @@ def write(
             Section(
                 "pictures",
                 "Pictures",
-                pictures=_pictures(folder / plots.FOLDER, DRAWN if diagnostics else DRAWN[:1]),
+                pictures=_pictures(folder / plots.FOLDER, _drawn(diagnostics or {})),
             ),
             Section("data", "Data", lines=_data(summary.get("data"))),
             _times(summary),
@@ -109,10 +110,9 @@ def _head(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return facts
 
 
-def _judged(diagnostics: Diagnostics | None) -> list[Section]:
-    """Return the headline and the charts of the model's predictions."""
-    if diagnostics is None:
-        return []
+def _judged(diagnostics: Diagnostics, output: str) -> list[Section]:
+    """Return the headline and the charts of the model's predictions of an output."""
+    mark, of = (f"-{output}", f"{output}: ") if output else ("", "")
     facts = [
         (f.label, result_table.number(f.value) if math.isfinite(f.value) else "—", f.detail)
         for f in diagnostics.headline
@@ -139,9 +139,17 @@ def _judged(diagnostics: Diagnostics | None) -> list[Section]:
         "" if independent else " Shares of pixels have no interval: those of one image are not independent."
     )
     return [
-        Section("judged", f"How good is it? ({diagnostics.part})", facts=facts, tables=tables, note=note),
         Section(
-            "charts", f"Predictions ({diagnostics.part})", panels=[*diagnostic_charts.charts(diagnostics)]
+            f"judged{mark}",
+            f"{of}How good is it? ({diagnostics.part})",
+            facts=facts,
+            tables=tables,
+            note=note,
+        ),
+        Section(
+            f"charts{mark}",
+            f"{of}Predictions ({diagnostics.part})",
+            panels=[*diagnostic_charts.charts(diagnostics)],
         ),
     ]
 
@@ -212,6 +220,12 @@ def _details(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     if identity := summary.get(summaries.IDENTITY):
         details.append(("tracked run", f"{identity['run_id']} in {redaction.text(identity['tracking_uri'])}"))
     return [*details, *summary.get("versions", {}).items()]
+
+
+def _drawn(outputs: Iterable[str]) -> list[str]:
+    """Return the names of the plots whose content is a chart of the page."""
+    of_outputs = (f"{name}_{plot}" if name else plot for name in outputs for plot in DRAWN)
+    return [DRAWN[0], *of_outputs]
 
 
 def _pictures(folder: Path, drawn: Sequence[str]) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.artifacts import plots, report
-from trainrun.artifacts.diagnostics import Diagnostics, diagnose
+from trainrun.artifacts.diagnostics import Diagnostics, of_outputs
 from trainrun.config import outputs
 from trainrun.data.preprocessor import FILE as PREPROCESSING
 from trainrun.data.preprocessor import Preprocessor
@@ -47,8 +47,8 @@ def write(
     epochs: Mapping[str, Sequence[float]],
     config: Mapping[str, Any],
     model: keras.Model | None = None,
-) -> Diagnostics | None:
-    """Draw the plots of a trained model, as far as they are configured, and return the diagnostics of its predictions for the report.
+) -> dict[str, Diagnostics]:
+    """Draw the plots of a trained model, as far as they are configured, and return the diagnostics of its predictions for the report, by output.
 
     Args:
         job: with the model, on one device.
@@ -65,13 +65,13 @@ def write(
     if config["artifacts"]["plots"]:
         measured = outputs.measured(config, job.dataset.description())
         plots.write(run_dir, epochs, job.dataset, split, predictions, part, measured)
-    if predictions is None or not config["artifacts"]["report"] or job.dataset.target.named:
-        return None  # the diagnostics are of one target; the plots of each output stand in the report
+    if predictions is None or not config["artifacts"]["report"]:
+        return {}
     try:
-        return diagnose(job.dataset.target, split.y, predictions, part)
+        return of_outputs(job.dataset, split, predictions, part)
     except Exception as error:  # a report without them must not be the end of the run
         console.warn(f"the report lacks the diagnostics ({type(error).__name__}: {error}).")
-        return None
+        return {}
 
 
 def draw(run_dir: Path) -> None:
@@ -89,7 +89,7 @@ def draw(run_dir: Path) -> None:
     plugins.announce(config["plugins"])
     plugins.load(config["plugins"])
     epochs = history.replay(journal.read(run_dir / status.JOURNAL).records)["history"]
-    diagnostics = None
+    diagnostics: dict[str, Diagnostics] = {}
     if (run_dir / model_files.MODEL).is_file():
         fitted = Preprocessor.from_json(paths.content(run_dir / PREPROCESSING))
         data = replace(builders.dataset(config), target=fitted.target)  # with the run's decision threshold

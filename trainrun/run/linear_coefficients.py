@@ -28,13 +28,15 @@ class Coefficient(NamedTuple):
     values: tuple[float, ...]
 
 
-def coefficients(model: keras.Model, fitted: Preprocessor) -> list[Coefficient]:
+def coefficients(model: keras.Model, fitted: Preprocessor, output: str = "") -> list[Coefficient]:
     """Return the coefficients of a linear model, the largest first; empty if its columns have no names.
 
     Args:
         model: that takes preprocessed arrays.
         fitted: of the model.
+        output: of several, its name.
     """
+    wanted = f"{HEAD}_{output}" if output else HEAD
     names: list[str] = []
     for spec in fitted.inputs:
         words = fitted.steps.get(spec.name, {}).get("vocabulary") or ()
@@ -45,7 +47,7 @@ def coefficients(model: keras.Model, fitted: Preprocessor) -> list[Coefficient]:
             of_input = [f"{c.name} = {v}" for c in fitted.categories for v in (UNKNOWN_NAME, *c.categories)]
         names += of_input
     layers = keras_model_private.all_layers(model)
-    head = next((x for x in layers if x.name == HEAD and isinstance(x, keras.layers.Dense)), None)
+    head = next((x for x in layers if x.name == wanted and isinstance(x, keras.layers.Dense)), None)
     if head is None or head.kernel.shape[0] != len(names):
         return []
     kernel = np.asarray(keras.ops.convert_to_numpy(head.kernel), np.float64)

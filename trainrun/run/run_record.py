@@ -81,7 +81,7 @@ class RunRecord:
         self.weights: dict[str, Any] | None = None
         self.evaluation = Evaluation()
         self.threshold: dict[str, Any] | None = None
-        self._diagnostics: Diagnostics | None = None
+        self._diagnostics: dict[str, Diagnostics] = {}
         (run_dir / "config.yaml").write_text(yaml_file.dump(redaction.tree(dict(config))), encoding="utf-8")
         self.versions, self.git, self.digest = (
             environment.versions(),

@@ -5,7 +5,7 @@ An optimizer at its usual rate then fits a target of any size, and errors are in
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -73,25 +73,19 @@ class Unit:
             mean, scale = mean / scale.max(), scale / scale.max()
         return InUnits(metric, mean.tolist(), scale.tolist())
 
-    def model(self, model: keras.Model) -> keras.Model:
-        """Return a model over the same weights whose output is in the target's unit, float64.
-
-        A layer that converts the output to deviations (`deviations`) is merged with the one that converts it back.
-        """
-        scale, offset, output = self.scale, self.mean, model.outputs[0]
-        if (last := _rescaling(model, UNIT_LAYER)) is not None:
-            scale, offset = scale * np.asarray(last.scale), scale * np.asarray(last.offset) + offset
-            output = last.input
-        return functional.ending_in(model, self._converted(output, scale, offset, UNIT_LAYER))
-
-    def output(self, output: Any, name: str) -> Any:
-        """Return one of several outputs in its target's unit, float64.
+    def own_output(self, output: Any, last: keras.layers.Rescaling | None, layer: str) -> Any:
+        """Return an output in the target's unit, float64.
 
         Args:
             output: in deviations.
-            name: of the output.
+            last: the layer that has converted it to deviations (`deviations`), which is merged with the one that converts it back.
+            layer: name of the new layer.
         """
-        return self._converted(output, self.scale, self.mean, f"{UNIT_LAYER}_{name}")
+        scale, offset = self.scale, self.mean
+        if last is not None:
+            scale, offset = scale * np.asarray(last.scale), scale * np.asarray(last.offset) + offset
+            output = last.input
+        return self._converted(output, scale, offset, layer)
 
     def _converted(self, output: Any, scale: np.ndarray, offset: np.ndarray, layer: str) -> Any:
         """Return an output times a scale plus an offset, or that of which this is the logarithm."""
@@ -133,14 +127,18 @@ def in_deviations(model: keras.Model, data: Dataset) -> keras.Model:
     Raises:
         UserError: a target's logarithm is learnt.
     """
+    return _ending(model, data, Unit.deviations)
+
+
+def _ending(model: keras.Model, data: Dataset, convert: Callable[..., Any]) -> keras.Model:
+    """Return a model over the same weights with its real outputs converted: a method of `Unit`, of output, last layer and name."""
     units = {name: Unit.of(one) for name, one in data.each().items()}
     if not any(units.values()):
         return model
     ends = {}
     for name, output in (model.output if data.target.named else {"": model.outputs[0]}).items():
-        layer = f"{UNIT_LAYER}_{name}" if name else UNIT_LAYER
-        unit = units[name]
-        ends[name] = output if unit is None else unit.deviations(output, _rescaling(model, layer), layer)
+        layer, unit = f"{UNIT_LAYER}_{name}" if name else UNIT_LAYER, units[name]
+        ends[name] = output if unit is None else convert(unit, output, _rescaling(model, layer), layer)
     return functional.ending_in(model, ends.get("", ends))
 
 
@@ -200,14 +198,7 @@ def in_units(model: keras.Model, data: Dataset) -> keras.Model:
         model: as trained.
         data: whose targets it learns.
     """
-    model = functional.over(model, data.inputs)
-    units = {name: Unit.of(one) for name, one in data.each().items()}
-    if not any(units.values()):
-        return model
-    if not data.target.named:
-        return units[""].model(model)
-    outputs = {n: out if units[n] is None else units[n].output(out, n) for n, out in model.output.items()}
-    return functional.ending_in(model, outputs)
+    return _ending(functional.over(model, data.inputs), data, Unit.own_output)
 
 
 def _rescaling(model: keras.Model, name: str) -> keras.layers.Rescaling | None:
