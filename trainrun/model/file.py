@@ -107,7 +107,8 @@ def _output_problems(model: keras.Model, target: TargetSpec, path: Path) -> Iter
     if target.kind == "none":
         return
     wanted = dict(target.named) or {"": target}
-    by_name = model.output if isinstance(model.output, dict) else dict.fromkeys([""], model.outputs[0])
+    output = getattr(model, "output", None)  # a Sequential has none until it is called
+    by_name = output if isinstance(output, dict) else {"": model.outputs[0]}
     if by_name.keys() != wanted.keys() or len(model.outputs) != len(wanted):
         has = ", ".join(name for name in by_name if name) or f"{len(model.outputs)}, without names"
         needs = ", ".join(target.named) or "one"
