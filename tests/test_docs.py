@@ -116,12 +116,25 @@ def reader_folder(inside, monkeypatch):
             Image.new("RGB", (8, 8)).save(inside / "photos" / name / f"{i}.png")
     ages = "\n".join(f"photos/cats/{i % 30}.png,{i}.5" for i in range(60))
     (inside / "labels.csv").write_text(f"file,age\n{ages}\n")
+    kinds = "\n".join(f"photos/cats/{i % 30}.png,{'ab'[i % 2]},{i}.5" for i in range(60))
+    (inside / "photos.csv").write_text(f"file,kind,price\n{kinds}\n")
+    for folder, image in (
+        ("scans", Image.new("RGB", (8, 8))),
+        ("masks", Image.linear_gradient("L").resize((8, 8))),
+    ):
+        (inside / folder).mkdir()
+        for i in range(60):
+            image.save(inside / folder / f"{i}.png")
+    scans = "\n".join(f"scans/{i}.png,masks/{i}.png" for i in range(60))
+    (inside / "scans.csv").write_text(f"file,mask\n{scans}\n")
     reviews = "\n".join(f"a {'good' if i % 2 else 'bad'} film,{i % 2}" for i in range(60))
     days = (f"2024-{i // 28 + 1:02}-{i % 28 + 1:02}" for i in range(224))
     sales = "\n".join(f"{day},{'ab'[i % 2]},{i % 7}.5" for i, day in enumerate(days))
     (inside / "sales.csv").write_text(f"date,store,sales\n{sales}\n")
     (inside / "reviews.csv").write_text(f"review,stars\n{reviews}\n")
     random = np.random.default_rng(0)
+    two = {"churn": np.arange(60) % 2, "spend": random.random(60), "churn_weight": random.random(60)}
+    np.savez(inside / "my.npz", image=random.random((60, 8, 8, 1)), age=random.random((60, 1)), **two)
     for name in ("images.npz", "big.npz"):
         np.savez(inside / name, x=random.random((40, 8, 8, 1), "float32"), y=np.arange(40) % 2)
     (inside / "records.tfrecord").write_bytes(_records(60))

@@ -136,7 +136,8 @@ def test_a_model_trained_elsewhere_is_measured_in_its_own_unit(inside):
 
 
 def test_saved_models_do_not_pile_up_layers_that_change_the_unit():
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    x = keras.Input((1,), name="numeric")
+    model = keras.Model(x, keras.layers.Dense(1)(x))
     spec, nothing = InputSpec("numeric", "numeric", (1,)), Split(np.zeros((1, 1)), np.zeros((1, 1)))
     one, other = (
         Dataset("d", "regression", (spec,), TargetSpec("real"), nothing,

@@ -57,11 +57,11 @@ def test_eager_xla_and_several_steps_a_call_agree(train):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("replicas", [2, 3])
-def test_replicas_give_the_losses_of_one_device(replicas):
+@pytest.mark.parametrize("arguments", [["2"], ["3"], ["3", "several outputs"]])
+def test_replicas_give_the_losses_of_one_device(arguments):
     script = Path(__file__).with_name("replicas.py")
     done = subprocess.run(
-        [sys.executable, script, str(replicas)], capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, script, *arguments], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
     histories = json.loads(done.stdout.splitlines()[-1])
