@@ -121,7 +121,7 @@ def explain(run_dir: Path) -> Explained:
     if not (run_dir / "model.keras").is_file():
         return Explained()
     with imports.collector_paused("tensorflow"), console.hushed():
-        from trainrun.artifacts.diagnostics import of_outputs
+        from trainrun.artifacts.output_diagnostics import of_outputs
         from trainrun.run import evaluated, linear_coefficients, permutation_importance, worst_examples
 
     model = run.saved

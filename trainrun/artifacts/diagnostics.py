@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -27,7 +26,7 @@ from trainrun.artifacts.score_curves import (
     wilson,
 )
 from trainrun.artifacts.svg_chart import number
-from trainrun.data.dataset import Dataset, Split, TargetSpec
+from trainrun.data.dataset import TargetSpec
 
 # Scores that a curve is computed of: of more (the pixels of masks) an even selection.
 SCORES = 200_000
@@ -131,24 +130,6 @@ class Diagnostics:
     outputs: list[Residuals] = field(default_factory=list)
     threshold: float = THRESHOLD
     unit: str = "examples"
-
-
-def of_outputs(data: Dataset, split: Split, predictions: Any, part: str) -> dict[str, Diagnostics]:
-    """Return the diagnostics of each output by name, of the only one under an empty name; those that there are.
-
-    Args:
-        data: with the targets.
-        split: whose labels they are.
-        predictions: as of `diagnose`; of several outputs, a dict by name.
-        part: of the data.
-    """
-    each = {
-        name: diagnose(one.target, split.output(name).y, predictions[name], part)
-        if name
-        else diagnose(one.target, split.y, predictions, part)
-        for name, one in data.each().items()
-    }
-    return {name: diagnostics for name, diagnostics in each.items() if diagnostics is not None}
 
 
 def diagnose(target: TargetSpec, y: np.ndarray, predictions: np.ndarray, part: str) -> Diagnostics | None:

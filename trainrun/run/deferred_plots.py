@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.artifacts import plots, report
-from trainrun.artifacts.diagnostics import Diagnostics, of_outputs
+from trainrun.artifacts.diagnostics import Diagnostics
+from trainrun.artifacts.output_diagnostics import of_outputs
 from trainrun.config import outputs
 from trainrun.data.preprocessor import FILE as PREPROCESSING
 from trainrun.data.preprocessor import Preprocessor
