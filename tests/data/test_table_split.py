@@ -159,7 +159,7 @@ def test_folds_by_time_are_those_of_scikit_learn(write):
         ({"group": "y"}, "data.group: 'y' is the target"),
         ({"part": "patient"}, "data.part: column patient has the values 'p0', 'p1'"),
         ({"time": "patient"}, "data.time: column patient: expected dates or numbers, got 'p0'"),
-        ({"group": "part", "folds": 5, "fold": 4}, "there are too few rows, groups or times for 5 folds"),
+        ({"group": "part", "folds": 5, "fold": 0}, "groups are too few for 5 folds"),
         ({"folds": 5}, "data.folds: a run trains on one of them: data.fold=0. All as one sweep: trainrun -m data.folds=5"),
         ({"fold": 1}, "data.fold: it is one of data.folds, which is null"),
         ({"folds": 5, "fold": 5}, "data.fold: expected 0 to 4, got 5"),

@@ -272,6 +272,9 @@ def _fold(
         ]
     else:
         ids, order = _in_order(inside, bits(splitting.seed, SPLIT, FOLD_ORDER, len(rest)))
+        if len(order) < folds:  # the same answer on each fold, not on those alone that are empty
+            folded = "rows" if inside.groups is None else "groups"
+            return (), [("folds", f"{len(order)} {folded} are too few for {folds} folds. Take fewer.")]
         of_group = np.empty(len(order), "int64")
         of_group[order] = np.arange(len(order)) % folds
         train, validation = (
