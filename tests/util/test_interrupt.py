@@ -222,3 +222,18 @@ def test_no_signal_handler_is_set_outside_of_the_main_thread():
     thread.start()
     thread.join()
     assert requests == [before]
+
+
+@pytest.mark.parametrize("at_prompt", [False, True])
+def test_a_second_interrupt_at_a_prompt_ends_what_runs_and_not_the_process(at_prompt, monkeypatch):
+    monkeypatch.delattr(sys, "ps1", raising=False)
+    if at_prompt:
+        monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    stop = StopRequest()
+    with pytest.raises(KeyboardInterrupt) as first, stop.on_signals():
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            second = signal.getsignal(signal.SIGINT)
+    assert first.value.exit_code == 130
+    assert second is (signal.default_int_handler if at_prompt else signal.SIG_DFL)

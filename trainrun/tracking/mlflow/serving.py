@@ -59,13 +59,20 @@ def _run(server: Any, listener: socket.socket) -> None:
     except RuntimeError:
         server.run(sockets=[listener])
         return
-    thread = threading.Thread(target=server.run, args=([listener],))
-    thread.start()
+    ended = threading.Event()  # a `join` that is interrupted takes the thread for one that has ended
+
+    def run() -> None:
+        try:
+            server.run(sockets=[listener])
+        finally:
+            ended.set()
+
+    threading.Thread(target=run).start()
     try:
-        thread.join()
+        ended.wait()
     finally:
         server.should_exit = True
-        thread.join()
+        ended.wait()
 
 
 def _listening(port: int) -> socket.socket:

@@ -156,5 +156,5 @@ def import_quietly() -> None:
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(logging.INFO if name == "mlflow" else logging.WARNING)
-    warnings.filterwarnings("ignore", module=r"mlflow|alembic|sqlalchemy|pydantic")
+    warnings.filterwarnings("ignore", module=r"mlflow|alembic|sqlalchemy|pydantic|tqdm")
     import mlflow  # noqa: F401
