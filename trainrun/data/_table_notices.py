@@ -29,7 +29,7 @@ LOOKED_AT, WORDS_OF_TEXT = 1000, 3
 # Rows from which the frequencies of a column's values are taken.
 EXACT = 20_000
 # How pandas names a column without a name.
-NAMELESS = re.compile(r"|Unnamed: \d+")
+NAMELESS = re.compile(r"Unnamed: \d+")
 # Columns that one notice names.
 NAMED = 10
 PARTS = ("training", "validation", "test")
@@ -79,7 +79,7 @@ def exclusion(names: Sequence[str]) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(name or "(without a name)" for name in names[:NAMED]) + more
+    return ", ".join(names[:NAMED]) + more
 
 
 def _same_number(examples: Examples) -> Iterator[str]:
