@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -45,7 +47,10 @@ def test_a_view_trains_as_its_array(train, deterministic, tmp_path, monkeypatch,
     held = trained("data.stratify=true")
     for module in (pipeline, compiled_epoch):
         monkeypatch.setattr(module, "MAX_HELD_BYTES", 0)
+    read = View.__getitem__
+    monkeypatch.setattr(View, "__getitem__", lambda *arguments: (time.sleep(0.02), read(*arguments))[1])
     streamed = trained("data.validation=0.2")
+    assert streamed.job.clock.seconds["input"] >= 0.04  # each of two epochs waits at least for its first read
     assert isinstance(whole.job.train.x, np.ndarray)
     for other in (held, streamed):
         assert isinstance(other.job.train.x, View)
