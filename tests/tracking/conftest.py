@@ -27,7 +27,7 @@ from trainrun.tracking.settings import TrackingSettings
 settings = json.loads(sys.argv[1])
 recorder = Recorder(
     settings["run_dir"],
-    TrackingSettings.of({"name": "mlflow", "interval": 0.1, **settings.get("tracking", {})}, settings.get("alert")),
+    TrackingSettings.of({"name": "mlflow", "interval": 0.1, "system_interval": None, **settings.get("tracking", {})}, settings.get("alert")),
     name="a run",
 )
 print("began", os.getpid(), flush=True)

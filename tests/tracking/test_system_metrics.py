@@ -90,8 +90,8 @@ def test_joules_of_the_processor_are_counted_beyond_the_end_of_the_counter_and_g
 def test_samples_of_a_resumed_run_go_on_and_the_setting_null_takes_none(tmp_path, monkeypatch):
     monkeypatch.setattr(system_metrics, "FIRST_SAMPLE_S", 0.01)
 
-    def attempt(**more):
-        recorder = Recorder(tmp_path, TrackingSettings(**more))
+    def attempt(interval=10.0):
+        recorder = Recorder(tmp_path, TrackingSettings(system_interval=interval))
         recorder.start(run_id="a", config={})
         time.sleep(0.05)
         totals = recorder.end_system_metrics()
@@ -104,7 +104,7 @@ def test_samples_of_a_resumed_run_go_on_and_the_setting_null_takes_none(tmp_path
     assert [r["step"] for r in records] == list(range(len(records)))
     assert len(records) >= 4
     assert all(name.startswith("system/") for name in records[0]["metrics"])
-    assert attempt(system_interval=None) == {}
+    assert attempt(None) == {}
     assert TrackingSettings.of({"system_interval": None}).system_interval is None
     assert TrackingSettings.of({}).system_interval == 10.0  # of runs recorded before there was the key
     assert not [t for t in threading.enumerate() if t.name == "trainrun-system"]

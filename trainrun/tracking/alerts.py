@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trainrun.tracking import history, status, summary
+from trainrun.tracking import find, history, status, summary
 from trainrun.util import grants, redaction
 
 TIMEOUT_S = 10.0
@@ -121,8 +121,8 @@ class Watcher:
     def _message(self, event: str, what: str) -> dict[str, Any]:
         start = self._start
         named = "" if start.get("name") in (None, self.run_dir.name) else f" ({start['name']})"
-        kind = "sweep" if self._sweep else "run"
-        text = redaction.text(f"trainrun: {kind} {self.run_dir.name}{named} {what}")
+        of = f"sweep {self.run_dir.name}" if self._sweep else f"run {find.name_of(self.run_dir)}"
+        text = redaction.text(f"trainrun: {of}{named} {what}")
         metrics = {
             k: v if math.isfinite(v) else str(v)
             for k, n in self._metrics.items()

@@ -11,6 +11,8 @@ from trainrun.tracking import trackers
 from trainrun.tracking.alerts import AlertSettings
 from trainrun.tracking.delivery.state import Target
 
+SYSTEM_INTERVAL_S = 10.0  # of runs recorded before there was the setting
+
 
 @dataclass(frozen=True)
 class TrackingSettings:
@@ -31,7 +33,7 @@ class TrackingSettings:
     every_steps: int | None = None
     interval: float = 1.0
     timeout: float = 30.0
-    system_interval: float | None = 10.0
+    system_interval: float | None = None
     alerts: AlertSettings | None = None
 
     @classmethod
@@ -47,8 +49,7 @@ class TrackingSettings:
             UserError: an address cannot be resolved; see `trackers.Tracker.destination`.
         """
         shared = {key: node[key] for key in tracker_settings.SHARED if node.get(key) is not None}
-        if "system_interval" in node:  # null means something here
-            shared["system_interval"] = node["system_interval"]
+        shared["system_interval"] = node.get("system_interval", SYSTEM_INTERVAL_S)  # null: none
         names = {settings.get("run_name") for settings in tracker_settings.trackers(node).values()}
         alerts = AlertSettings.of(alert, trial)
         return cls(trackers.targets(node), names.pop() if len(names) == 1 else None, alerts=alerts, **shared)
