@@ -34,7 +34,11 @@ OLD: Mapping[str, Mapping[str, str]] = {
         "period": "save_freq",
         "write_grads": "callback=weight_logger writes norms of weights; leave it out.",
     },
-    "data": {"validation_split": "validation"},
+    "data": {
+        "resample": "The trainer balances the classes: trainer.resample=oversample.",
+        "threshold": "It is a setting of the run: threshold=f1.",
+        "validation_split": "validation",
+    },
     "layer": {
         **_LAYER,
         "batch_input_shape": _DATA,
