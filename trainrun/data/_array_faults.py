@@ -15,7 +15,7 @@ from trainrun.errors import did_you_mean
 if TYPE_CHECKING:
     import numpy as np
 
-KINDS = ("numeric", "image", "tokens", "categorical")
+KINDS = ("numeric", "image", "tokens", "categorical", "sequence")
 Keys = str | Sequence[str]
 
 

@@ -155,7 +155,7 @@ def of_parts(
     for spec, x in inputs.items():
         whole = x if isinstance(x, View) else View.of(x)
         views = [whole.part(i) for i in indices]
-        if standardize and spec.kind == "numeric":
+        if standardize and spec.kind == "numeric" and len(spec.shape) == 1:
             mean, std = standardizer(views[0])
             views = [v.standardized(mean, std) for v in views]
             done = {**fitted(mean, std), "columns": list(features)}

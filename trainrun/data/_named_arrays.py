@@ -168,6 +168,13 @@ def input_of(name: str | None, x: Rows, kind: str | None) -> Input:
             kind = "image"
         else:
             kind = "tokens" if limits is not None and limits[0].min() >= 0 else "numeric"
+    if kind == "sequence":
+        if axes != 3 or x.dtype.kind == "b":
+            message = (
+                f"sequences need numbers with three axes, [n, steps, numbers]; got {x.dtype} {list(x.shape)}."
+            )
+            raise UserError(Problem("data.x", message))
+        return InputSpec(name or "numeric", "numeric", x.shape[1:]), View.of(x), {}
     name = kind if name is None else name
     if kind == "numeric":
         shape = (math.prod(x.shape[1:]),)

@@ -51,7 +51,7 @@ def npz(
             `[n, height, width, channels]`.
         y: the target's key: `[n]`, `[n, outputs]` or `[n, height, width]`; or a list of keys, each of which is an output of that name.
         weight: the key of each example's weight in the loss, `[n]`, or None; of several targets also one by key.
-        kind: ``numeric``, ``image``, ``tokens`` or ``categorical``; of several inputs by key; None: inferred from dtype and
+        kind: ``numeric``, ``image``, ``tokens``, ``categorical``, or ``sequence`` (numbers of several steps, taken as they are); of several inputs by key; None: inferred from dtype and
             shape.
         task: ``classification``, ``regression`` or ``auto``; of several targets also by key.
         validation, test: fractions of all examples; 0: no such set.
