@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data._columns import number
+from trainrun.data._columns import LARGEST, number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -125,7 +125,7 @@ def understand(
         return None
     for reader in readers:
         if reader(texts[:FIRST]) is not None and (read := reader(texts)) is not None:
-            return read
+            return read if abs(read[1]).max() <= LARGEST else None  # the value is named by line
     return None
 
 
