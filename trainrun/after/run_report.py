@@ -11,7 +11,11 @@ from trainrun.after import why
 from trainrun.artifacts import report, result_table
 from trainrun.artifacts.page import Picture, Section, Table
 from trainrun.artifacts.svg_chart import number
+from trainrun.config import saved
+from trainrun.data import preprocessor
+from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import UserError
+from trainrun.model.source_file import MODEL, WEIGHTS
 from trainrun.run.result import RunResult
 from trainrun.tracking import status, summary
 from trainrun.ui import console
@@ -118,8 +122,8 @@ def explain(run_dir: Path) -> Explained:
         run_dir: the run's directory.
     """
     run = RunResult.read(run_dir)
-    if not (run_dir / "model.keras").is_file():
-        return Explained()
+    if not (run_dir / MODEL).is_file():
+        return _of_weights(run)
     with imports.collector_paused("tensorflow"), console.hushed():
         from trainrun.artifacts.output_diagnostics import of_outputs
         from trainrun.run import evaluated, linear_coefficients, permutation_importance, worst_examples
@@ -147,6 +151,40 @@ def explain(run_dir: Path) -> Explained:
         )
         coefficients = linear_coefficients.coefficients(model.model, model.fitted, name) if linear else []
         return Explained(diagnostics.get(name), importance, coefficients, columns, worst)
+
+    each = {name: of_one(name, one) for name, one in data.each().items()}
+    return each.get("") or Explained(outputs=each)
+
+
+def _of_weights(run: RunResult) -> Explained:
+    """Return the diagnostics and the worst examples of a run that saved its weights only; of one that saved no model nothing.
+
+    Raises:
+        UserError: the run saved no model, but its page, which would lose its diagnostics.
+    """
+    if not (run.run_dir / WEIGHTS).is_file():
+        if (run.run_dir / report.FILE).is_file():
+            text = "it has saved no model (artifacts.model), so that a new page would lose its diagnostics. The page stays as it is."
+            raise UserError(f"{run.run_dir}: {text}")
+        return Explained()
+    with imports.collector_paused("tensorflow"), console.hushed():
+        from trainrun.artifacts.output_diagnostics import of_outputs
+        from trainrun.run import evaluation, model_files, worst_examples
+
+    with run.workplace():
+        job = model_files.job_of_weights(run.run_dir, saved.load(run.run_dir))
+    fitted = Preprocessor.from_json((run.run_dir / preprocessor.FILE).read_text("utf-8"))
+    data = replace(job.dataset, target=fitted.target)
+    if data.target.kind == "none":
+        return Explained()
+    part, whole = data.held_out()
+    predicted = evaluation.predictions(job, whole)
+    diagnostics = of_outputs(data, whole, predicted, part)
+
+    def of_one(name: str, one: Dataset) -> Explained:
+        of_output = (whole.output(name), predicted[name]) if name else (whole, predicted)
+        columns, worst = worst_examples.worst(one, *of_output, fitted)
+        return Explained(diagnostics.get(name), columns=columns, worst=worst)
 
     each = {name: of_one(name, one) for name, one in data.each().items()}
     return each.get("") or Explained(outputs=each)

@@ -13,7 +13,7 @@ import numpy as np
 
 from trainrun.data import table_rows
 from trainrun.data._columns import LOGS
-from trainrun.data._table_settings import listed
+from trainrun.data._header_names import listed
 from trainrun.data.dataset import Dataset, Split, TargetSpec
 from trainrun.data.preprocessor import Moments, Preprocessor
 from trainrun.errors import Problem, UserError

@@ -138,13 +138,18 @@ def load(run_dir: Path, config: Mapping[str, Any]) -> keras.Model:
         except Exception as error:
             raise UserError(f"{run_dir / MODEL} does not load: {short_message(error)}") from error
     if (run_dir / WEIGHTS).is_file():
-        job = builders.job(config, builders.dataset(config), builders.strategy(config))
-        job.model.load_weights(run_dir / WEIGHTS)
-        return result_model(job)
+        return result_model(job_of_weights(run_dir, config))
     raise UserError(
         f"{run_dir} has no {MODEL}: it has not finished, or was trained with artifacts.model=false. To train it again: "
         f"trainrun reproduce {run_dir}"
     )
+
+
+def job_of_weights(run_dir: Path, config: Mapping[str, Any]) -> Job:
+    """Return the job of a run that saved its weights only, with its data and its trained model; arguments as of `load`."""
+    job = builders.job(config, builders.dataset(config), builders.strategy(config))
+    job.model.load_weights(run_dir / WEIGHTS)
+    return job
 
 
 def load_core(run_dir: Path) -> keras.Model:
