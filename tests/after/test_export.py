@@ -102,11 +102,12 @@ def test_measurements_are_raw_in_onnx(within, tmp_path):
 
 def test_what_differs_by_more_than_the_bound_is_not_kept_and_a_former_export_stays(within, tmp_path, capsys):
     run, out = trainrun.load("buyers"), tmp_path / "out"
-    quantized = run.export("keras", "int8", out)
-    assert quantized.difference > 1e-6
-    loaded = keras.saving.load_model(out / "model.keras")
-    difference = np.abs(np.ravel(loaded(raw_rows())) - probabilities()).max()
-    assert difference == pytest.approx(quantized.difference, abs=0.01)
+    for mode in ("float8", "int8"):
+        quantized = run.export("keras", mode, out)
+        assert quantized.difference > 1e-6
+        loaded = keras.saving.load_model(out / "model.keras")
+        difference = np.abs(np.ravel(loaded(raw_rows())) - probabilities()).max()
+        assert difference == pytest.approx(quantized.difference, abs=0.01)
     before = sorted((p.name, p.stat().st_mtime_ns) for p in out.iterdir())
     typed = ["export", "buyers", "--format", "keras", "--quantize", "int4", "--bound", "1e-9", "-o", str(out)]
     assert main(typed) == 1

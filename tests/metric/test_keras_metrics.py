@@ -223,7 +223,7 @@ CASES = {
         1e-4,
     ),
 }
-OURS = {"accuracy", "top_k_accuracy", "auto", "ks", "ks_batch", "mean_pred"}
+OURS = {"accuracy", "top_k_accuracy", "auto", "ks", "ks_batch", "mean_pred", "cohen_kappa"}
 ALIASES = {
     "acc": "accuracy",
     "mse": "mean_squared_error",

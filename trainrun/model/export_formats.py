@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from trainrun.errors import Problem, UserError, did_you_mean
 
 # The greatest difference between predictions that is accepted, by quantization; see `trainrun.run.exported`.
-BOUNDS: Mapping[str | None, float] = {None: 0.001, "float16": 0.01, "int8": 0.1, "int4": 0.25}
+BOUNDS: Mapping[str | None, float] = {None: 0.001, "float16": 0.01, "float8": 0.1, "int8": 0.1, "int4": 0.25}
 EXTRA = "pip install 'trainrun[export]'"
 
 
@@ -33,8 +33,8 @@ class Format:
 
 
 FORMATS: Mapping[str, Format] = {
-    "keras": Format("model.keras", ("int8", "int4"), tables=True),
-    "savedmodel": Format("model", ("int8", "int4"), tables=True),
+    "keras": Format("model.keras", ("int8", "int4", "float8"), tables=True),
+    "savedmodel": Format("model", ("int8", "int4", "float8"), tables=True),
     "onnx": Format(
         "model.onnx",
         ("float16", "int8"),

@@ -175,10 +175,10 @@ class RunResult:
 
         Args:
             format: ``keras``, ``savedmodel``, ``onnx``, ``litert`` or ``openvino``.
-            quantize: ``float16``, ``int8`` or ``int4``, as the format has it; None: as trained.
+            quantize: ``float16``, ``float8``, ``int8`` or ``int4``, as the format has it; None: as trained.
             output: the folder; None: ``export-FORMAT`` in the run's directory.
             bound: the greatest difference between predictions that is accepted: of probabilities, or of numbers in standard deviations;
-                None: 0.001, of ``float16`` 0.01, of ``int8`` 0.1, of ``int4`` 0.25.
+                None: 0.001, of ``float16`` 0.01, of ``int8`` and ``float8`` 0.1, of ``int4`` 0.25.
             rows: examples to compare, at most; None: 1,000.
 
         Raises:
