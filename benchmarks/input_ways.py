@@ -133,7 +133,9 @@ def plain_texts(kind: str, path: str, watch: Watch) -> int:
         keras.layers.Dense(HIDDEN, "relu"),
         keras.layers.Dense(1, "sigmoid"),
     ]
-    return _train(layers, "binary_crossentropy", (ids[:n], y[:n]), (ids[n:], y[n:end]), n, BATCH[kind], watch)
+    return _train(
+        layers, "binary_crossentropy", (ids[:n], y[:n]), (ids[n:end], y[n:end]), n, BATCH[kind], watch
+    )
 
 
 PLAIN: dict[str, Callable[[str, str, Watch], int]] = {"images": plain_images, "texts": plain_texts}
