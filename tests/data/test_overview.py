@@ -72,8 +72,12 @@ def test_the_lines_say_what_was_understood(load):
     assert (
         tags["data.positive_class"] == "gone"
         and tags["data.rows_left_out"] == "1"
-        and tags["data.imputed"] == "age"
+        and tags["data.imputed"] == f"age 6 with {data.preprocessing['fill']['age']:g}"
+        and "data.notices" not in tags
     )
+    notices = ["ids: leave them out.", "x" * 9000]
+    tagged = overview.tags({**described, "notices": notices})["data.notices"]
+    assert tagged == "\n".join(notices)[:5000]
 
 
 def test_dates_percentages_and_truth_values_are_numbers(load):

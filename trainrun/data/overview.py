@@ -20,6 +20,8 @@ TASKS = {
 }
 # Classes and columns of a kind that a line names, and that the record holds.
 NAMED, RECORDED = 8, 100
+# Characters of a tag; MLflow's servers before 2.12 refuse longer ones.
+TAG_LENGTH = 5000
 
 
 def of(data: Dataset) -> dict[str, Any]:
@@ -106,12 +108,8 @@ def lines(overview: Mapping[str, Any]) -> Iterator[str]:
         kinds = (f"{kind} ({_listed(names, counts[kind])})" for kind, names in overview["columns"].items())
         yield f"columns: {', '.join(kinds)}"
     if overview["imputed"]:
-        shown = [
-            f"{name} {column['missing']:,} with {_value(column['value'])}"
-            for name, column in overview["imputed"].items()
-        ]
         more = ", and an indicator column for each" if overview["indicators"] else ""
-        yield f"missing values imputed: {_listed(shown, len(shown))}{more}"
+        yield f"missing values imputed: {_imputed(overview)}{more}"
     if overview["left_out"]:
         yield f"rows left out: {overview['left_out']:,}, with missing values"
 
@@ -137,10 +135,18 @@ def tags(overview: Mapping[str, Any]) -> dict[str, str]:
         "data.columns": ", ".join(
             f"{kind}: {count}" for kind, count in overview["number_of_columns"].items()
         ),
-        "data.imputed": _listed(list(overview["imputed"]), len(overview["imputed"])),
+        "data.imputed": _imputed(overview),
         "data.rows_left_out": str(overview["left_out"] or ""),
+        "data.notices": "\n".join(overview["notices"])[:TAG_LENGTH],
     }
     return {name: value for name, value in tags.items() if value}
+
+
+def _imputed(overview: Mapping[str, Any]) -> str:
+    """Return the columns with missing values: how many, and what stands for them."""
+    columns = overview["imputed"].items()
+    shown = [f"{name} {column['missing']:,} with {_value(column['value'])}" for name, column in columns]
+    return _listed(shown, len(shown))
 
 
 def _classes(overview: Mapping[str, Any]) -> str:
