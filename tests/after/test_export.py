@@ -89,6 +89,13 @@ def test_other_runtimes_take_the_arrays_that_the_record_beside_describes(
     assert spending.unit == "standard deviations" and 0 < spending.difference < 0.01
 
 
+def test_weights_that_litert_leaves_as_they_are_are_no_quantization(within, tmp_path, capsys):
+    typed = ["export", "buyers", "--format", "litert", "--quantize", "int8", "-o", str(tmp_path / "out")]
+    assert main(typed) == 2
+    assert "quantize: LiteRT leaves weights of fewer than 1,024" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_measurements_are_raw_in_onnx(within, tmp_path):
     from sklearn import datasets
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from trainrun.compat import keras_model_private
@@ -148,6 +149,13 @@ def _litert(model: keras.Model, path: Path, quantize: str | None) -> None:
         target["supported_types"] = [tf.float16]
     options = {} if quantize is None else {"optimizations": [tf.lite.Optimize.DEFAULT]}
     _export(_in_float32(model), path, "litert", target_spec=target, **options)
+    if quantize == "int8":
+        from ai_edge_litert.interpreter import Interpreter
+
+        tensors = Interpreter(model_path=str(path)).get_tensor_details()
+        if not any(tensor["dtype"] == np.int8 for tensor in tensors):
+            text = "LiteRT leaves weights of fewer than 1,024 numbers in float32, and the model has no larger ones. Leave it out."
+            raise UserError(Problem("quantize", text))
 
 
 def _in_float32(model: keras.Model) -> keras.Model:
