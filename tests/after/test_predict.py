@@ -13,6 +13,7 @@ import pytest
 import trainrun
 from trainrun.cli import main
 from trainrun.data import _csv_source
+from trainrun.errors import UserError
 
 
 def numbers(frame: pd.DataFrame, run: str) -> np.ndarray:
@@ -130,6 +131,23 @@ def test_rows_of_arrays_are_predicted_with_their_ids(inside, capsys):
         np.savez("wrong.npz", **arrays)
         assert main(["predict", "run", "wrong.npz", *arguments]) == 2
         assert message in " ".join(capsys.readouterr().err.split())
+    some = y != 0  # a class that does not occur does not move the ids of the others
+    np.savez("some.npz", x=x[some], y=y[some])
+    assert main(["evaluate", "run", "some.npz", "--against", "run", "--json"]) == 0
+    shares = np.exp((x - x.mean(0)) / x.std(0) @ kernel + bias)
+    chosen = (shares / shares.sum(1, keepdims=True))[range(40), y]
+    assert json.loads(capsys.readouterr().out)["metrics"]["loss"]["value"] == pytest.approx(
+        -np.log(chosen[some]).mean(), rel=1e-4
+    )
+    for arrays in ((x, y), {"x": x, "y": y}):
+        assert run.evaluate(arrays).metrics["loss"].value == pytest.approx(-np.log(chosen).mean(), rel=1e-4)
+    for arrays, message in (
+        ((x[:, :3], y), r"the shape \[3\]; those of .* have \[4\]"),
+        ((x, y + 1), "the target is 1, 2, 3; that of .* is 0, 1, 2"),
+        ({"x": x}, "no array 'y'"),
+    ):
+        with pytest.raises(UserError, match=message):
+            run.evaluate(arrays)
 
 
 def test_images_of_a_folder_are_predicted_with_their_paths(inside, capsys):

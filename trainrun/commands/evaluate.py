@@ -34,8 +34,8 @@ def main(argv: Sequence[str]) -> int:
         "file",
         nargs="*",
         metavar="FILE | data.KEY=VALUE",
-        help="a CSV, Parquet or Feather file with the columns of training and the target; or what is other in the run's data, such as "
-        "data.path=new.npz (default: the run's test part)",
+        help="a CSV, Parquet or Feather file with the columns of training and the target, an .npz file with its arrays, a folder for each "
+        "class of images or texts; or what is other in the run's data, such as data.test=1 (default: the run's test part)",
     )
     parser.add_argument(
         "--by", metavar="COLUMN", help="measure each value of a column, or quarters of its numbers, too"
@@ -134,12 +134,13 @@ def _on_other_data(run: RunResult, by: str | None, changed: Sequence[str]) -> Sc
     if not is_elsewhere:
         console.warn("without another data.path the rows may be some that the model was trained on.")
     saved_model = run.saved
-    from trainrun.run import evaluated
+    from trainrun.run import evaluated, other_data
 
     # A path that is typed counts from here, one that was recorded from where the run began.
     with contextlib.nullcontext() if is_elsewhere else run.workplace():
         config = saved_config.with_data(run.run_dir.absolute(), changed)
-        return evaluated.on_other_data(saved_model, config, run.run_dir, by, changed)
+        data = other_data.of_config(config, saved_model.fitted, str(run.run_dir))
+        return evaluated.on_other_data(saved_model, config, run.run_dir, data, by, " ".join(changed))
 
 
 def _text(value: Any) -> str:

@@ -1,9 +1,9 @@
-"""Evaluate a saved model: on a part of its run's data, or on a table that came later."""
+"""Evaluate a saved model: on a part of its run's data, or on a table or arrays that came later."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,10 @@ import numpy as np
 
 from trainrun.data import table_rows
 from trainrun.data._columns import LOGS
-from trainrun.data._header_names import listed
 from trainrun.data.dataset import Dataset, Split, TargetSpec
 from trainrun.data.preprocessor import Moments, Preprocessor
 from trainrun.errors import Problem, UserError
-from trainrun.run import drift, own_data, scores, slices, stored_preprocessing, worst_examples
+from trainrun.run import drift, other_data, scores, slices, worst_examples
 from trainrun.run.saved_model import BATCH, SavedModel
 from trainrun.trainer.pipeline import in_order
 
@@ -57,41 +56,71 @@ def own_part(
 
 
 def on_other_data(
-    model: SavedModel, config: Mapping[str, Any], run_dir: Path, by: str | None, changed: Sequence[str]
+    model: SavedModel,
+    config: Mapping[str, Any],
+    run_dir: Path,
+    data: Dataset,
+    by: str | None,
+    source: str,
+    other: tuple[str, SavedModel, Split] | None = None,
 ) -> scores.Scores:
-    """Evaluate a model on data of the same kind as its run's, by the preprocessing of the training.
+    """Evaluate a model on data that were read by the preprocessing of the training.
 
     Args:
-        model, run_dir: of the run.
-        config: of the run, with other settings of the data.
+        model, config, run_dir: of the run.
+        data: of `other_data`: the test part is evaluated, or the next that there is.
         by: a feature, or the target.
-        changed: what was changed in it, as typed.
+        source: the data, in words.
+        other: directory and model of another run, and the same examples as that model takes them.
 
     Raises:
-        UserError: the data is faulty, or of another form, or has other classes.
+        UserError: there is no such column.
     """
-    fitted = model.fitted
-    data = stored_preprocessing.applied(own_data.load(config, None, fitted), fitted, "data", str(run_dir))
-    if data.target.class_names != fitted.target.class_names or data.target.kind != fitted.target.kind:
-        own, theirs = (
-            t.kind if t.kind == "real" else listed(t.class_names) for t in (fitted.target, data.target)
-        )
-        raise UserError(Problem("data", f"the target is {theirs}; that of {run_dir} is {own}."))
-    if data.target.kind == "none":
-        raise UserError(Problem("data", f"{data.name} has no target to compare with."))
-    part, split = data.held_out()
+    fitted, (part, split) = model.fitted, data.held_out()
+    about: dict[str, Any] = {"run": str(run_dir), "by": by}
+    about["source"] = f"{'all rows' if part == 'train' else f'{part} part'} of {source}"
+    second = None
+    if other is not None:
+        _refuse_other_target(model, other[1])
+        second, about["against"] = predicted(other[1], other[2]), other[0]
+        about["other_target"] = other[1].fitted.target
     output = predicted(model, split)
-    return scores.score(
-        config,
-        _as_trained(fitted, split, config),
-        split,
-        output,
-        None if by is None else slices.column(by, split, fitted),
-        run=str(run_dir),
-        source=f"{'all rows' if part == 'train' else f'{part} part'} of {' '.join(changed)}",
-        by=by,
-        worst=_worst(data, split, output, fitted, np.arange(len(split))),
-    )
+    about["worst"] = _worst(data, split, output, fitted, np.arange(len(split)))
+    column = None if by is None else slices.column(by, split, fitted)
+    return scores.score(config, _as_trained(fitted, split, config), split, output, column, second, **about)
+
+
+def arrays(
+    model: SavedModel,
+    config: Mapping[str, Any],
+    run_dir: Path,
+    data: Any,
+    by: str | None,
+    other: tuple[str, SavedModel, Mapping[str, Any]] | None = None,
+) -> scores.Scores:
+    """Evaluate a model on labelled arrays, or on those of a file or folder.
+
+    Args:
+        model, config, run_dir: of the run.
+        data: as `other_data.of_value` takes it.
+        by: a feature, or the target.
+        other: directory, model and config of another run.
+
+    Raises:
+        UserError: the data is faulty, or does not fit a model, or there is no such column.
+    """
+    own = other_data.of_value(data, config, model.fitted, str(run_dir))
+    second = None
+    if other is not None:
+        name, saved_model, others_config = other
+        theirs = other_data.of_value(data, others_config, saved_model.fitted, name)
+        second = name, saved_model, theirs.train
+    return on_other_data(model, config, run_dir, own, by, _name(data), second)
+
+
+def _name(data: Any) -> str:
+    """Return a file's path, or the type of data in memory."""
+    return str(data) if isinstance(data, str | os.PathLike) else type(data).__name__
 
 
 def _worst(
@@ -162,7 +191,7 @@ def table(
         second,
         **about,
         run=str(run_dir),
-        source=str(data) if isinstance(data, str | os.PathLike) else type(data).__name__,
+        source=_name(data),
         by=by,
         left_out=labelled.left_out,
         missing=labelled.rows.missing,

@@ -15,7 +15,7 @@ from trainrun.errors import Problem, UserError
 from trainrun.model import export_formats
 from trainrun.tracking import find, origin, status, summary
 from trainrun.ui import console
-from trainrun.util import imports, retracing
+from trainrun.util import retracing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,8 +79,7 @@ class RunResult:
         Raises:
             UserError: the run has saved none, or the file cannot be loaded.
         """
-        with imports.collector_paused("tensorflow"):
-            from trainrun.run import model_files
+        from trainrun.run import model_files
 
         with self.workplace():
             return model_files.load(self.run_dir, saved.load(self.run_dir))
@@ -92,7 +91,7 @@ class RunResult:
         Raises:
             UserError: the run has saved none, or a plug-in whose layers it contains is missing.
         """
-        with imports.collector_paused("tensorflow"), console.hushed():
+        with console.hushed():
             from trainrun.run.saved_model import SavedModel
 
         with self.workplace():
@@ -130,8 +129,9 @@ class RunResult:
         """Return loss and every metric of the run with bootstrap intervals.
 
         Args:
-            data: a table with the target: the path of a CSV, Parquet or Feather file, or a DataFrame. None: the run's own test
-                part; else its validation part.
+            data: a table with the target: the path of a CSV, Parquet or Feather file, or a DataFrame; of a model that takes arrays, the
+                path of an .npz file or of a folder for each class, arrays by key, or ``(x, y)``. None: the run's own test part; else its
+                validation part.
             by: a column for whose values, or quarters of its numbers, the metrics are computed, too.
             against: another run, whose metrics are compared on the same rows, with paired intervals.
 
@@ -142,8 +142,7 @@ class RunResult:
             >>> trainrun.load("last").evaluate(df, by="region").metrics["accuracy"]
         """
         saved_model = self.saved
-        with imports.collector_paused("tensorflow"):
-            from trainrun.run import evaluated, paired
+        from trainrun.run import evaluated, other_data, paired
 
         if data is None:
             own, other = self.data(), None
@@ -155,6 +154,9 @@ class RunResult:
                     raise UserError(Problem("against", text))
                 other = str(against.run_dir), theirs, split
             return evaluated.own_part(saved_model, self.config, self.run_dir, own, by, other)
+        if other_data.takes(data, saved_model.fitted):
+            second = None if against is None else (str(against.run_dir), against.saved, against.config)
+            return evaluated.arrays(saved_model, self.config, self.run_dir, data, by, second)
         try:
             train = self.data().train
         except UserError:  # its file has gone, or has changed
@@ -190,8 +192,7 @@ class RunResult:
         """
         export_formats.find(format, quantize)
         saved_model, name = self.saved, "-".join(filter(None, ("export", format, quantize)))
-        with imports.collector_paused("tensorflow"):
-            from trainrun.run import exported
+        from trainrun.run import exported
 
         return exported.export(
             saved_model,
@@ -257,8 +258,7 @@ class RunResult:
         Raises:
             UserError: it is missing, or faulty.
         """
-        with imports.collector_paused("tensorflow"):
-            from trainrun.run import builders
+        from trainrun.run import builders
 
         with self.workplace():
             data = builders.dataset(saved.load(self.run_dir))

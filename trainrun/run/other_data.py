@@ -1,0 +1,151 @@
+"""Data with labels other than a run's own, read by the preprocessing of its training: by a config, arrays, .npz files and folders."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from trainrun.data import image_folder, npz, python, text
+from trainrun.data._header_names import listed
+from trainrun.data.dataset import Dataset, Split, TargetSpec
+from trainrun.data.preprocessor import Preprocessor
+from trainrun.errors import Problem, UserError
+from trainrun.run import own_data, stored_preprocessing
+from trainrun.util import paths
+
+CLASSES = ("binary", "multiclass")
+# Nothing is fitted on these rows, and none is held out.
+WHOLE: dict[str, Any] = {"validation": 0, "test": 0}
+
+
+def of_config(config: Mapping[str, Any], fitted: Preprocessor, run_dir: str) -> Dataset:
+    """Return the data of a config as a run's model takes them.
+
+    Args:
+        config: of the run, with other settings of the data.
+        fitted, run_dir: of the run.
+
+    Raises:
+        UserError: the data is faulty, or of another form, or has other classes.
+    """
+    return _as_trained(own_data.load(config, None, fitted), fitted, run_dir)
+
+
+def takes(data: Any, fitted: Preprocessor) -> bool:
+    """Return whether data is no table to a model: arrays, an .npz file, or a folder."""
+    if fitted.table or hasattr(data, "columns"):
+        return False
+    if not isinstance(data, str | os.PathLike):
+        return True
+    path = paths.expanded(data)
+    return path.suffix == ".npz" or path.is_dir()
+
+
+def of_value(data: Any, config: Mapping[str, Any], fitted: Preprocessor, run_dir: str) -> Dataset:
+    """Return labelled arrays, or those of a file or folder, as a run's model takes them; all rows are the training part.
+
+    Args:
+        data: the path of an .npz file with the run's keys (`data.x`, `data.y`), of a folder for each class of images or texts, arrays by
+            these keys, or ``(x, y)`` or ``(x, y, weight)``.
+        config, fitted, run_dir: of the run.
+
+    Raises:
+        UserError: the data is faulty, or of another form, or has other classes.
+    """
+    spec = config["data"]
+    if not isinstance(data, str | os.PathLike):
+        return _as_trained(python.python(function=data, **_roles(spec, fitted)), fitted, run_dir)
+    path = os.fspath(data)
+    if paths.expanded(path).suffix == ".npz":
+        loaded = npz.npz(path=path, **_roles(spec, fitted))
+    elif fitted.inputs[0].kind == "image":
+        *size, channels = fitted.inputs[0].shape
+        form = {"size": size, "channels": channels, "resize": spec.get("resize") or "stretch"}
+        loaded = image_folder.image_folder(path=path, **form, **WHOLE)
+    else:
+        loaded = text.text(path=path, encoding=spec.get("encoding"), preprocessor=fitted, **WHOLE)
+    return _as_trained(loaded, fitted, run_dir)
+
+
+def _roles(spec: Mapping[str, Any], fitted: Preprocessor) -> dict[str, Any]:
+    """Return the arguments for arrays: the keys and kinds of the training, which another file's values might not show."""
+    kinds = {
+        s.name: "sequence" if s.kind == "numeric" and len(s.shape) > 1 else s.kind for s in fitted.inputs
+    }
+    single, named = len(kinds) == 1, fitted.target.named
+    tasks = {name: _task(target) for name, target in named.items()}
+    return {
+        "x": spec.get("x") or ("x" if single else list(kinds)),
+        "y": spec.get("y") or (list(named) if named else "y"),
+        "weight": spec.get("weight"),
+        "kind": next(iter(kinds.values())) if single else kinds,
+        "task": tasks or _task(fitted.target),
+        **WHOLE,
+    }
+
+
+def _task(target: TargetSpec) -> str:
+    return "regression" if target.kind == "real" else "classification"
+
+
+def _as_trained(data: Dataset, fitted: Preprocessor, run_dir: str) -> Dataset:
+    """Return a dataset with the inputs and the class ids of a training.
+
+    Raises:
+        UserError: it is of another form, or has other classes, or no target.
+    """
+    if data.target.kind == "none":
+        raise UserError(Problem("data", f"{data.name} has no target to compare with."))
+    problems = []
+    for own, trained in zip(data.inputs, fitted.inputs, strict=False):
+        if own.kind == trained.kind and own.shape != trained.shape:
+            message = f"{own.name}: an example has the shape {list(own.shape)}; those of {run_dir} have {list(trained.shape)}."
+            problems.append(Problem("data", message))
+    if problems:
+        raise UserError(problems)
+    targets = [(None, data.target, fitted.target)]
+    if fitted.target.named and data.target.named.keys() == fitted.target.named.keys():
+        targets = [(k, data.target.named[k], of_run) for k, of_run in fitted.target.named.items()]
+    ids = {name: _ids(own, of_run, run_dir) for name, own, of_run in targets}
+
+    def labels(y: Any) -> Any:
+        if isinstance(y, dict):
+            return {name: _mapped(array, ids[name]) for name, array in y.items()}
+        return _mapped(y, ids[None])
+
+    def part(split: Split | None) -> Split | None:
+        return None if split is None else replace(split, y=labels(split.y))
+
+    target = replace(fitted.target, shape=data.target.shape)
+    same = replace(
+        data, target=target, train=part(data.train), validation=part(data.validation), test=part(data.test)
+    )
+    return stored_preprocessing.applied(same, fitted, "data", run_dir)
+
+
+def _ids(own: TargetSpec, trained: TargetSpec, run_dir: str) -> np.ndarray | None:
+    """Return the id in the training of each class, or None if the labels are the same.
+
+    Raises:
+        UserError: there are other classes, or the target is of another kind.
+    """
+    names, known = own.class_names, trained.class_names
+    if own.kind in CLASSES and trained.kind in CLASSES:
+        if set(names) <= set(known):
+            return np.array([known.index(name) for name in names])
+        numbered = [str(i) for i in range(len(known))]
+        if set(names) <= set(numbered):  # ids of classes that have names
+            return np.array([int(name) for name in names])
+    elif (own.kind, own.outputs) == (trained.kind, trained.outputs):
+        return None
+    words = [t.kind if t.kind not in CLASSES else listed(t.class_names) for t in (trained, own)]
+    raise UserError(Problem("data", f"the target is {words[1]}; that of {run_dir} is {words[0]}."))
+
+
+def _mapped(y: np.ndarray, ids: np.ndarray | None) -> np.ndarray:
+    """Return labels with the ids of the training; -1 is a label that is missing."""
+    return y if ids is None else np.where(y < 0, y, ids[y])
