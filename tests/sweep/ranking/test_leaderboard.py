@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from unittest.mock import MagicMock
 
@@ -54,3 +55,18 @@ def test_leaderboard_is_printed_before_plots_and_delivery(tmp_path, capsys, monk
     ended = Trial(0, [], [], tmp_path / "0", {}, "FINISHED", metrics={"val_own": 0.5})
     loop.conclude(tmp_path, settings, [ended])
     assert "0.5000" in printed[0]
+
+
+def test_trials_that_a_signal_has_stopped_are_listed_apart_from_failed_ones_with_the_way_on(tmp_path, capsys):
+    ended = [
+        Trial(0, [], [], tmp_path / "0", {}, "FINISHED", metrics={"val_own": 0.5}),
+        Trial(1, [], [], tmp_path / "1", {}, "FAILED", "ValueError: boom"),
+        Trial(2, [], [], tmp_path / "2", {}, "KILLED", "stopped by SIGTERM"),
+    ]
+    leaderboard.show(tmp_path, ended, Objective("val_own", True), 4)
+    printed = capsys.readouterr().out
+    failed, interrupted = printed.partition("Failed")[2].split("Interrupted")
+    assert "boom" in failed and "SIGTERM" not in failed
+    assert (
+        "SIGTERM" in interrupted and f"to go on: trainrun resume {os.path.relpath(tmp_path)}" in interrupted
+    )

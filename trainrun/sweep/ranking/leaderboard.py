@@ -129,23 +129,13 @@ def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, total: 
         console.note(
             f"last, without a rank, for want of {objective.name}: trial {', '.join(str(t.number) for t in last)}"
         )
-    failed = [t for t in trials if t.status not in ("FINISHED", "PRUNED")]
-    if failed:
-        console.say()
-        console.table(
-            "Failed",
-            ["trial", "reason", "log"],
-            [
-                [
-                    str(t.number),
-                    (t.reason or t.status).partition("\n")[0],
-                    os.path.relpath(t.run_dir / "run.log"),
-                ]
-                for t in failed
-            ],
-        )
+    _show_ended("Failed", [t for t in trials if t.status == "FAILED"])
+    interrupted = [t for t in trials if t.status not in ("FINISHED", "PRUNED", "FAILED")]
+    _show_ended("Interrupted", interrupted)
     if total is not None and len(trials) < total:
         console.note(f"{total - len(trials)} of {total} trials were not begun")
+    if interrupted:
+        console.note(f"to go on: trainrun resume {os.path.relpath(sweep_dir)}")
     console.say()
     console.pieces([("sweep       ", "dim"), (os.path.relpath(sweep_dir), "")])
     if ranked and objective.others:
@@ -155,6 +145,17 @@ def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, total: 
         console.pieces([("best        ", "dim"), (f"trainrun {best}", "green")])
         if ranked[0].run_dir.is_dir():
             console.pieces([("trained     ", "dim"), (os.path.relpath(ranked[0].run_dir), "")])
+
+
+def _show_ended(title: str, trials: Sequence[Trial]) -> None:
+    """Print why trials have ended without a result."""
+    if trials:
+        console.say()
+        rows = [
+            [str(t.number), (t.reason or t.status).partition("\n")[0], os.path.relpath(t.run_dir / "run.log")]
+            for t in trials
+        ]
+        console.table(title, ["trial", "reason", "log"], rows)
 
 
 def show_ways_on(sweep_dir: Path, trials: Sequence[Trial]) -> None:
