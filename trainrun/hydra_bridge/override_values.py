@@ -86,7 +86,7 @@ def _unknown_key(config: Any, missing: tuple[str, str], groups: Mapping[str, lis
     group = parent.replace(".", "/")  # sweep.pruner is chosen by sweep/pruner=…
     owner = choices.get(group) or (node.get("name") if "name" in node else None)
     where = f" in {group if group in choices else parent}={owner}" if owner else f" in {parent}"
-    if (today := old_arguments.today(parent.split(".")[0], leaf)) is not None:
+    if (today := old_arguments.today(parent, leaf)) is not None:
         return f"no such key{where}. {today}"
     settings = ", ".join(k for k in known if k not in ("name", "_target_"))
     takes = f" It takes {settings}." if settings else " It takes no keys."

@@ -27,8 +27,6 @@ GROUP = "hydra/sweeper"
 # Settings that are whole numbers or null, and settings that are texts.
 COUNTS = ("seed", "n_startup_trials", "population_size", "batch_size")
 TEXTS = ("storage", "study_name")
-# Keys of Hydra's own Optuna sweeper -> what they are here.
-ELSEWHERE = {"n_trials": "sweep.trials", "n_jobs": "hydra.launcher.n_jobs", "direction": "sweep.direction"}
 
 
 def settings(config: Config) -> dict[str, Any]:
@@ -179,9 +177,7 @@ def _settings_problems(spec: Mapping[str, Any]) -> Iterator[Problem]:
         if key in ("name", "overrides") or (key == "seed" and key not in known):
             continue
         where = f"hydra.sweeper.{key}"
-        if key in ELSEWHERE:
-            yield Problem(where, f"no such key in {GROUP}={name}. Write {ELSEWHERE[key]}={value}.")
-        elif key not in known:
+        if key not in known:
             hint = did_you_mean(key, known)
             yield Problem(where, f"no such key in {GROUP}={name}.{hint} It takes {', '.join(known)}.")
         elif key in COUNTS and value is not None and (isinstance(value, bool) or not isinstance(value, int)):

@@ -1,4 +1,4 @@
-"""Arguments from tutorials for earlier versions of Keras, and their replacements."""
+"""Arguments from tutorials for earlier versions of Keras, and for Hydra's own Optuna sweeper, and their replacements."""
 
 from __future__ import annotations
 
@@ -38,6 +38,11 @@ OLD: Mapping[str, Mapping[str, str]] = {
         "resample": "The trainer balances the classes: trainer.resample=oversample.",
         "threshold": "It is a setting of the run: threshold=f1.",
         "validation_split": "validation",
+    },
+    "hydra.sweeper": {
+        "direction": "It is sweep.direction=maximize.",
+        "n_jobs": "It is hydra.launcher.n_jobs=4.",
+        "n_trials": "It is sweep.trials=20.",
     },
     "layer": {
         **_LAYER,
@@ -86,10 +91,11 @@ def today(group: str, argument: str) -> str | None:
     """Return a sentence with the replacement of an old argument, or None if it is none.
 
     Args:
-        group: of the component or settings.
+        group: of the component or settings, a dotted path.
         argument: as typed.
     """
-    new = OLD.get(group, {}).get(argument)
+    of_group = OLD.get(group) or OLD.get(group.partition(".")[0], {})
+    new = of_group.get(argument)
     if new is None:
         return None
     return new if " " in new else f"It is called {new}."

@@ -231,7 +231,7 @@ RATE = "optimizer.learning_rate=tag(log, interval(1e-4,1e-1))"
         (["hydra/sweeper=basic", "sweep.space={optimizer: 'adam,sgd'}"], ["hydra/sweeper=basic does not read it"]),
         (["hydra/sweeper=optuna", "sweep.trials=3", RATE, "hydra.sweeper.sampler=tpee"], ["Did you mean tpe?"]),
         (["hydra/sweeper=optuna", "sweep.trials=3", RATE, "hydra.sweeper.samplr=tpe"], ["Did you mean sampler?"]),
-        (["hydra/sweeper=optuna", "sweep.trials=3", RATE, "hydra.sweeper.n_trials=5"], ["Write sweep.trials=5."]),
+        (["hydra/sweeper=optuna", "sweep.trials=3", RATE, "hydra.sweeper.n_trials=5"], ["It is sweep.trials=20."]),
         (["hydra/sweeper=optuna", "sweep.trials=3", RATE, "hydra.sweeper.population_size=4"], ["nsgaii, nsgaiii, not of tpe"]),
         (["hydra/sweeper=optuna", "sweep.trials=3", RATE, "hydra.sweeper.sampler=cmaes", "sweep.objective=[val_loss,parameters]"], ["one objective only"]),
         (["hydra/sweeper=random", "sweep.trials=3", "optimizer.learning_rate=interval(-1,1)"], ["optimizer.learning_rate", "-1"]),
