@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from trainrun.data import _columns, _notations, _table_leaks, _table_split
+from trainrun.data import _columns, _notations, _table_leaks, _table_split, _unread_dates
 from trainrun.data._faults import Fault
 from trainrun.data._table import Column
 from trainrun.data._table_examples import Examples
@@ -44,17 +44,19 @@ def notices(examples: Examples, settings: TableSettings, parts: Sequence[np.ndar
         parts: indices of the training, validation and test examples.
     """
     columns = {name: examples.table.columns[name] for name in settings.inputs}
-    unique = _unique(columns, examples.table.rows)
+    unique, dates = _unique(columns, examples.table.rows), _unread_dates.columns(columns)
+    others = {name: column for name, column in columns.items() if name not in dates}
     return [
         *_same_number(examples),
-        *_hardly_repeat(columns, unique, examples.table.rows),
-        *_row_numbers(columns, examples, settings),
+        *_dates(dates),
+        *_hardly_repeat(columns, [name for name in unique if name in others], examples.table.rows),
+        *_row_numbers(others, examples, settings),
         *_one_value(columns),
         *_given_away(columns, examples, unique),
         *_equal_rows(columns, examples, parts),
         *_one_class(examples, parts),
         *_unseen_classes(examples, parts),
-        *_unseen(columns, examples, parts, unique),
+        *_unseen(others, examples, parts, unique),
     ]
 
 
@@ -66,7 +68,8 @@ def faults(examples: Examples, settings: TableSettings) -> list[Fault]:
         return []
     why = [f"{_listed(unique)}: the categories hardly repeat"] if unique else []
     why += [f"{_listed(constant)}: one value only"] if constant else []
-    text = f" To learn from texts: data=text data.text={unique[0]}." if unique else ""
+    texts = [name for name in unique if name not in _unread_dates.columns(columns)]
+    text = f" To learn from texts: data=text data.text={texts[0]}." if texts else ""
     return [("features", f"no column says anything about new rows ({'; '.join(why)}). Name others.{text}")]
 
 
@@ -112,6 +115,15 @@ def _hardly_repeat(columns: dict[str, Column], unique: Sequence[str], rows: int)
         f"different categories: {', '.join(shown)}{more}. Categories that hardly repeat say nothing about new rows. "
         f"Leave them out: {exclusion(unique[:NAMED])}.{''.join(_understood(columns, unique[:NAMED]))}"
     )
+
+
+def _dates(dates: Mapping[str, str]) -> Iterator[str]:
+    if dates:
+        listed = _listed([f"{name} ({_columns.shortened(value)})" for name, value in dates.items()])
+        yield (
+            f"dates that are read as categories or as plain numbers: {listed}. Write them as 2013-02-01, and the model gets "
+            f"year, month, day and weekday; or leave them out: {exclusion([*dates][:NAMED])}."
+        )
 
 
 def _understood(columns: dict[str, Column], unique: Sequence[str]) -> Iterator[str]:
