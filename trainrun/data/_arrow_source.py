@@ -54,6 +54,16 @@ class ArrowSource:
     def understood(self) -> str:
         return f"data.path: {len(self._files)} files." if len(self._files) > 1 else ""
 
+    def groups(self, columns: Sequence[str]) -> list[Sequence[str]]:
+        import pyarrow as pa
+        from pyarrow import dataset
+
+        try:
+            rows = dataset.dataset(list(map(str, self._files)), format=self._kind).count_rows()
+        except (pa.ArrowException, OSError):  # `read` has the message
+            return [columns]
+        return _table_files.groups(columns, rows)
+
     def read(self, columns: Sequence[str], text: Collection[str]) -> tuple[pa.Table | None, list[Fault]]:
         import pyarrow as pa
 

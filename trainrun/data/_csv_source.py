@@ -63,6 +63,9 @@ class CsvSource:
         """Return which line of the first file has these columns' names, if its header lacks them; see `_csv_file.header_advice`."""
         return _csv_file.header_advice(self._files[0], names)
 
+    def groups(self, columns: Sequence[str]) -> list[Sequence[str]]:
+        return [columns]
+
     def read(self, columns: Sequence[str], text: Collection[str]) -> tuple[pa.Table | None, list[Fault]]:
         import pyarrow as pa
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,12 +32,13 @@ def filled(
     """
     import numpy as np
 
-    gaps = np.isnan(values)
     if name not in record["fill"] and missing not in NOT_IMPUTING:
-        known = values[train][~gaps[train]]
+        known = values[train]
+        known = known[~np.isnan(known)]
         statistic = np.mean if missing == "mean_or_mode" else np.median
         fill = float(statistic(known)) if len(known) else 0.0
         record["fill"][name] = fill // unit * unit if unit else fill
+    gaps = np.isnan(values)
     return np.where(gaps, record["fill"].get(name, np.nan), values) if gaps.any() else values
 
 
@@ -51,47 +52,41 @@ def is_whole(numbers: np.ndarray) -> bool:
     return whole(numbers[:PREFIX]) and whole(numbers)
 
 
-def indicators(missing: Mapping[str, np.ndarray], train: np.ndarray, record: dict[str, Any]) -> np.ndarray:
-    """Return a column of 0 and 1 for each column with missing values: 1 where one is missing, float64 `[n, columns]`.
+def indicator(name: str, missing: np.ndarray, train: np.ndarray, record: dict[str, Any]) -> np.ndarray:
+    """Return a column of truth values for one with missing values: whether one is missing, bool `[n]`.
 
     How many there are depends on the table alone, not on the split, so that all seeds and folds have models of one shape. A
     column without missing values in the training set has an indicator that is 0 throughout, since no weight was learnt for it.
 
     Args:
-        missing: column -> where its values are missing, bool `[n]`.
+        name: of the column with missing values.
+        missing: where its values are missing, bool `[n]`.
         train: indices of the training set.
-        record: `indicators` is set to whether each was fitted, unless it is there already.
+        record: `indicators[name]` is set to whether it was fitted, unless it is there already.
     """
-    import numpy as np
-
-    record.setdefault("indicators", {name: bool(gaps[train].any()) for name, gaps in missing.items()})
-    columns = [gaps * record["indicators"][name] for name, gaps in missing.items()]
-    return np.stack(columns, axis=1).astype("float64")
+    return missing & record.setdefault("indicators", {}).setdefault(name, bool(missing[train].any()))
 
 
 def coded(
     codes: np.ndarray,
     texts: Sequence[str],
-    keep: np.ndarray,
     train: np.ndarray,
     missing: str,
     name: str,
     record: dict[str, Any],
 ) -> np.ndarray:
-    """Return a categorical column as codes: 0 for unknown, then the training set's categories in order.
+    """Return a categorical column as codes, int32 `[n]`: 0 for unknown, then the training set's categories in order.
 
     Args:
-        codes: of each row of the table an index into `texts`, -1 where the value is missing.
+        codes: of each example an index into `texts`, -1 where the value is missing.
         texts: the different values.
-        keep: the rows that are examples.
-        train: indices of the training set among the examples.
+        train: indices of the training set.
         missing: the policy.
         name: of the column.
         record: `categories[name]` and `fill[name]` are set, unless they are there already.
     """
     import numpy as np
 
-    codes = codes[keep]
     if name not in record["categories"]:
         present, counts = np.unique(codes[train][codes[train] >= 0], return_counts=True)
         record["categories"][name] = [UNKNOWN_NAME, *(texts[i] for i in present)]
@@ -100,4 +95,4 @@ def coded(
     known = {text: code for code, text in enumerate(record["categories"][name]) if code != UNKNOWN}
     # The last one is that of a missing value, whose code is -1.
     recode = [*(known.get(text, UNKNOWN) for text in texts), known.get(record["fill"].get(name), UNKNOWN)]
-    return np.array(recode, "int64")[codes]
+    return np.array(recode, "int32")[codes]

@@ -86,6 +86,9 @@ class MemorySource:
     def understood(self) -> str:
         return ""
 
+    def groups(self, columns: Sequence[str]) -> list[Sequence[str]]:
+        return [columns]
+
     def blocks(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Yield the columns at once."""
         yield self._table.select(columns)

@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _columns, _notations
+from trainrun.data import _columns, _notations, _spool
 from trainrun.data._arrow_arrays import as_numpy, strings, within_float32
 from trainrun.data._columns import CLASSES_UP_TO, LARGEST
 from trainrun.data._notations import Notation
+from trainrun.data._spool import Store
 from trainrun.data._table_settings import TableSettings
 
 if TYPE_CHECKING:
@@ -81,35 +82,48 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """The columns in use, by name, and the number of rows."""
+    """The columns in use, by name, and the number of rows.
+
+    Args:
+        columns, rows: these.
+        store: keeps arrays made of them.
+    """
 
     columns: dict[str, Column]
     rows: int
+    store: Store = _spool.in_memory
 
 
-def convert(table: pa.Table, settings: TableSettings, typed: bool) -> Table:
-    """Return a table as numbers and codes. Each Arrow column is freed as soon as it is converted.
+def converted(
+    table: pa.Table, settings: TableSettings, typed: bool, store: Store = _spool.in_memory
+) -> dict[str, Column]:
+    """Return a table's columns as numbers and codes. Each Arrow column is freed as soon as it is converted.
 
     Args:
-        table: the columns `settings.used`, in that order.
+        table: columns of `settings.used`.
         settings: with the columns' names in the table.
         typed: whether columns have types, as in Parquet; otherwise text may hold numbers.
+        store: keeps the features' values.
     """
     import pyarrow as pa
     import pyarrow.types as t
 
-    rows, read = table.num_rows, table.columns
+    names, read = table.column_names, table.columns
     del table
     columns = {}
-    for i, name in enumerate(settings.used):
+    for i, name in enumerate(names):
         values, read[i] = read[i], None
         column = (_typed if typed or t.is_floating(values.type) else _text)(values, settings, name)
         if name in settings.targets or len(column.invalid):
             column.values = values
+        elif column.numbers is None:
+            column.codes = store(column.codes)
+        else:
+            column.numbers = store(column.numbers)
         columns[name] = column
     # Arrow's memory pool keeps freed memory unless asked to release it.
     pa.default_memory_pool().release_unused()
-    return Table(columns, rows)
+    return columns
 
 
 def unsupported(schema: pa.Schema, names: Sequence[str]) -> list[tuple[str, str]]:

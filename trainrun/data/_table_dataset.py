@@ -21,6 +21,7 @@ from trainrun.data._split_settings import SplitSettings, settings_of
 from trainrun.data._table_examples import Examples, TableSource
 from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import Dataset, Description, InputSpec, Split
+from trainrun.data.lazy_array import View
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.data.profile import TableValues, Values
 from trainrun.ui import console
@@ -190,14 +191,14 @@ def values(
     raise_faults(faults)
     examples, faults = _table_examples.examples(source, settings)
     raise_faults(faults)
-    keep, columns = examples.keep, {name: examples.table.columns[name] for name in settings.inputs}
+    columns = {name: examples.table.columns[name] for name in settings.inputs}
     return TableValues(
         [
             Values(
                 name,
                 column.kind,
-                None if column.numbers is None else column.numbers[keep],
-                None if column.numbers is not None else column.codes[keep],
+                None if column.numbers is None else examples.kept(column.numbers),
+                None if column.numbers is not None else examples.kept(column.codes),
                 column.texts,
                 column.is_date,
             )
@@ -272,15 +273,13 @@ def _left_out(settings: TableSettings, examples: Examples) -> Iterator[str]:
 
 def _splits(
     specs: Sequence[InputSpec],
-    arrays: dict[str, list[np.ndarray]],
+    arrays: dict[str, list[np.ndarray | View]],
     ys: list[np.ndarray | dict[str, np.ndarray]],
     weights: list[np.ndarray | None],
 ) -> list[Split | None]:
-    import numpy as np
-
     parts: list[Split | None] = []
     for i, (y, weight) in enumerate(zip(ys, weights, strict=True)):
-        xs = {s.name: np.ascontiguousarray(arrays[s.name][i], dtype=s.dtype) for s in specs}
+        xs = {s.name: arrays[s.name][i] for s in specs}
         x = xs if len(xs) > 1 else next(iter(xs.values()))
         part = Split(x, y, None if weight is None else weight.astype("float32"))
         parts.append(part if len(part) else None)

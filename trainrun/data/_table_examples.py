@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from trainrun.data import _columns, _table, _table_labels, _table_problems
+from trainrun.data import _columns, _spool, _table, _table_labels, _table_problems
 from trainrun.data._faults import Fault
 from trainrun.data._table import Table
 from trainrun.data._table_settings import TableSettings
@@ -42,6 +42,9 @@ class TableSource(Protocol):
             text: columns whose unchanged text is needed, even if all values are numbers.
         """
 
+    def groups(self, columns: Sequence[str]) -> list[Sequence[str]]:
+        """Return the columns in groups that are read one after another: one group, unless memory is saved so."""
+
     def blocks(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Yield the columns, some rows at a time, untyped columns as text."""
 
@@ -75,6 +78,10 @@ class Examples:
     counts: Mapping[str, Any]
     file_parts: np.ndarray
 
+    def kept(self, values: np.ndarray) -> np.ndarray:
+        """Return the examples' values of a column's, one for each row of the table."""
+        return values if len(self.keep) == self.table.rows else self.table.store(values[self.keep])
+
     def missing(self) -> dict[str, int]:
         """Return how many values each column misses, of all rows; columns that miss none are left out."""
         return {name: sum(c.missing.values()) for name, c in self.table.columns.items() if c.missing}
@@ -107,11 +114,9 @@ def examples(source: TableSource, settings: TableSettings) -> tuple[Examples | N
     """
     import numpy as np
 
-    raw, faults = source.read(settings.used, settings.text_columns)
-    if raw is None or (faults and not raw.num_rows):
+    table, faults = _read(source, settings)
+    if table is None:
         return None, faults
-    table = _table.convert(raw, settings, source.typed)
-    del raw
     faults += _table_problems.value_faults(table, settings, source.locate)
     if faults:
         return None, faults
@@ -142,6 +147,26 @@ def examples(source: TableSource, settings: TableSettings) -> tuple[Examples | N
         labels, target, counts, _ = read[settings.target]
     faults += _beside_faults(table, settings, keep)
     return Examples(table, keep, labels, target, counts, source.file_parts()[keep]), faults
+
+
+def _read(source: TableSource, settings: TableSettings) -> tuple[Table | None, list[Fault]]:
+    """Return the columns in use, those of a large table in files, and the faults of rows; None: it cannot be read."""
+    table, faults = Table({}, 0), []
+    for names in source.groups(settings.used):
+        raw, wrong = source.read(names, settings.text_columns)
+        faults += [fault for fault in wrong if fault not in faults]
+        if raw is None or (wrong and not raw.num_rows):
+            return None, faults
+        if not table.columns:
+            is_large = raw.num_rows * len(settings.used) * _spool.ITEM > _spool.LARGE
+            table = replace(
+                table, rows=raw.num_rows, store=_spool.Spool().put if is_large else _spool.in_memory
+            )
+        elif raw.num_rows != table.rows:
+            return None, [("path", "it has changed while it was read. Start again.")]
+        table.columns.update(_table.converted(raw, settings, source.typed, table.store))
+        del raw
+    return table, faults
 
 
 def _beside_faults(table: Table, settings: TableSettings, keep: np.ndarray) -> list[Fault]:

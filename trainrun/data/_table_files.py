@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _remote_files
+from trainrun.data import _remote_files, _spool
 from trainrun.data._faults import Fault
 from trainrun.data._header_names import listed
 from trainrun.util import paths
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 # Faulty files that a message lists.
 NAMED = 5
 COMPRESSED = (".gz", ".zst", ".bz2")
+
+
+def groups(columns: Sequence[str], rows: int) -> list[Sequence[str]]:
+    """Return the columns of a table in groups, each of which is read at once; one group if the table is held in memory."""
+    if rows * len(columns) * _spool.ITEM <= _spool.LARGE:
+        return [columns]
+    count = max(1, _spool.LARGE // 4 // (rows * _spool.ITEM))
+    return [columns[at : at + count] for at in range(0, len(columns), count)]
 
 
 def find(path: str | None, endings: Sequence[str], example: str) -> tuple[list[Path], list[Fault]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from trainrun.data import _notations
-from trainrun.data._gaps import coded, filled, indicators, is_whole
+from trainrun.data import _notations, _spool
+from trainrun.data._gaps import coded, filled, indicator, is_whole
 from trainrun.data._split import fitted, standardizer
 from trainrun.data._table_examples import Examples
 from trainrun.data._table_settings import TableSettings
@@ -22,31 +23,60 @@ INDICATOR = " is missing"
 MINUTE = 60.0
 
 
+@dataclass(frozen=True)
+class ColumnRows:
+    """Rows of a table whose columns are arrays of their own: the rows of a `View`.
+
+    Args:
+        columns: each `[n]`.
+        dtype: of the rows.
+    """
+
+    columns: Sequence[np.ndarray]
+    dtype: np.dtype
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of rows and columns."""
+        return len(self), len(self.columns)
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        import numpy as np
+
+        first = self.columns[0][key]
+        rows = np.empty((len(first), len(self.columns)), self.dtype)
+        rows[:, 0] = first
+        for i, column in enumerate(self.columns[1:], 1):
+            rows[:, i] = column[key]
+        return rows
+
+
 class Inputs(NamedTuple):
     """The inputs.
 
     Args:
         specs: one or two.
-        arrays: input's name -> its array in each part.
+        arrays: input's name -> its array in each part; of a large table a view of rows in a file.
         features: the names of the numbers: columns, parts of dates (``sold year``), indicators (``age is missing``).
     """
 
     specs: tuple[InputSpec, ...]
-    arrays: dict[str, list[np.ndarray]]
+    arrays: dict[str, list[np.ndarray | View]]
     features: tuple[str, ...]
 
 
-def incomplete(
-    examples: Examples, settings: TableSettings, stored: Preprocessor | None = None
-) -> dict[str, np.ndarray]:
-    """Return the features that get an indicator column, each with the examples whose value is missing, bool `[n]`."""
-    columns, keep = examples.table.columns, examples.keep
+def incomplete(examples: Examples, settings: TableSettings, stored: Preprocessor | None = None) -> list[str]:
+    """Return the features that get an indicator column."""
     if stored is not None:
-        return {name: ~columns[name].known()[keep] for name in stored.indicators}
+        return list(stored.indicators)
     if settings.missing != "auto":
-        return {}
-    gaps = {name: ~columns[name].known()[keep] for name in settings.inputs if columns[name].missing}
-    return {name: rows for name, rows in gaps.items() if rows.any()}
+        return []
+    columns = examples.table.columns
+    with_gaps = [name for name in settings.inputs if columns[name].missing]
+    return [name for name in with_gaps if not examples.kept(columns[name].known()).all()]
 
 
 def inputs(
@@ -74,7 +104,7 @@ def inputs(
     """
     import numpy as np
 
-    columns, keep = examples.table.columns, examples.keep
+    columns = examples.table.columns
     dated = [name for name in settings.inputs if columns[name].is_date]
     numeric = [name for name in settings.inputs if columns[name].numbers is not None and name not in dated]
     categories = [name for name in settings.inputs if columns[name].numbers is None]
@@ -97,7 +127,8 @@ def inputs(
         **(stored.record() if stored is not None else {}),
     }
     specs: list[InputSpec] = []
-    arrays, features = {}, ()
+    arrays, features, store = {}, (), examples.table.store
+    made = np.asarray if store is _spool.in_memory else lambda view: View.of(store(view))
     if numeric or dated or gaps:
         wide, features = _numbers(examples, settings, parts, numeric, dated, gaps, record)
         views = [View.of(wide).part(part) for part in parts]
@@ -110,14 +141,26 @@ def inputs(
         if (moments := record.get("standardize")) is not None:
             mean, std = np.array(moments["mean"]), np.array(moments["std"])
             views = [v.standardized(mean, std) for v in views]
-        arrays["numeric"] = [np.asarray(v.cast("float32")) for v in views]
+        arrays["numeric"] = [made(v.cast("float32")) for v in views]
         specs.append(InputSpec("numeric", "numeric", (len(features),)))
     if categories:
-        codes = [
-            coded(columns[c].codes, columns[c].texts, keep, parts[0], settings.missing, c, record)
-            for c in categories
-        ]
-        arrays["categorical"] = [np.stack(codes, axis=1)[part] for part in parts]
+        codes = ColumnRows(
+            [
+                store(
+                    coded(
+                        examples.kept(columns[name].codes),
+                        columns[name].texts,
+                        parts[0],
+                        settings.missing,
+                        name,
+                        record,
+                    )
+                )
+                for name in categories
+            ],
+            np.dtype("int32"),
+        )
+        arrays["categorical"] = [made(View.of(codes).part(part)) for part in parts]
         counts = tuple(len(record["categories"][c]) for c in categories)
         specs.append(InputSpec("categorical", "categorical", (len(categories),), counts))
     return Inputs(tuple(specs), arrays, features)
@@ -129,22 +172,26 @@ def _numbers(
     parts: Sequence[np.ndarray],
     numeric: Sequence[str],
     dated: Sequence[str],
-    gaps: dict[str, np.ndarray],
+    gaps: Sequence[str],
     record: dict[str, Any],
-) -> tuple[np.ndarray, tuple[str, ...]]:
+) -> tuple[ColumnRows, tuple[str, ...]]:
     """Return all numbers, float64 `[n, features]`, and their names; see `inputs`."""
     import numpy as np
 
-    columns, keep = examples.table.columns, examples.keep
+    columns, store = examples.table.columns, examples.table.store
+    record.setdefault("dates", {})
+    # Before the columns are given back. A model's own indicators have been fitted.
+    indicators = [
+        store(indicator(name, ~examples.kept(columns[name].known()), parts[0], record)) for name in gaps
+    ]
 
     def complete(name: str, unit: float = 0.0) -> np.ndarray:
-        numbers = columns[name].numbers
-        numbers = numbers if len(keep) == examples.table.rows else numbers[keep]
-        columns[name].numbers = None
-        return filled(numbers, parts[0], settings.missing, name, record, unit)
+        numbers, columns[name].numbers = columns[name].numbers, None
+        kept = examples.kept(numbers)
+        values = filled(kept, parts[0], settings.missing, name, record, unit)
+        return values if values is numbers else store(values)
 
     dates: dict[str, np.ndarray] = {}
-    record.setdefault("dates", {})
     for name in dated:
         of_stored = record["dates"].get(name)
         timed = columns[name].is_timed if of_stored is None else _notations.HOUR in of_stored
@@ -153,13 +200,7 @@ def _numbers(
             record["fill"][name] = _notations.date_text(record["fill"][name])
         of_date = _notations.date_parts(seconds, timed)
         record["dates"][name] = list(of_date)
-        dates |= {f"{name} {part}": values for part, values in of_date.items()}
+        dates |= {f"{name} {part}": store(values) for part, values in of_date.items()}
+    values = [*(complete(name) for name in numeric), *dates.values(), *indicators]
     features = (*numeric, *dates, *(f"{name}{INDICATOR}" for name in gaps))
-    wide = np.empty((len(keep), len(features)))
-    for i, name in enumerate(numeric):
-        wide[:, i] = complete(name)
-    for i, values in enumerate(dates.values(), len(numeric)):
-        wide[:, i] = values
-    if gaps:
-        wide[:, len(numeric) + len(dates) :] = indicators(gaps, parts[0], record)
-    return wide, features
+    return ColumnRows(values, np.dtype("float64")), features

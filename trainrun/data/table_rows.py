@@ -176,7 +176,7 @@ def read(source: TableSource, fitted: Preprocessor, further: Sequence[str] = ())
         raise_faults(faults)
     kept = raw.select(list(further)) if further else pa.table({})
     raw = _as_texts(raw, source, fitted)
-    table = _table.convert(raw.select(list(names)), settings, source.typed)
+    table = _table.Table(_table.converted(raw.select(list(names)), settings, source.typed), raw.num_rows)
     del raw
     invalid = {name: column for name, column in table.columns.items() if len(column.invalid)}
     raise_faults(
