@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather as arrow_feather
 
-from trainrun.data import csv, feather, parquet
+from trainrun.data import _spool, csv, feather, parquet
+from trainrun.data.lazy_array import View
 from trainrun.errors import UserError
 
 KINDS = {"parquet": parquet, "feather": feather}
@@ -179,3 +180,21 @@ def test_offsets_that_lead_outside_of_memory_are_damage(tmp_path):
     assert content.count(offsets) == 1
     path.write_bytes(content.replace(offsets, offsets[:4] + np.int32(2**30).tobytes() + offsets[8:]))
     assert "cannot be read as Feather" in faults(path, "feather")
+
+
+def test_a_large_table_is_kept_in_files_with_the_same_bits(tmp_path, kind, monkeypatch):
+    table = frame().assign(when=pd.date_range("2020-02-27 06:00", periods=60, freq="31h"))
+    table.loc[[3, 7, 50], "income"] = np.nan
+    table.loc[[2, 9], ["city", "when"]] = None
+    table.loc[5, "y"] = None  # the row is left out
+    path = save(table, tmp_path / f"t.{kind}", kind)
+    text = tmp_path / "t.csv"
+    table.to_csv(text, index=False)
+    in_memory = load(path, kind), csv.csv(path=str(text), target="y")
+    monkeypatch.setattr(_spool, "LARGE", 0)  # each column is read by itself
+    lazy = load(path, kind), csv.csv(path=str(text), target="y")
+    for one, same in zip(lazy, in_memory, strict=True):
+        assert one.digest() == same.digest()
+        assert one.preprocessing == same.preprocessing and one.inferred == same.inferred
+        inputs = [x for part in (one.train, one.validation, one.test) for x in part.x.values()]
+        assert all(isinstance(view, View) and not view.rows.flags.owndata for view in inputs)

@@ -1,4 +1,4 @@
-"""Arrow arrays to numpy and back without pandas, which Arrow's own conversions import."""
+"""Arrow arrays to numpy and back without pandas, which Arrow's own conversions import; types that columns may have."""
 
 from __future__ import annotations
 
@@ -47,3 +47,24 @@ def strings(texts: Sequence[str]) -> pa.StringArray:
     encoded = [text.encode() for text in texts]
     offsets = np.cumsum([0, *map(len, encoded)], dtype="int32")
     return pa.StringArray.from_buffers(len(texts), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
+
+
+def unsupported(schema: pa.Schema, names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the columns whose types are neither numbers nor text nor dates, each with its type."""
+    import pyarrow.types as t
+
+    def fits(kind: pa.DataType) -> bool:
+        if t.is_dictionary(kind):
+            return fits(kind.value_type)
+        numeric = t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind)
+        text = t.is_string(kind) or t.is_large_string(kind) or getattr(t, "is_string_view", t.is_string)(kind)
+        return numeric or text or t.is_boolean(kind) or t.is_null(kind) or is_date(kind)
+
+    return [(name, str(schema.field(name).type)) for name in names if not fits(schema.field(name).type)]
+
+
+def is_date(kind: pa.DataType) -> bool:
+    """Return whether values of a type are dates or timestamps."""
+    import pyarrow.types as t
+
+    return t.is_timestamp(kind) or t.is_date(kind)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from trainrun.data import _file_kinds, _table, _table_files
+from trainrun.data import _file_kinds, _table_files
+from trainrun.data._arrow_arrays import unsupported
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.errors import first_line
 
@@ -127,7 +128,7 @@ def type_faults(schema: pa.Schema, columns: Sequence[str]) -> list[Fault]:
             f"column {name} has the type {kind}; expected numbers, text or true and false. "
             f"Leave it out (data.exclude=[{name}]), or save it as one of those.",
         )
-        for name, kind in _table.unsupported(schema, columns)
+        for name, kind in unsupported(schema, columns)
     ]
 
 

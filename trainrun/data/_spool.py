@@ -6,7 +6,7 @@ import mmap
 import os
 import tempfile
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trainrun.data.lazy_array import View, blocks
 from trainrun.errors import Problem, UserError, first_line
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Tables of more bytes of numbers (float64) are not held in memory.
 LARGE = 256 * 2**20
-# Bytes of one file, unless an array is larger; only what is written takes room.
+# Bytes of one file, unless an array is larger.
 FILE = 256 * 2**20
 # Bytes of a number, and of the beginning of an array.
 ITEM, ALIGNMENT = 8, 64
@@ -39,10 +39,9 @@ def folder() -> str:
 
 
 class Spool:
-    """Keeps arrays in files that have no name, so that they are gone when the arrays are, or when the process is killed."""
+    """Keeps arrays in mapped files that have no name, so that they are gone when the arrays are, or when the process is killed."""
 
     def __init__(self) -> None:
-        self._file: Any = None
         self._map: mmap.mmap | None = None
         self._end = 0
 
@@ -56,28 +55,31 @@ class Spool:
 
         if not values.nbytes:
             return np.asarray(values)
-        try:
-            start = self._room(values.nbytes)
-            self._file.seek(start)
-            for _, block in blocks(values):
-                self._file.write(np.ascontiguousarray(block).data)
-            self._file.flush()
-        except OSError as error:
-            message = (
-                f"the table is larger than is held in memory, and cannot be kept in a temporary file in {folder()}: "
-                f"{first_line(error)}. Make room there, or set TMPDIR to a folder with room."
-            )
-            raise UserError(Problem("data.path", message)) from error
-        flat = np.frombuffer(self._map, values.dtype, values.nbytes // values.dtype.itemsize, start)
-        return flat.reshape(values.shape)
-
-    def _room(self, size: int) -> int:
-        """Return where so many bytes begin in the file, which is a new one if they do not fit into the last."""
         start = -(-self._end // ALIGNMENT) * ALIGNMENT
-        if self._map is None or start + size > len(self._map):
-            file = tempfile.TemporaryFile(dir=folder())  # noqa: SIM115 closed with the last array
-            file.truncate(max(FILE, size))
-            self._file, start = file, 0
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        self._end = start + size
-        return start
+        if self._map is None or start + values.nbytes > len(self._map):
+            self._map, start = _mapped(max(FILE, values.nbytes)), 0
+        self._end = start + values.nbytes
+        flat = np.frombuffer(self._map, values.dtype, values.nbytes // values.dtype.itemsize, start)
+        kept = flat.reshape(values.shape)
+        for at, block in blocks(values):
+            kept[at : at + len(block)] = block
+        kept.flags.writeable = False
+        return kept
+
+
+def _mapped(size: int) -> mmap.mmap:
+    """Return a new file of so many bytes without a name; its room is taken at once, since a mapped page without room is a crash.
+
+    Raises:
+        UserError: there is no room.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder()) as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+            return mmap.mmap(file.fileno(), size)
+    except OSError as error:
+        message = (
+            f"the table is too large to be held in memory, and there is no room for a temporary file of {size / 1e6:,.0f} MB in "
+            f"{folder()}: {first_line(error)}. Make room there, or set TMPDIR to a folder with room."
+        )
+        raise UserError(Problem("data.path", message)) from error

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _columns, _notations, _spool
-from trainrun.data._arrow_arrays import as_numpy, strings, within_float32
+from trainrun.data._arrow_arrays import as_numpy, is_date, strings, within_float32
 from trainrun.data._columns import CLASSES_UP_TO, LARGEST
 from trainrun.data._notations import Notation
 from trainrun.data._spool import Store
@@ -126,26 +126,6 @@ def converted(
     return columns
 
 
-def unsupported(schema: pa.Schema, names: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the columns whose types are neither numbers nor text nor dates, each with its type."""
-    import pyarrow.types as t
-
-    def fits(kind: pa.DataType) -> bool:
-        if t.is_dictionary(kind):
-            return fits(kind.value_type)
-        numeric = t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind)
-        text = t.is_string(kind) or t.is_large_string(kind) or getattr(t, "is_string_view", t.is_string)(kind)
-        return numeric or text or t.is_boolean(kind) or t.is_null(kind) or _is_date(kind)
-
-    return [(name, str(schema.field(name).type)) for name in names if not fits(schema.field(name).type)]
-
-
-def _is_date(kind: pa.DataType) -> bool:
-    import pyarrow.types as t
-
-    return t.is_timestamp(kind) or t.is_date(kind)
-
-
 def _typed(values: pa.ChunkedArray, settings: TableSettings, name: str) -> Column:
     """Return a column of an Arrow type other than plain text."""
     import numpy as np
@@ -157,7 +137,7 @@ def _typed(values: pa.ChunkedArray, settings: TableSettings, name: str) -> Colum
     if t.is_dictionary(kind):
         kind, forced = kind.value_type, bool(forced)
         values = pc.cast(values, kind)
-    if _is_date(kind) and settings.formats == "auto" and forced is None and name not in settings.targets:
+    if is_date(kind) and settings.formats == "auto" and forced is None and name not in settings.targets:
         return _dates(values)
     numeric = t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind)
     if not numeric or settings.numbers_may_be_missing or settings.is_ordinal(name):
