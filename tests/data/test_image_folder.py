@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -76,6 +78,11 @@ def test_images_are_decoded_once_until_their_content_changes(photos, monkeypatch
     assert [*photos.parent.glob("outputs/.cache/images/*.npy")] == cache
     Image.new("RGB", (9, 9)).save(moved / "cats" / "0.png")
     assert load(path=str(moved), size=8).digest() != first
+    shutil.copytree(moved, moved.parent / "again")
+    for _ in range(2):  # files that are equal are known from the cache, too
+        data = load(path=str(moved), size=8, test_path=str(moved.parent / "again"), validation=0)
+        (notice,) = data.inferred["notices"]
+        assert "36 of the 36 test images are the same, with the same target, as a training one" in notice
 
 
 def test_a_table_names_images_and_numbers(photos):

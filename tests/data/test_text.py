@@ -72,6 +72,20 @@ def test_a_folder_for_each_class_is_the_same_table(table, inside):
     assert data.inputs[0].cardinalities[0] == pytest.approx(expected.inputs[0].cardinalities[0], abs=2)
 
 
+def test_texts_that_training_and_test_part_share_are_reported(inside, capsys):
+    repeated = [f"{text} {i % 30}" for i, text in enumerate(TEXTS[:30] * 2)]
+    for labels, expected in (
+        (LABELS, 1),
+        ([*LABELS[:45], *LABELS[44:-1]], 0),
+    ):  # other labels in the test part
+        with (inside / "reviews.csv").open("w", encoding="utf-8", newline="") as stream:
+            csv.writer(stream).writerows([("text", "stars"), *zip(repeated, labels, strict=True)])
+        data = load("reviews.csv", text="text", target="stars", split="time", validation=0, test=0.25)
+        assert len(data.inferred["notices"]) == expected
+        notice = "15 of the 15 test texts are the same, with the same target, as a training one"
+        assert (notice in " ".join(capsys.readouterr().err.split())) == bool(expected)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

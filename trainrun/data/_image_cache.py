@@ -27,6 +27,8 @@ FOLDER = Path("outputs", ".cache", "images")
 VERSION = 1
 # A file that unpacks to more pixels is refused.
 MAX_PIXELS = 100_000_000
+# Hexadecimal digits by which equal files are recognized.
+CONTENT_DIGITS = 16
 # Seconds that another process may take to decode the same images.
 PATIENCE_S = 24 * 3600.0
 # Faulty files that are named.
@@ -52,8 +54,8 @@ class ImageForm:
     resize: str
 
 
-def decoded(files: Sequence[str], form: ImageForm, folder: Path) -> tuple[Mapped, tuple[int, int]]:
-    """Return the images as rows of a mapped file, uint8 `[n, height, width, channels]`, and their size.
+def decoded(files: Sequence[str], form: ImageForm, folder: Path) -> tuple[Mapped, tuple[int, int], list[str]]:
+    """Return the images as rows of a mapped file, uint8 `[n, height, width, channels]`, their size, and digests of the files.
 
     Args:
         files: the images.
@@ -69,9 +71,12 @@ def decoded(files: Sequence[str], form: ImageForm, folder: Path) -> tuple[Mapped
     states = [_state(file) for file in files]
     note = folder / f"{_digest([form, *zip(files, states, strict=True)])}.key"
     try:
-        key = note.read_text(encoding="ascii")
+        key, *contents = note.read_text(encoding="ascii").split()
     except OSError:
-        key = _digest([form, *_parallel(_content, files, "reading images")])
+        key, contents = "", []
+    if len(contents) != len(files):
+        contents = _parallel(_content, files, "reading images")
+        key, contents = _digest([form, *contents]), [content[:CONTENT_DIGITS] or "-" for content in contents]
     path = folder / f"{key}.npy"
     lock = FileLock(folder / f"{key}.lock")
     lock.acquire(PATIENCE_S)
@@ -80,14 +85,14 @@ def decoded(files: Sequence[str], form: ImageForm, folder: Path) -> tuple[Mapped
             size = form.size or _common_size(files)
             _decode(files, form, size, path)
         with paths.whole(note) as new:
-            new.write_text(key, encoding="ascii")
+            new.write_text("\n".join([key, *contents]), encoding="ascii")
     finally:
         lock.release()
     with path.open("rb") as stream:
         np.lib.format.read_magic(stream)
         shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
         header = stream.tell()
-    return Mapped(path, 0, header, shape, dtype, 0), shape[1:3]
+    return Mapped(path, 0, header, shape, dtype, 0), shape[1:3], contents
 
 
 def size_faults(files: Sequence[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from trainrun.data._header_names import listed
 from trainrun.data._split import share_problems
 from trainrun.data._split_settings import SplitSettings
 from trainrun.data._table_examples import Examples
+from trainrun.data._table_notices import EQUAL_ROWS, PARTS, SAME_TARGET
 from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import Dataset, Description, InputKind, InputSpec
 from trainrun.data.lazy_array import View
@@ -132,7 +133,7 @@ def read(settings: ItemSettings) -> tuple[Items | None, list[Fault]]:
         "split": settings.splitting.words(table, source.own_files),
         "left_out": examples.table.rows - len(examples.keep),
         "digests": {name: c.digest() for name, c in examples.table.columns.items()},
-        "notices": [note for note in [source.understood()] if note],
+        "notes": [note for note in [source.understood()] if note],
     }
     values = [items.texts[code] for code in items.codes[examples.keep]]
     masks: list[str] = []
@@ -168,14 +169,16 @@ def dataset(
     """Return the dataset of items that have become arrays.
 
     Args:
-        items: from `read`.
+        items: from `read`; `values` are what equal items have in common: the texts, or digests of the images.
         spec, x: the input, in the order of the items.
         standardize_target: as in `data.csv.csv`.
         record: of the preprocessing.
     """
     examples, settings = items.examples, items.settings
-    for notice in items.inferred["notices"]:
-        console.note(notice)
+    for note in items.inferred["notes"]:
+        console.note(note)
+    for notice in (notices := [*_equal_items(items, "images" if spec.kind == "image" else "texts")]):
+        console.warn(notice)
     weight = None
     if settings.weight is not None:
         weight = examples.table.columns[settings.weight].numbers[examples.keep]
@@ -189,7 +192,32 @@ def dataset(
         weight=weight,
         preprocessing={"target": settings.target if len(settings.targets) == 1 else None, **record},
     )
-    return dataclasses.replace(made, inferred={**items.inferred, "notices": []})
+    inferred = {key: value for key, value in items.inferred.items() if key != "notes"}
+    return dataclasses.replace(made, inferred={**inferred, "notices": notices})
+
+
+def _equal_items(items: Items, what: str) -> Iterator[str]:
+    """Yield a notice for each held-out part that has many items of the training part, with their targets; masks are not compared."""
+    import numpy as np
+
+    keys: Sequence[Any] = items.values
+    if not items.masks:
+        labels = items.examples.labels
+        of_each = labels.values() if isinstance(labels, Mapping) else [labels]
+        targets = np.concatenate([one.reshape(len(keys), -1) for one in of_each], axis=1).tolist()
+        keys = [(value, *target) for value, target in zip(keys, targets, strict=True)]
+    train, train_keys = ({of[i] for i in items.parts[0].tolist()} for of in (items.values, keys))
+    way_out = "" if items.folder else ", or keep what belongs together in one part: data.group=<column>"
+    for name, part in zip(PARTS[1:], items.parts[1:], strict=True):
+        alike, equal = (
+            sum(of[i] in known for i in part.tolist())
+            for of, known in ((items.values, train), (keys, train_keys))
+        )
+        if equal > max(1, EQUAL_ROWS * len(part)) and equal >= SAME_TARGET * alike:
+            yield (
+                f"{equal} of the {len(part)} {name} {what} are the same, with the same target, as a training one, so the {name} metrics are "
+                f"too good. Remove repeated {what}{way_out}."
+            )
 
 
 def _shares(splitting: SplitSettings) -> tuple[float, float]:

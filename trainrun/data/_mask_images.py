@@ -86,7 +86,9 @@ def labels(files: Sequence[str], form: ImageForm, cache: Path) -> tuple[TargetSp
     """
     import numpy as np
 
-    rows, size = _image_cache.decoded(files, ImageForm(form.size, _image_cache.OF_LABELS, form.resize), cache)
+    rows, size, _ = _image_cache.decoded(
+        files, ImageForm(form.size, _image_cache.OF_LABELS, form.resize), cache
+    )
     counts = sum(np.bincount(block.ravel(), minlength=LARGEST_LABEL + 1) for _, block in blocks(rows))
     present = np.flatnonzero(counts)
     if len(present) < 2:

@@ -82,7 +82,7 @@ def image_folder(
     raise_faults([*wrong, *faults])
     files = _located(items, items.values, path)
     folder = FOLDER if cache is None else paths.expanded(cache)
-    rows, shape = _image_cache.decoded(files, form, folder)
+    rows, shape, contents = _image_cache.decoded(files, form, folder)
     if items.masks:
         target, labels = _mask_images.labels(_located(items, items.masks, path), form, folder)
         if target.shape != shape:
@@ -95,6 +95,7 @@ def image_folder(
     step = {"scale": 1 / 255, "resize": resize if form.size else None}
     record = {"scale": step["scale"], "inputs": {"image": step}}
     spec = InputSpec("image", "image", (*shape, channels))
+    items = dataclasses.replace(items, values=contents)
     return _item_table.dataset(items, spec, View.of(rows, scale=1 / 255), standardize_target, record)
 
 

@@ -101,6 +101,7 @@ def text(
     vocabulary, length = len(record["vocabulary"]) + SPECIAL, ids.shape[1]
     console.note(f"texts: {length} tokens each, a vocabulary of {vocabulary:,}")
     spec = InputSpec(INPUT, "tokens", (length,), (vocabulary,))
+    items = replace(items, values=texts)
     return _item_table.dataset(items, spec, ids, standardize_target, {"inputs": {INPUT: record}})
 
 
