@@ -18,7 +18,7 @@ from trainrun.errors import TrainingError, UserError
 
 SUMMARY_KEYS = {
     "run_id", "status", "overrides", "metrics", "best", "epochs", "steps", "parameters", "seconds", "examples_per_second",
-    "seed", "weights", "weights_sha256", "data", "data_sha256", "versions", "git", "mlflow", "resumed_from",
+    "seed", "weights", "weights_sha256", "data", "data_sha256", "versions", "git", "system", "input_wait", "mlflow", "resumed_from",
 }  # fmt: skip
 QUICK = [
     "tracking=none",
