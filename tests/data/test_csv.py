@@ -102,6 +102,20 @@ def test_preflight_describes_what_loading_returns(write):
     assert description.target == data.target.kind == "real" and description.classes is None
 
 
+def test_model_without_tokens_is_refused_by_the_preflight(write):
+    arguments = [
+        "data=csv",
+        f"data.path={write(people())}",
+        "data.target=buys",
+        "data.text=[city]",
+        "model=cnn",
+    ]
+    problems = preflight.overrides(arguments)[1]
+    assert [str(p) for p in problems] == [
+        "model: model=cnn takes image input; data=csv has numeric and tokens. Try model=recurrent."
+    ]
+
+
 def test_one_kind_of_input_is_an_array(write):
     path = write(people())
     assert load(path, features=["age", "income"]).train.x.shape == (36, 2)
@@ -334,6 +348,22 @@ def test_bad_files_are_refused_with_a_message(write, text, expected):
         ({"validation": 0.7, "test": 0.4}, "data.test: expected data.validation + data.test below 1"),
         ({"task": "regression"}, "line 2: column buys: 'no' is not a number."),
         ({"features": []}, "data.features: no columns are left to predict from."),
+        ({"text": "city"}, "data.text: expected null or a list of columns, got 'city'. Write [city]."),
+        ({"text": ["town"]}, "data.text: the file has no column 'town'"),
+        ({"text": ["buys"]}, "data.text: 'buys' is no feature. Leave it out, or name it in data.features."),
+        ({"text": ["city"], "categorical": ["city"]}, "data.text: 'city' is in data.categorical, too."),
+        (
+            {"text": {"city": {"max_token": 9}}},
+            "data.text: city: expected max_tokens or sequence_length, got 'max_token'. Did you mean",
+        ),
+        (
+            {"text": {"city": {"max_tokens": 2}}},
+            "data.text: city.max_tokens: expected an integer of at least 3, got 2.",
+        ),
+        (
+            {"text": {"city": 9}},
+            "data.text: expected the settings of the tokens, {city: {sequence_length: 100}}, got 9.",
+        ),
     ],
 )
 def test_bad_arguments_are_refused_with_a_message(write, arguments, expected):

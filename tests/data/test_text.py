@@ -61,6 +61,23 @@ def test_tokens_are_those_of_keras_fitted_on_the_training_part(table, options):
         assert length == lengths[int(np.ceil(0.95 * 35))]
 
 
+def test_a_column_of_a_table_has_the_same_tokens_also_by_a_stored_vocabulary(table, inside):
+    arguments = {"target": "stars", "split": "time"}
+    expected = load(table, text="review", **arguments)
+    data = trainrun.build("data", "csv", path=table, text=["review"], **arguments)
+    for part, same in zip(data.parts.values(), expected.parts.values(), strict=True):
+        np.testing.assert_array_equal(part.x, same.x)
+    with (inside / "later.csv").open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([("review", "stars"), *zip(TEXTS[36:], LABELS[36:], strict=True)])
+    stored = Preprocessor.from_json(Preprocessor.of(data).to_json())
+    later = trainrun.build("data", "csv", path="later.csv", preprocessor=stored, **arguments)
+    of_all = [
+        np.concatenate([part.x for part in parts])
+        for parts in (later.parts.values(), (data.validation, data.test))
+    ]
+    np.testing.assert_array_equal(*of_all)
+
+
 def test_a_folder_for_each_class_is_the_same_table(table, inside):
     for i, (text, label) in enumerate(zip(TEXTS, LABELS, strict=True)):
         (inside / "reviews" / label).mkdir(parents=True, exist_ok=True)

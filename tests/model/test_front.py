@@ -32,6 +32,9 @@ def rows() -> list[dict[str, str]]:
             "share": f"{random.normal() * 10:.1f}%",
             "sold": "" if i % 23 == 0 else f"{1890 + 2 * i}-{i % 12 + 1:02}-{i % 28 + 1:02} {i % 24:02}:30",
             "day": f"{i % 28 + 1}/{i % 12 + 1}/2024",
+            "note": ["", "NA", f"Good, {i}!", "bad bad GOOD fine so-so"][i * 7 % 4]
+            if i % 3
+            else f"fine {i % 9}",
             "row": str(i + 1),
             "y": f"{random.normal():.3f}",
             "buys": ["no", "yes", "later"][int(random.integers(3))],
@@ -68,8 +71,23 @@ def raw(rows: list[dict[str, str]], columns) -> dict[str, np.ndarray]:
         {"target": "y", "missing": "auto", "features": ["city"]},
         {"target": "buys", "features": ["born (s, €)"]},
         {"target": "y", "features": ["city", "age"], "categorical": ["age", "city"]},
+        {
+            "target": "buys",
+            "missing": "auto",
+            "text": {"note": {"max_tokens": 6, "sequence_length": 3}, "city": {}},
+        },
+        {"target": "y", "features": ["note"], "text": ["note"]},
     ],
-    ids=["all", "indicators", "as-they-are", "indicator-of-categories", "one-number", "categories"],
+    ids=[
+        "all",
+        "indicators",
+        "as-they-are",
+        "indicator-of-categories",
+        "one-number",
+        "categories",
+        "texts",
+        "one-text",
+    ],
 )
 def test_front_and_model_equal_the_training_path_on_every_row(tmp_path, arguments):
     everything = rows()
@@ -77,8 +95,9 @@ def test_front_and_model_equal_the_training_path_on_every_row(tmp_path, argument
         writer = csv.DictWriter(file, everything[0])
         writer.writeheader()
         writer.writerows(everything)
-    arguments = {"missing": "mean_or_mode", "exclude": ["y", "buys"], "weight": "row", **arguments}
-    arguments["exclude"] = [c for c in arguments["exclude"] if c != arguments["target"]]
+    arguments = {"missing": "mean_or_mode", "weight": "row", **arguments}
+    used = (arguments["target"], *arguments.get("text", ()))
+    arguments["exclude"] = [c for c in ("y", "buys", "note") if c not in used]
     data = load(path=str(tmp_path / "own.csv"), **arguments)
     core = functional.over(mlp.mlp(data.inputs, data.target, None, units=[8]), data.inputs)
     for variable in core.variables:

@@ -34,6 +34,7 @@ def people(count: int = 90, cities=("Lima", "Oslo", "Rome")) -> list[dict[str, o
             "age": "" if i % 9 == 0 else int(random.integers(18, 80)),
             "city": "" if i % 10 == 0 else cities[i % len(cities)],
             "member": bool(i % 2),
+            "note": "" if i % 8 == 0 else f"Good, {i % 5}!",
             "buys": ["no", "yes"][int(random.random() < 0.4)],
         }
         for i in range(count)
@@ -47,7 +48,7 @@ def trained(tmp_path_factory):
     write(folder / "people.csv", people())
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        result = trainrun.run([*OFF, "data=csv", "data.path=people.csv", "data.target=buys", "data.exclude=[id]",
+        result = trainrun.run([*OFF, "data=csv", "data.path=people.csv", "data.target=buys", "data.exclude=[id]", "data.text=[note]",
                                "data.missing=mean_or_mode", "trainer.epochs=2", "model.units=[4]"])  # fmt: skip
     return result, folder
 
@@ -64,7 +65,7 @@ def test_file_frame_and_plain_keras_get_the_predictions_that_were_measured(train
     predictions = saved.predict(str(folder / "people.csv"), further=["id"])
     columns = predictions.columns()
     assert list(columns) == ["prediction", "probability_no", "probability_yes"]
-    assert predictions.rows.missing == {"age": 10, "city": 9} and predictions.rows.unknown == {}
+    assert predictions.rows.missing == {"age": 10, "city": 9, "note": 12} and predictions.rows.unknown == {}
     assert predictions.rows.further["id"].to_pylist()[:2] == ["p0", "p1"]
     frame = pd.read_csv(folder / "people.csv")
     of_frame = saved.predict(frame).output
@@ -73,11 +74,12 @@ def test_file_frame_and_plain_keras_get_the_predictions_that_were_measured(train
         "age": frame["age"].to_numpy(),
         "city": frame["city"].fillna("").to_numpy(str),
         "member": frame["member"].map({True: "True", False: "False"}).to_numpy(str),
+        "note": frame["note"].fillna("").to_numpy(str),
     }
     plain = saved.raw({k: keras.ops.convert_to_tensor(v) for k, v in raw.items()})
     np.testing.assert_allclose(plain, predictions.output, atol=1e-6)
     # Each row of the parts as it was in training.
-    data = trainrun.build("data", "csv", path=str(folder / "people.csv"), target="buys", exclude=["id"],
+    data = trainrun.build("data", "csv", path=str(folder / "people.csv"), target="buys", exclude=["id"], text=["note"],
                           missing="mean_or_mode", seed=42)  # fmt: skip
     measured = np.concatenate(
         [np.ravel(result.model.predict(s.x, verbose=0)) for s in (data.train, data.validation, data.test)]
@@ -87,8 +89,14 @@ def test_file_frame_and_plain_keras_get_the_predictions_that_were_measured(train
 
 def test_unknown_categories_are_counted_and_gaps_of_a_frame_are_filled(trained):
     saved = SavedModel.load(trained[0].run_dir)
-    predictions = saved.predict({"age": [None, 30.0], "city": ["Atlantis", None], "member": [True, False]})
-    assert predictions.rows.unknown == {"city": 1} and predictions.rows.missing == {"age": 1, "city": 1}
+    predictions = saved.predict(
+        {"age": [None, 30.0], "city": ["Atlantis", None], "member": [True, False], "note": ["New", None]}
+    )
+    assert predictions.rows.unknown == {"city": 1} and predictions.rows.missing == {
+        "age": 1,
+        "city": 1,
+        "note": 1,
+    }
     assert not np.isnan(predictions.output).any()
 
 
@@ -96,7 +104,9 @@ def test_a_missing_number_that_nothing_fills_leaves_a_row_without_prediction(tra
     saved = SavedModel.load(trained[0].run_dir)
     columns = tuple(replace(c, fill=None) for c in saved.fitted.columns)
     bare = replace(saved, fitted=replace(saved.fitted, columns=columns))
-    predictions = bare.predict({"age": [None, 30.0], "city": ["Oslo"] * 2, "member": [True, False]})
+    predictions = bare.predict(
+        {"age": [None, 30.0], "city": ["Oslo"] * 2, "member": [True, False], "note": ["Good"] * 2}
+    )
     assert np.isnan(predictions.output).ravel().tolist() == [True, False]
     assert predictions.columns()["prediction"][0] is None
 
@@ -104,9 +114,9 @@ def test_a_missing_number_that_nothing_fills_leaves_a_row_without_prediction(tra
 def test_lacking_columns_and_texts_among_numbers_are_refused(trained):
     saved = SavedModel.load(trained[0].run_dir)
     with pytest.raises(UserError, match="trained on age, which the file lacks"):
-        saved.predict({"city": ["Oslo"], "member": [True]})
+        saved.predict({"city": ["Oslo"], "member": [True], "note": ["Good"]})
     with pytest.raises(UserError, match="row 2: column age: 'old' is not a number"):
-        saved.predict({"age": ["3", "old"], "city": ["Oslo"] * 2, "member": [True] * 2})
+        saved.predict({"age": ["3", "old"], "city": ["Oslo"] * 2, "member": [True] * 2, "note": [""] * 2})
     with pytest.raises(UserError, match="there is no"):
         SavedModel.load(trained[1] / "nothing.keras")
 

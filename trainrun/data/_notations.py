@@ -95,7 +95,7 @@ def level_faults(ordinal: Mapping[Any, Any]) -> list[Fault]:
 
 def known_form(kind: str, form: str | None) -> bool:
     """Return whether there is such a notation for a column of a kind; None: plain numbers, or categories."""
-    if kind == "category" or (kind == "number" and form is None):
+    if kind in ("category", "text") or (kind == "number" and form is None):
         return form is None
     if kind == "date":
         return form in DATE_ORDERS

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _columns, _notations, _spool
 from trainrun.data._arrow_arrays import as_numpy, is_date, strings, within_float32
-from trainrun.data._columns import CLASSES_UP_TO, LARGEST
+from trainrun.data._columns import LARGEST
 from trainrun.data._notations import Notation
 from trainrun.data._spool import Store
 from trainrun.data._table_settings import TableSettings
@@ -18,9 +18,6 @@ from trainrun.data._table_settings import TableSettings
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
-
-# Rows that are inspected first when deciding whether a column of numbers holds classes.
-PREFIX = 10_000
 
 
 @dataclass
@@ -37,6 +34,7 @@ class Column:
         notation: in which the numbers are written; None: plainly, or the column is not numeric. Dates are seconds since 1970, truth
             values 0 and 1.
         typed: dates are dates in the file, not texts.
+        is_text: it is free text, which becomes tokens.
         values: the column as read, where its texts are still needed: of the target, and to name invalid values.
     """
 
@@ -49,6 +47,7 @@ class Column:
     notation: Notation | None = None
     typed: bool = False
     values: Any = None
+    is_text: bool = False
 
     def known(self) -> np.ndarray:
         """Return a mask of the present values, `[n]`."""
@@ -66,7 +65,9 @@ class Column:
 
     @property
     def kind(self) -> str:
-        """What the column holds, in words: ``numbers``, ``dates``, ``truth values``, ``percentages`` … or ``categories``."""
+        """What the column holds, in words: ``numbers``, ``dates``, ``truth values``, ``percentages`` …, ``categories`` or ``texts``."""
+        if self.is_text:
+            return "texts"
         return "categories" if self.numbers is None else self.notation.words if self.notation else "numbers"
 
     @property
@@ -114,6 +115,7 @@ def converted(
     for i, name in enumerate(names):
         values, read[i] = read[i], None
         column = (_typed if typed or t.is_floating(values.type) else _text)(values, settings, name)
+        column.is_text = settings.is_text(name)
         if name in settings.targets or len(column.invalid):
             column.values = values
         elif column.numbers is None:
@@ -257,14 +259,6 @@ def encoded(values: pa.ChunkedArray, settings: TableSettings) -> Column:
             missing[text] = missing.get(text, 0) + count
     codes = lookup[indices]
     return Column(None, codes, texts, missing, int((codes < 0).argmax()) if missing else 0)
-
-
-def may_be_classes(numbers: np.ndarray) -> bool:
-    """Return whether numbers are few different whole ones."""
-    import numpy as np
-
-    few = len(np.unique(numbers[:PREFIX])) <= CLASSES_UP_TO and len(np.unique(numbers)) <= CLASSES_UP_TO
-    return few and bool((numbers == np.floor(numbers)).all())
 
 
 def _parse(

@@ -36,7 +36,7 @@ MUCH = 0.1
 def dataset(
     open_source: Callable[[], tuple[TableSource | None, list[Fault]]], arguments: Mapping[str, Any]
 ) -> Dataset:
-    """Return a table's rows, split; numbers and categories are two inputs where there are both.
+    """Return a table's rows, split; numbers and categories are two inputs where there are both, each column of texts is one.
 
     Args:
         open_source: returns the table, or what keeps it from being read.
@@ -169,13 +169,19 @@ def description(
     if faults:
         return Description(problems=tuple(faults))
     columns = examples.table.columns
-    numeric = [columns[name].numbers is not None for name in settings.inputs]
-    has_numbers = any(numeric) or bool(_table_inputs.incomplete(examples, settings))
+    inputs = [columns[name] for name in settings.inputs]
+    has_numbers = any(column.numbers is not None for column in inputs) or bool(
+        _table_inputs.incomplete(examples, settings)
+    )
     return Description.of(
         examples.target,
         # How many rows the groups have depends on the seed.
         None if splitting.method(settings) == "group" else len(parts[0]),
-        (*(("numeric",) if has_numbers else ()), *(() if all(numeric) else ("categorical",))),
+        (
+            *(("numeric",) if has_numbers else ()),
+            *(("categorical",) if any(c.numbers is None and not c.is_text for c in inputs) else ()),
+            *("tokens" for column in inputs if column.is_text),
+        ),
     )
 
 

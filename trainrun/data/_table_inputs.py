@@ -1,4 +1,4 @@
-"""Columns of the examples -> the model's inputs: one of numbers, one of categories, both fitted on the training set."""
+"""Columns of the examples -> the model's inputs: one of numbers, one of categories, one for each text, fitted on the training set."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from trainrun.data import _notations, _spool
+from trainrun.data import _notations, _spool, _text_columns
 from trainrun.data._gaps import coded, filled, indicator, is_whole
 from trainrun.data._split import fitted, standardizer
 from trainrun.data._table_examples import Examples
@@ -58,7 +58,7 @@ class Inputs(NamedTuple):
     """The inputs.
 
     Args:
-        specs: one or two.
+        specs: of numbers and of categories where there are any, and of each column of texts.
         arrays: input's name -> its array in each part; of a large table a view of rows in a file.
         features: the names of the numbers: columns, parts of dates (``sold year``), indicators (``age is missing``).
     """
@@ -94,12 +94,12 @@ def inputs(
         settings: their columns.
         parts: indices of the training, validation and test examples.
         standardize: as in `data.csv.csv`.
-        record: what was fitted is added to it: `columns` by kind (`numeric`, `categorical`), and for prediction on new rows:
+        record: what was fitted is added to it: `columns` by kind (`numeric`, `categorical`, `text`), and for prediction on new rows:
             `fill` (the value in place of a missing one; of a date, as text), `notations` (column -> `_notations.Notation.form`), `dates`
             (column -> its parts, which follow the numeric columns in their order), `indicators` (column -> whether it was
             fitted, else always 0; they follow the dates), `categories` (column -> texts in the order of their codes) and `standardize`
-            (mean and deviation of each of `features`). `whole` lists the numeric columns of integers, none of which is missing,
-            `typed` the dates that are no texts, `missing_words` the texts that stand for a missing value.
+            (mean and deviation of each of `features`), `inputs` (input of a text -> as `_vectorized_text.vectorized` returns it).
+            `whole` lists the numeric columns of integers, none of which is missing, `typed` the dates that are no texts, `missing_words` the texts that stand for a missing value.
         stored: what was fitted on another table, in place of fitting; the columns are of its kinds.
     """
     import numpy as np
@@ -107,11 +107,12 @@ def inputs(
     columns = examples.table.columns
     dated = [name for name in settings.inputs if columns[name].is_date]
     numeric = [name for name in settings.inputs if columns[name].numbers is not None and name not in dated]
-    categories = [name for name in settings.inputs if columns[name].numbers is None]
+    texts = [name for name in settings.inputs if columns[name].is_text]
+    categories = [name for name in settings.inputs if columns[name].numbers is None and name not in texts]
     gaps = incomplete(examples, settings, stored)
     record |= {
         "table": True,
-        "columns": {"numeric": numeric, "categorical": categories},
+        "columns": {"numeric": numeric, "categorical": categories, **({"text": texts} if texts else {})},
         "fill": {},
         "categories": {},
         "notations": {
@@ -163,6 +164,15 @@ def inputs(
         arrays["categorical"] = [made(View.of(codes).part(part)) for part in parts]
         counts = tuple(len(record["categories"][c]) for c in categories)
         specs.append(InputSpec("categorical", "categorical", (len(categories),), counts))
+    steps = record.setdefault("inputs", {}) if texts else {}
+    for column, name in zip(texts, _text_columns.input_names(texts), strict=True):
+        words = np.array([*columns[column].texts, ""], object)  # the last one, -1, is that of a missing value
+        of_rows = words[examples.kept(columns[column].codes)].tolist()
+        form, stored_step = settings.text[column], steps.get(name, {})
+        ids, steps[name] = _text_columns.tokens(of_rows, parts[0], column, form, stored_step)
+        rows = View.of(store(ids))
+        arrays[name] = [made(rows.part(part)) for part in parts]
+        specs.append(_text_columns.spec(name, ids, steps[name]))
     return Inputs(tuple(specs), arrays, features)
 
 

@@ -17,6 +17,9 @@ from trainrun.util import look_alikes, typed_names
 if TYPE_CHECKING:
     import numpy as np
 
+# Rows that are inspected first when deciding whether a column of numbers holds classes.
+PREFIX = 10_000
+
 
 def separated(
     column: _table.Column, settings: TableSettings, keep: np.ndarray
@@ -116,7 +119,7 @@ def _labels(
     numbers = None
     if column.numbers is not None:
         numbers = column.numbers[keep][:, None]
-        if settings.task == "regression" or not _table.may_be_classes(numbers):
+        if settings.task == "regression" or not _may_be_classes(numbers):
             return numbers, TargetSpec("real"), {}
         column = _table.encoded(column.values, settings)
     present, codes, counts = np.unique(column.codes[keep], return_inverse=True, return_counts=True)
@@ -179,3 +182,14 @@ def _rarer(classes: Sequence[str], counts: Mapping[str, int]) -> str:
     if tuple(name.lower() for name in classes) in _columns.CONVENTIONAL:
         return positive
     return negative if counts[negative] < counts[positive] else positive
+
+
+def _may_be_classes(numbers: np.ndarray) -> bool:
+    """Return whether numbers are few different whole ones."""
+    import numpy as np
+
+    few = (
+        len(np.unique(numbers[:PREFIX])) <= _columns.CLASSES_UP_TO
+        and len(np.unique(numbers)) <= _columns.CLASSES_UP_TO
+    )
+    return few and bool((numbers == np.floor(numbers)).all())

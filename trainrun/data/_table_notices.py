@@ -43,7 +43,8 @@ def notices(examples: Examples, settings: TableSettings, parts: Sequence[np.ndar
         settings: the columns.
         parts: indices of the training, validation and test examples.
     """
-    columns = {name: examples.table.columns[name] for name in settings.inputs}
+    every = {name: examples.table.columns[name] for name in settings.inputs}
+    columns = {name: column for name, column in every.items() if not column.is_text}
     unique, dates = _unique(columns, examples.table.rows), _unread_dates.columns(columns)
     others = {name: column for name, column in columns.items() if name not in dates}
     return [
@@ -51,9 +52,9 @@ def notices(examples: Examples, settings: TableSettings, parts: Sequence[np.ndar
         *_dates(dates),
         *_hardly_repeat(columns, [name for name in unique if name in others], examples.table.rows),
         *_row_numbers(others, examples, settings),
-        *_one_value(columns),
+        *_one_value(every),
         *_given_away(columns, examples, unique),
-        *_equal_rows(columns, examples, parts),
+        *_equal_rows(every, examples, parts),
         *_one_class(examples, parts),
         *_unseen_classes(examples, parts),
         *_unseen(others, examples, parts, unique),
@@ -69,15 +70,20 @@ def faults(examples: Examples, settings: TableSettings) -> list[Fault]:
     why = [f"{_listed(unique)}: the categories hardly repeat"] if unique else []
     why += [f"{_listed(constant)}: one value only"] if constant else []
     texts = [name for name in unique if name not in _unread_dates.columns(columns)]
-    text = f" To learn from texts: data=text data.text={texts[0]}." if texts else ""
+    text = f" To learn from texts: {override('text', texts[:1])}." if texts else ""
     return [("features", f"no column says anything about new rows ({'; '.join(why)}). Name others.{text}")]
 
 
 def exclusion(names: Sequence[str]) -> str:
     """Return the override that leaves columns out, as typed in a shell."""
+    return override("exclude", names)
+
+
+def override(key: str, names: Sequence[str]) -> str:
+    """Return the override of a list of columns, as typed in a shell."""
     plain = all(re.fullmatch(r"[A-Za-z_][\w.-]*", name) for name in names)
     listed = ",".join(names if plain else (f'"{name}"' for name in names))
-    return f"data.exclude=[{listed}]" if plain else f"'data.exclude=[{listed}]'"
+    return f"data.{key}=[{listed}]" if plain else f"'data.{key}=[{listed}]'"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -99,7 +105,7 @@ def _unique(columns: dict[str, Column], rows: int) -> list[str]:
     return [
         name
         for name, column in columns.items()
-        if column.numbers is None and len(column.texts) > max(FEW, UNIQUE * rows)
+        if column.numbers is None and not column.is_text and len(column.texts) > max(FEW, UNIQUE * rows)
     ]
 
 
@@ -128,6 +134,7 @@ def _dates(dates: Mapping[str, str]) -> Iterator[str]:
 
 def _understood(columns: dict[str, Column], unique: Sequence[str]) -> Iterator[str]:
     """Yield what columns that hardly repeat may be instead of categories."""
+    free = []
     for name in unique:
         texts = columns[name].texts
         sample = texts[:: math.ceil(len(texts) / LOOKED_AT)]
@@ -137,7 +144,9 @@ def _understood(columns: dict[str, Column], unique: Sequence[str]) -> Iterator[s
             marker = f" If {odd} marks a missing value: data.na_values=[{odd}]." if len(others) == 1 else ""
             yield f" Most values of {name} are {notation.words}; mend the others: {odd}{' …' if len(others) > 3 else ''}.{marker}"
         elif sum(text.count(" ") + 1 for text in sample) >= WORDS_OF_TEXT * len(sample):
-            yield f" To learn from the text: data=text data.text={name}."
+            free.append(name)
+    if free:
+        yield f" To learn from the text: {override('text', free)}."
 
 
 def _row_numbers(columns: dict[str, Column], examples: Examples, settings: TableSettings) -> Iterator[str]:

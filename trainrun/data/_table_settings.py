@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trainrun.data import _csv_format, _header_names, _notations
+from trainrun.data import _csv_format, _header_names, _notations, _text_columns
 from trainrun.data._columns import (
     FORMATS,
     MISSING,
@@ -39,6 +39,7 @@ class TableSettings:
     dates: Any = None  # a list of columns, or column -> order of the fields; by `with_header` the latter, None where it is inferred
     ordinal: Mapping[Any, Sequence[Any]] | None = None
     label_separator: str | None = None
+    text: Any = None  # a list of columns, or column -> arguments of `TextForm`; by `with_header` the latter
     weight: Any = None
     missing: str = "auto"
     task: Any = "auto"  # a word, or target -> word
@@ -131,7 +132,7 @@ class TableSettings:
         """Return True if the column must hold numbers, False if it is categorical, None to infer it from its values."""
         if column == self.weight:
             return True
-        if column in (self.group, self.part):
+        if column in (self.group, self.part) or self.is_text(column):
             return False
         if column == self.time or column in self.notations:
             return None
@@ -144,6 +145,10 @@ class TableSettings:
     def is_ordinal(self, column: str) -> bool:
         """Return whether the values of a feature are texts that stand for ranks."""
         return column in self.notations and self.notations[column].kind == "ordinal"
+
+    def is_text(self, column: str) -> bool:
+        """Return whether a feature is free text, which becomes tokens."""
+        return column in (self.text or ())
 
     @functools.cached_property
     def _categorical(self) -> frozenset[str]:
@@ -172,7 +177,12 @@ class TableSettings:
         if separator is not None and (not separator or count > 1 or self.task not in ("auto", MULTILABEL)):
             expected = "expected what separates the labels of one column, and data.task=multilabel or auto"
             faults.append(("label_separator", f"{expected}; got {separator!r}, data.task={self.task}."))
-        return [*faults, *_notations.date_faults(self.dates), *_notations.level_faults(self.ordinal or {})]
+        return [
+            *faults,
+            *_text_columns.faults(self.text),
+            *_notations.date_faults(self.dates),
+            *_notations.level_faults(self.ordinal or {}),
+        ]
 
     def with_header(self, header: Sequence[str]) -> tuple[TableSettings, list[Fault]]:
         """Return the settings with the table's own column names, and a fault for each name that it lacks.
@@ -225,6 +235,7 @@ class TableSettings:
         }
         orders = self.dates if isinstance(self.dates, Mapping) else dict.fromkeys(self.dates or ())
         dates = {column("dates", name): order for name, order in orders.items()}
+        text = {column("text", name): form for name, form in _text_columns.forms(self.text).items()}
         weight = beside["weight"]
         excluded = {*(lists["exclude"] or ())}
         named = lists["features"]
@@ -249,6 +260,8 @@ class TableSettings:
                 for key in ("group", "part")
                 if beside[key] == name
             ]
+        others = {"categorical": lists["categorical"] or (), "ordinal": ordinal, "dates": dates}
+        faults += _text_columns.column_faults([name for name in text if name in names], inputs, others)
         for key, named, known in (("ordinal", ordinal, targets), ("dates", dates, (beside["time"],))):
             what = "the target" if key == "ordinal" else "data.time"
             for name in named:
@@ -257,7 +270,14 @@ class TableSettings:
         notations = {name: Notation.of_levels(levels) for name, levels in ordinal.items() if name in inputs}
         notations |= {name: Notation("date", order) for name, order in dates.items() if order is not None}
         notations |= self.notations
-        changed = {**beside, **lists, "ordinal": ordinal, "dates": dates, "notations": notations}
+        changed = {
+            **beside,
+            **lists,
+            "text": text,
+            "ordinal": ordinal,
+            "dates": dates,
+            "notations": notations,
+        }
         return dataclasses.replace(self, target=target, task=task, inputs=inputs, **changed), faults
 
     def _named_faults(self, targets: Sequence[str]) -> list[Fault]:

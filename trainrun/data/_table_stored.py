@@ -30,6 +30,7 @@ def with_stored(settings: TableSettings, stored: Preprocessor) -> TableSettings:
         features=names,
         inputs=names,
         categorical=[c.name for c in stored.categories],
+        text={name: {} for name in stored.of_texts.values()},
         exclude=None,
         decimal=stored.file.decimal,
         thousands=stored.file.thousands,
@@ -59,7 +60,8 @@ def kind_faults(table: Table, stored: Preprocessor) -> list[Fault]:
     faults: list[Fault] = []
     for column in stored.columns:
         read = table.columns[column.name]
-        kind = "category" if read.numbers is None else read.notation.kind if read.notation else "number"
+        of_texts = "text" if read.is_text else "category"
+        kind = of_texts if read.numbers is None else read.notation.kind if read.notation else "number"
         if kind != column.kind:
             message = f"column {column.name} holds {read.kind}; {ORIGIN} was trained on it as {column.words}."
             faults.append(("path", message))
@@ -76,7 +78,7 @@ def gap_faults(table: Table, stored: Preprocessor, missing: str) -> list[Fault]:
             f"column {c.name} misses values, and {ORIGIN} was trained without a value to impute. Try data.missing=drop.",
         )
         for c in stored.columns
-        if c.kind != "category" and c.fill is None and not table.columns[c.name].known().all()
+        if c.kind not in ("category", "text") and c.fill is None and not table.columns[c.name].known().all()
     ]
 
 

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from trainrun.ui import console
+from trainrun.util import imports
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
 CHUNK = 4096
 # Without a length, that of this share of the training texts, and at most so many tokens.
 SHARE, LONGEST = 0.95, 1000
+# What the vocabulary has besides words: padding and the unknown token.
+SPECIAL = 2
 
 
 @dataclass(frozen=True)
@@ -27,11 +32,11 @@ class TextForm:
         ngrams: also n-grams up to this length; None: single tokens.
     """
 
-    max_tokens: int
-    sequence_length: int | None
-    standardize: str | None
-    split: str
-    ngrams: int | None
+    max_tokens: int = 20000
+    sequence_length: int | None = None
+    standardize: str | None = "lower_and_strip_punctuation"
+    split: str = "whitespace"
+    ngrams: int | None = None
 
 
 def vectorized(texts: Sequence[str], train: np.ndarray, form: TextForm) -> tuple[np.ndarray, dict[str, Any]]:
@@ -43,7 +48,9 @@ def vectorized(texts: Sequence[str], train: np.ndarray, form: TextForm) -> tuple
         form: how they become tokens.
     """
     import numpy as np
-    import tensorflow as tf
+
+    with console.hushed(), imports.collector_paused("tensorflow"):
+        import tensorflow as tf
 
     layer = layer_of({"max_tokens": form.max_tokens, **_settings(form)})
     with tf.device("cpu:0"):
@@ -72,7 +79,9 @@ def by_record(texts: Sequence[str], record: Mapping[str, Any]) -> np.ndarray:
         record: as `vectorized` returns it.
     """
     import numpy as np
-    import tensorflow as tf
+
+    with console.hushed(), imports.collector_paused("tensorflow"):
+        import tensorflow as tf
 
     layer = layer_of(record)
     with tf.device("cpu:0"):
@@ -83,11 +92,12 @@ def by_record(texts: Sequence[str], record: Mapping[str, Any]) -> np.ndarray:
     return np.concatenate(chunks)
 
 
-def layer_of(record: Mapping[str, Any]) -> Any:
+def layer_of(record: Mapping[str, Any], name: str | None = None) -> Any:
     """Return the `keras.layers.TextVectorization` of a record.
 
     Args:
         record: as `vectorized` returns it; without `vocabulary`, the layer is to be fitted.
+        name: of the layer.
     """
     import keras
 
@@ -98,6 +108,7 @@ def layer_of(record: Mapping[str, Any]) -> Any:
         ngrams=record["ngrams"],
         output_sequence_length=record.get("sequence_length"),
         vocabulary=record.get("vocabulary"),
+        name=name,
     )
 
 

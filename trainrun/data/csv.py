@@ -30,6 +30,7 @@ def csv(
     features: Sequence[Name] | None = None,
     exclude: Sequence[Name] | None = None,
     categorical: Sequence[Name] | None = None,
+    text: Sequence[Any] | Mapping[str, Any] | None = None,
     dates: Sequence[Any] | Mapping[str, str] | None = None,
     ordinal: Mapping[str, Sequence[Any]] | None = None,
     label_separator: str | None = None,
@@ -78,6 +79,8 @@ def csv(
         features: the columns to predict from; None: all others.
         exclude: columns to leave out.
         categorical: the features that are categories, all others being numbers; None: by their values.
+        text: columns of free text, each an input of token ids with the vocabulary of the training set, as by `data.text.text`; or column ->
+            `max_tokens` (default 20000) and `sequence_length` (default: of 95 % of the training texts).
         dates: columns of dates; or column -> the order of day, month and year, which texts such as 03/04/2024 leave open: ``dmy``, ``mdy`` or
             ``ymd``; None: by their values.
         ordinal: column -> its values from the lowest to the highest, {size: [S, M, L]}: a feature becomes their ranks 0, 1, 2, and the

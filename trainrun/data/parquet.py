@@ -20,6 +20,7 @@ def parquet(
     features: Sequence[Name] | None = None,
     exclude: Sequence[Name] | None = None,
     categorical: Sequence[Name] | None = None,
+    text: Sequence[Any] | Mapping[str, Any] | None = None,
     dates: Sequence[Any] | Mapping[str, str] | None = None,
     ordinal: Mapping[str, Sequence[Any]] | None = None,
     label_separator: str | None = None,
@@ -56,7 +57,7 @@ def parquet(
             names.
         target, positive, features, exclude, weight: as in `data.csv.csv`.
         categorical: the categorical features, all others being numeric; None: by their types.
-        dates, ordinal, label_separator, missing, formats, task: as in `data.csv.csv`.
+        text, dates, ordinal, label_separator, missing, formats, task: as in `data.csv.csv`.
         na_values: values that stand for a missing one, besides null, NaN and an empty text; None: no others.
         split, group, time, part, validation_path, test_path, validation_sets, folds, fold: as in `data.csv.csv`.
         validation, test, stratify, standardize, standardize_target, seed, preprocessor: as in `data.csv.csv`.

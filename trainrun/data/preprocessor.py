@@ -32,8 +32,9 @@ class Column:
 
     Args:
         name: as the table has it.
-        kind: ``number``; ``truth``: texts that stand for 0 and 1; ``ordinal``: texts that stand for ranks; ``date``: texts, or seconds since 1970; ``category``: texts.
-        form: the notation of numbers, truth values, ranks and dates, as `_notations.Notation.form`; None: plain numbers, or categories.
+        kind: ``number``; ``truth``: texts that stand for 0 and 1; ``ordinal``: texts that stand for ranks; ``date``: texts, or seconds since 1970;
+            ``category``: texts; ``text``: texts that become tokens, an input each.
+        form: the notation of numbers, truth values, ranks and dates, as `_notations.Notation.form`; None: plain numbers, or texts.
         fill: the number (of a date, seconds since 1970) or text in place of a missing value; None: a missing number stays NaN, and
             a missing text is unknown.
         parts: of a date, what the model gets: ``year``, ``month``, ``day``, ``weekday`` (0 is Monday), ``hour``.
@@ -43,7 +44,7 @@ class Column:
     """
 
     name: str
-    kind: Literal["number", "truth", "ordinal", "date", "category"]
+    kind: Literal["number", "truth", "ordinal", "date", "category", "text"]
     form: str | None = None
     fill: float | str | None = None
     parts: tuple[str, ...] = ()
@@ -58,14 +59,14 @@ class Column:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The names under which the model reads it: of a date those of its parts, else the column's own."""
-        return tuple(f"{self.name} {part}" for part in self.parts) or (self.name,)
+        """The names under which the model reads it: of a date those of its parts, of a text none, else the column's own."""
+        return tuple(f"{self.name} {part}" for part in self.parts) or (self.name,) * (self.kind != "text")
 
     @property
     def words(self) -> str:
-        """What the column holds, in words."""
-        if self.kind == "category":
-            return "categories"
+        """What the column holds."""
+        if self.kind in ("category", "text"):
+            return "texts" if self.kind == "text" else "categories"
         return "numbers" if self.form is None else Notation(self.kind, self.form).words
 
 
@@ -77,7 +78,7 @@ class Preprocessor:
         data: the dataset's name.
         task, inputs, target: as in `Dataset`; `inputs` are those of the model without its raw-row front.
         table: raw data are columns by name; False: arrays as in `inputs`.
-        columns: of a table, in the order in which they are encoded: numbers and truth values, dates, categories.
+        columns: of a table, in the order in which they are encoded: numbers and truth values, dates, categories, texts.
         indicators: column -> False if its indicator is 0 throughout; an indicator is 1 where the value is missing.
         features: the names of the numbers in a numeric array: columns, parts of dates, indicators.
         moments: numeric input -> mean and deviation of each of its numbers, to subtract and to divide by; numbers of other inputs are
@@ -87,8 +88,8 @@ class Preprocessor:
         target_scale: mean and deviation of each output by which a real target is learnt; None: it is learnt as it is.
         target_scales: of several outputs, the same of each that is learnt so.
         missing_words: texts, in lower case and without blanks around them, that stand for a missing value.
-        steps: of data that are no table, input -> what is done to it, where `moments` and `scales` do not say it: `standardize` (`mean`,
-            `std`); `scale`, after `resize` where images have any size; or the arguments and `vocabulary` of `TextVectorization`.
+        steps: of texts in a table, and of data that are no table, input -> what is done to it, where `moments` and `scales` do not say it:
+            `standardize` (`mean`, `std`); `scale`, after `resize` where images have any size; or the arguments and `vocabulary` of `TextVectorization`.
         file: how a CSV file of such rows is written, as far as that was set.
     """
 
@@ -158,6 +159,7 @@ class Preprocessor:
             "whole": [c.name for c in self.columns if c.whole],
             "typed": [c.name for c in self.columns if c.typed],
             "missing_words": list(self.missing_words),
+            **({"inputs": dict(self.steps)} if self.steps else {}),
         }
         if self.indicators:
             record["indicators"] = dict(self.indicators)
@@ -185,8 +187,14 @@ class Preprocessor:
 
     @property
     def categories(self) -> tuple[Column, ...]:
-        """The columns of texts."""
+        """The columns of categories."""
         return tuple(c for c in self.columns if c.kind == "category")
+
+    @property
+    def of_texts(self) -> dict[str, str]:
+        """Input of tokens -> the column of a table whose texts they are."""
+        inputs = (spec.name for spec in self.inputs if spec.kind == "tokens")
+        return dict(zip(inputs, (c.name for c in self.columns if c.kind == "text"), strict=False))
 
     def names(self, spec: InputSpec) -> tuple[str, ...]:
         """Return the names of an input's numbers or categories, in their order; empty where they have none."""
@@ -279,7 +287,8 @@ def _columns(record: Mapping[str, Any]) -> tuple[Column, ...]:
         Column(name, "category", fill=fill.get(name), categories=tuple(record["categories"][name][1:]))
         for name in record["columns"]["categorical"]
     )
-    return (*numbers, *dates, *categories)
+    texts = (Column(name, "text") for name in record["columns"].get("text", ()))
+    return (*numbers, *dates, *categories, *texts)
 
 
 def _features(data: Dataset) -> tuple[str, ...]:

@@ -101,7 +101,7 @@ def of_columns(columns: Iterable[Values], labels: np.ndarray, target: TargetSpec
     Yields:
         `name`, `kind`, `missing`, `distinct`; of numbers `least`, `median`, `largest` (of dates as texts) and `histogram` (counts in 12
         intervals of equal width); of categories `frequent` (text -> examples); `with_target`: Pearson's correlation of two numbers, the
-        correlation ratio of a number and categories, Cramér's V of categories (bias-corrected); None where it is undefined.
+        correlation ratio of a number and categories, Cramér's V of categories (bias-corrected); None where it is undefined, and of texts.
     """
     import numpy as np
 
@@ -125,7 +125,7 @@ def of_columns(columns: Iterable[Values], labels: np.ndarray, target: TargetSpec
                 record |= {"least": least, "median": median, "largest": largest}
                 record["histogram"] = np.histogram(values, BARS)[0].tolist()
         record |= {"missing": int((~known).sum()), "distinct": distinct, "with_target": None}
-        if len(values) > 1 and (numbers is not None or classes is not None):
+        if len(values) > 1 and column.kind != "texts" and (numbers is not None or classes is not None):
             other = numbers[known] if classes is None else classes[known]
             record["with_target"] = _association(values, column.numbers is None, other, classes is not None)
         yield record

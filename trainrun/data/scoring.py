@@ -92,8 +92,9 @@ def inputs(frame: pd.DataFrame, record: Mapping[str, Any]) -> dict[str, np.ndarr
             continue
         ordinal = Notation("ordinal", column["form"]).levels if column["kind"] == "ordinal" else ()
         known = frozenset([*column["categories"], *ordinal])
+        kind = "O" if column["kind"] == "text" else "U"  # "U" gives each text the room of the longest
         texts = {v: category_text(v, known, words) for v in values.unique() if not _is_nan(v)}
-        made[column["name"]] = np.array(["" if _is_nan(v) else texts[v] for v in values], "U")
+        made[column["name"]] = np.array(["" if _is_nan(v) else texts[v] for v in values], kind)
     return made
 
 

@@ -275,8 +275,9 @@ def _rows(examples: Examples, settings: TableSettings, fitted: Preprocessor, fur
 
 
 def _as_texts(raw: pa.Table, source: TableSource, fitted: Preprocessor) -> pa.Table:
-    """Return a table whose categories are texts, as the training file had them."""
-    for column in fitted.categories if source.typed else ():
+    """Return a table whose categories and texts are texts, as the training file had them."""
+    texts = [column for column in fitted.columns if column.kind in ("category", "text")]
+    for column in texts if source.typed else ():
         i = raw.column_names.index(column.name)
         raw = raw.set_column(i, column.name, _texts(raw.column(i), column, fitted.missing_words))
     return raw

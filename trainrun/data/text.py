@@ -20,8 +20,6 @@ from trainrun.util.arguments import Count, Decay, Index, Name, Range
 ENDINGS = (".txt",)
 # Name of the model's input.
 INPUT = "text"
-# What the vocabulary has besides words.
-SPECIAL = 2
 
 
 def text(
@@ -81,7 +79,7 @@ def text(
     Raises:
         UserError: with all faults of the texts, the table and the arguments.
     """
-    table, splitting = settings_of(locals())
+    table, splitting = settings_of({**locals(), "text": None})
     form = CsvFormat.of({"delimiter": delimiter, "encoding": encoding})
     items, faults = _item_table.read(
         ItemSettings("text", ENDINGS, (path, validation_path, test_path), text, table, splitting, form)
@@ -98,7 +96,7 @@ def text(
     else:
         of_texts = TextForm(max_tokens, sequence_length, standardize, tokens, ngrams)
         ids, record = _vectorized_text.vectorized(texts, items.parts[0], of_texts)
-    vocabulary, length = len(record["vocabulary"]) + SPECIAL, ids.shape[1]
+    vocabulary, length = len(record["vocabulary"]) + _vectorized_text.SPECIAL, ids.shape[1]
     console.note(f"texts: {length} tokens each, a vocabulary of {vocabulary:,}")
     spec = InputSpec(INPUT, "tokens", (length,), (vocabulary,))
     items = replace(items, values=texts)

@@ -14,13 +14,14 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from trainrun.data import _vectorized_text
 from trainrun.data._notations import DAY, HOUR, TRUTH, Notation
 from trainrun.data.preprocessor import Column, Preprocessor
 from trainrun.model import array_front, functional
 from trainrun.model.keras_file import RAW_ROWS
 
 # Texts of a column without any category: a lookup needs one.
-NO_CATEGORY = "\0"
+NO_CATEGORY = "\1"  # not "\0", which numpy reads as an empty text
 # Name of the layer that makes probabilities of the trained model's output.
 PROBABILITIES = f"{RAW_ROWS}.probabilities"
 # Index of a missing text in a lookup; that of an unknown one follows.
@@ -129,6 +130,8 @@ def _table(fitted: Preprocessor) -> tuple[dict[str, Any], dict[str, Any]]:
             if c.name in fitted.indicators
         }
         encoded["categorical"] = _codes(indices, absent, fitted.categories)
+    for name, column in fitted.of_texts.items():
+        encoded[name], missing[column] = _tokens(inputs[column], fitted, name)
     if fitted.features:
         encoded["numeric"] = _standardized(_features(inputs, fitted, missing), fitted, "numeric")
     return inputs, encoded
@@ -170,6 +173,24 @@ def _lookups(inputs: Mapping[str, Any], fitted: Preprocessor) -> Any:
             for i, c in enumerate(fitted.categories)
         ]
     )
+
+
+def _tokens(texts: Any, fitted: Preprocessor, name: str) -> tuple[Any, Any]:
+    """Return the token ids `[batch, length]` of a column of texts, int32, and where a text is missing, `[batch, 1]`.
+
+    Args:
+        texts: the column.
+        fitted: by which its tokens are made.
+        name: of the trained model's input.
+    """
+    words = layers.StringLookup(
+        vocabulary=[NO_CATEGORY, *_spellings(fitted.missing_words)],
+        mask_token="",
+        name=f"{RAW_ROWS}.{name}_missing",
+    )
+    absent = ops.not_equal(words(texts), MISSING + 1)
+    ids = _vectorized_text.layer_of(fitted.steps[name], f"{RAW_ROWS}.{name}_tokens")(texts)
+    return ops.cast(ops.where(absent, 0, ids), "int32"), absent
 
 
 def _absent(indices: Any, columns: Sequence[Column]) -> Any:

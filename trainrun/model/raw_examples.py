@@ -80,6 +80,7 @@ def _table(arrays: Mapping[str, np.ndarray], fitted: Preprocessor) -> dict[str, 
     for i, column in enumerate(fitted.categories):
         texts = np.array([UNKNOWN_TEXT, *column.categories], object)[arrays["categorical"][:, i]]
         raw[column.name] = np.where(missing.get(column.name, False), "", texts)
+    raw |= {column: _array(name, arrays[name], fitted)[:, 0] for name, column in fitted.of_texts.items()}
     return {
         name: (values if values.dtype.kind == "f" else values.astype(object))[:, None]
         for name, values in raw.items()

@@ -96,6 +96,9 @@ def _columns(split: Split, fitted: Preprocessor) -> dict[str, list[tuple[str, in
     for spec in fitted.inputs:
         for i, name in enumerate(fitted.names(spec)):
             columns.setdefault(whole.get(name, name), []).append((spec.name, i))
+        if spec.name in fitted.of_texts:
+            places = ((spec.name, i) for i in range(spec.shape[0]))
+            columns.setdefault(fitted.of_texts[spec.name], []).extend(places)
     return columns
 
 

@@ -78,7 +78,11 @@ def worst(
         ):
             columns[name] = slices.column(name, rows, fitted)
     inputs = rows.x if isinstance(rows.x, dict) else {fitted.inputs[0].name: rows.x}
-    of_texts = [s.name for s in fitted.inputs if "vocabulary" in fitted.steps.get(s.name, {})]
+    of_texts = [
+        fitted.of_texts.get(s.name, s.name)
+        for s in fitted.inputs
+        if "vocabulary" in fitted.steps.get(s.name, {})
+    ]
     for name, texts in raw_examples.of(rows.x, fitted).items() if of_texts else ():
         if name in of_texts:
             columns[name] = [str(text)[:TEXT].replace(raw_examples.UNKNOWN_TEXT, "?") for text in texts[:, 0]]

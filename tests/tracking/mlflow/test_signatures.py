@@ -28,11 +28,12 @@ def test_pyfunc_takes_raw_rows_and_gives_class_names(tmp_path):
             "member": random.integers(0, 2, rows).astype(bool),
             "sold": [f"2024-{i % 12 + 1:02}-{i % 28 + 1:02}" for i in range(rows)],
             "city": [None if i % 9 == 0 else ["Oslo", "Rome"][i % 2] for i in range(rows)],
+            "note": [None if i % 8 == 0 else f"Good, {i % 5}!" for i in range(rows)],
             "buys": [["no", "yes"][i % 3 == 0] for i in range(rows)],
         }
     )
     table.to_csv(tmp_path / "own.csv", index=False)
-    data = load(path=str(tmp_path / "own.csv"), target="buys")
+    data = load(path=str(tmp_path / "own.csv"), target="buys", text=["note"])
     fitted = Preprocessor.of(data)
     core = functional.over(mlp.mlp(data.inputs, data.target, "sigmoid", units=[4]), data.inputs)
     saving.save(front.over(core, fitted), tmp_path / "m.keras", fitted)
@@ -42,7 +43,7 @@ def test_pyfunc_takes_raw_rows_and_gives_class_names(tmp_path):
     types = {c.name: c.type.name for c in loaded.metadata.signature.inputs}
     assert types == {
         "age": "double", "kids": "long", "income": "string", "share": "string", "member": "boolean", "sold": "string",
-        "city": "string",
+        "city": "string", "note": "string",
     }  # fmt: skip
     frame = pd.read_csv(tmp_path / "own.csv")
     predicted = loaded.predict(frame)
@@ -54,6 +55,7 @@ def test_pyfunc_takes_raw_rows_and_gives_class_names(tmp_path):
     assert next(iter(example["prediction"])) in ("no", "yes")
     served = json.loads((tmp_path / "model" / "serving_input_example.json").read_text())["dataframe_split"]
     assert served["columns"] == list(types) and served["data"][0][4] is True
+    assert "good" in served["data"][0][-1].split()
     carried = [name for name in sys.modules if name.startswith("trainrun_scoring")]
     assert carried  # the model came with its own code
     for path in (tmp_path / "model" / "code").rglob("*.py"):

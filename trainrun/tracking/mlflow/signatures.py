@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 EXAMPLE, SERVING_EXAMPLE = "input_example.json", "serving_input_example.json"
-# Significant digits of a mean that stands in an example.
-DIGITS = 4
+# Significant digits of a mean, and words of a text, that stand in an example.
+DIGITS, WORDS = 4, 3
 
 
 def of_arrays(about: Mapping[str, Any], fitted: Preprocessor | None) -> ModelSignature:
@@ -121,6 +121,9 @@ def _typical(column: Column, fitted: Preprocessor) -> Any:
     if column.kind == "category":
         text = column.fill if column.fill is not None else (*column.categories, "")[0]
         return int(text) if _type(column).name == "long" else text
+    if column.kind == "text":
+        step = next(fitted.steps[name] for name, text in fitted.of_texts.items() if text == column.name)
+        return " ".join(step["vocabulary"][:WORDS])
     if column.kind == "ordinal":
         levels = Notation("ordinal", column.form).levels
         return int(levels[0]) if _type(column).name == "long" else levels[0]
