@@ -103,7 +103,7 @@ def predict(
         if not Path(path).is_dir() and Path(path).suffix != ".npz":
             # Its faults show before TensorFlow is loaded.
             table_rows.open_rows(path, fitted)
-        with imports.collector_paused("tensorflow"):
+        with imports.collector_paused("tensorflow"), console.hushed():
             from trainrun.run import saved_model  # noqa: F401  # TensorFlow
 
         run = RunResult.read(run_dir)

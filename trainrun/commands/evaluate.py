@@ -60,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
     with _json.alone(options.json):
         other = None if options.against is None else RunResult.read(named_run.run(options.against))
         run = RunResult.read(run_dir)
-        with imports.collector_paused("tensorflow"):
+        with imports.collector_paused("tensorflow"), console.hushed():
             from trainrun.run import saved_model  # noqa: F401  # TensorFlow
 
         scores = (
