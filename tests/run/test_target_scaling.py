@@ -176,7 +176,7 @@ def test_a_logarithm_is_undone_in_predictions_metrics_and_the_model(log, least):
     np.testing.assert_allclose(unit.own(standard), y, rtol=1e-5)
     predicted = standard + 0.1 * draw.normal(size=y.shape)
     inputs = keras.Input((1,))
-    model = unit.model(keras.Model(inputs, keras.layers.Rescaling(1.0)(inputs)))
+    model = keras.Model(inputs, unit.own_output(inputs, None, "in_its_unit"))
     np.testing.assert_allclose(model.predict(predicted, verbose=0), unit.own(predicted), rtol=1e-5)
     metric = unit.metric(keras.metrics.R2Score(dtype="float64"), declaration_reader.of("metric", "R2Score"))
     metric = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(metric))
