@@ -25,10 +25,12 @@ def of_layers(layers: Sequence[Any], units: int) -> bool | None:
         units: of the head that the data needs.
     """
     nodes = [node for node in layers if isinstance(node, Mapping)]
-    wide = next((node.get("units") for node in reversed(nodes) if "units" in node), None)
+    # What a layer with inputs of its own takes is not the one before it.
+    begin = max((i for i, node in enumerate(nodes) if node.get("inputs")), default=0)
+    wide = next((node.get("units") for node in reversed(nodes[begin:]) if "units" in node), None)
     if len(nodes) != len(layers) or wide != units:
         return None
-    for node in reversed(nodes):
+    for node in reversed(nodes[begin:]):
         kind, activation = str(node.get("name")).lower(), _text(node.get("activation"))
         probabilities = _gives_probabilities(kind, activation or ("linear" if kind == "dense" else None))
         if probabilities is False and activation not in (None, *OF_HEADS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,17 +14,21 @@ Patterns = str | list[str] | None
 KEYS: Mapping[str, Mapping[str, Any]] = {
     "model": {"freeze": Patterns, "trainable": bool | Patterns, "lora": Mapping | None},
     "optimizer": {"groups": Mapping | None},
+    # Of a layer in the graph of model=layers.
+    "layer": {"layer_name": str | None, "inputs": str | list[str] | None},
 }
 
 
 def of_group(group: str, key: str) -> Mapping[str, Any]:
-    """Return the hints of the common keys of a node; a component that another names (`optimizer.inner`) has none.
+    """Return the hints of the common keys of a node; a component that another names (`optimizer.inner`,
+    the layer of a `Bidirectional`) has none.
 
     Args:
         group: of the component.
         key: of its node in the config.
     """
-    return KEYS.get(group, {}) if key == group else {}
+    is_node = re.fullmatch(r"model\.layers\[\d+\]", key) if group == "layer" else key == group
+    return KEYS.get(group, {}) if is_node else {}
 
 
 def without(group: str, arguments: Mapping[str, Any], known: Mapping[str, Any] | None) -> dict[str, Any]:

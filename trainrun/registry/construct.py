@@ -19,6 +19,7 @@ from trainrun.registry import (
     option_files,
     signatures,
 )
+from trainrun.util import patterns
 
 
 def construct(
@@ -176,4 +177,8 @@ def _nested(value: Any, group: str, key: str) -> Any:
         return value
     if isinstance(value, list | tuple):
         return [_nested(v, group, f"{key}[{i}]") for i, v in enumerate(value)]
-    return construct(group, value, key=key)
+    built = construct(group, value, key=key)
+    if group == "layer" and isinstance(value, Mapping):
+        built.name = value.get("layer_name") or built.name
+        built.takes = tuple(patterns.listed(value.get("inputs")))
+    return built
