@@ -5,8 +5,9 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from examples import BINARY, IMAGE, INPUTS, MASK, MULTICLASS, NUMERIC, TOKENS, values
+from examples import BINARY, CATEGORICAL, IMAGE, INPUTS, MASK, MULTICLASS, NUMERIC, TOKENS, values
 
+from trainrun.data.dataset import TargetSpec
 from trainrun.errors import UserError
 from trainrun.registry.construct import construct
 
@@ -112,3 +113,73 @@ def test_saved_and_loaded_it_predicts_the_same(tmp_path):
 def test_faults_name_the_layer(layers, arguments, says):
     with pytest.raises(UserError, match=says):
         build((NUMERIC,), layers, **arguments)
+
+
+# Two towers on a common layer, joined with the image's own vector, and a head on a tower and on the last layer.
+GRAPH = [
+    {"name": "Flatten", "layer_name": "pixels", "inputs": "image"},
+    {"name": "Dense", "layer_name": "left", "units": 4, "activation": "relu", "inputs": ["numeric"]},
+    {"name": "Dense", "layer_name": "right", "units": 4, "inputs": ["pixels"]},
+    {"name": "Add", "layer_name": "both", "inputs": ["left", "right"]},
+    {"name": "Concatenate", "inputs": ["both", "pixels"]},
+    {"name": "Dense", "units": 5, "activation": "tanh"},
+]
+
+
+def test_layers_connected_by_names_are_the_functional_model_written_by_hand():
+    target = TargetSpec("named", named={"churn": BINARY, "kind": MULTICLASS})
+    head = {"churn": "sigmoid", "kind": "softmax"}
+    keras.utils.set_random_seed(3)
+    model = build((NUMERIC, IMAGE), GRAPH, target, head, heads={"churn": "left"})
+    keras.utils.set_random_seed(3)
+    numeric, image = keras.Input((3,), name="numeric"), keras.Input((6, 5, 1), name="image")
+    pixels = keras.layers.Flatten()(image)
+    left = keras.layers.Dense(4, activation="relu")(numeric)
+    both = keras.layers.Add()([left, keras.layers.Dense(4)(pixels)])
+    last = keras.layers.Dense(5, activation="tanh")(keras.layers.Concatenate()([both, pixels]))
+    keras.initializers.GlorotUniform()  # the heads have copies of one, which draws a seed, too
+    churn = keras.layers.Dense(1, activation="sigmoid")(left)
+    ends = {"churn": churn, "kind": keras.layers.Dense(3, activation="softmax")(last)}
+    by_hand = keras.Model({"numeric": numeric, "image": image}, ends)
+    x = values((NUMERIC, IMAGE))
+    for name, expected in by_hand(x).items():
+        np.testing.assert_array_equal(model(x)[name], expected)
+    assert model.get_layer("left").kernel.path == "left/kernel"
+    assert {w.shape for w in model.weights} == {w.shape for w in by_hand.weights}
+
+
+def test_attention_takes_query_and_value_by_name_and_codes_are_encoded_for_what_is_no_embedding():
+    layers = [
+        {"name": "Embedding", "layer_name": "words", "input_dim": 11, "output_dim": 4, "inputs": "tokens"},
+        {"name": "MultiHeadAttention", "num_heads": 1, "key_dim": 2, "inputs": ["words", "words"]},
+        {"name": "GlobalAveragePooling1D", "layer_name": "text"},
+        {"name": "Dense", "layer_name": "columns", "units": 4, "inputs": "categorical"},
+        {"name": "Multiply", "inputs": ["text", "columns"]},
+    ]
+    model = build((TOKENS, CATEGORICAL), layers)
+    assert model.get_layer("columns").kernel.shape[0] > 2
+    assert model(values((TOKENS, CATEGORICAL))).shape == (6, 3)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({1: {"inputs": ["numerik"]}}, r"layers\[1\]\.inputs: there is no layer .*Did you mean numeric\?"),
+        ({1: {"inputs": ["dense"]}}, r"layers\[1\]\.inputs: there is no layer"),
+        ({1: {"inputs": ["pixels"]}}, r"model\.layers: no layer takes the data's input numeric"),
+        ({1: {"layer_name": "image"}}, r"layers\[1\]\.layer_name: the data has an input image, too"),
+        ({2: {"units": 7}}, r"layers\[3\]: Add cannot take \[batch, 4\] and \[batch, 7\]"),
+        ({5: {"layer_name": "head"}}, r"model\.layers: .*head.*layer_name"),
+    ],
+)
+def test_faults_of_a_graph_name_the_layer(changed, says):
+    layers = [{**spec, **changed.get(i, {})} for i, spec in enumerate(GRAPH)]
+    with pytest.raises(UserError, match=says):
+        build((NUMERIC, IMAGE), layers)
+
+
+def test_a_head_is_of_an_output_that_the_data_has():
+    target = TargetSpec("named", named={"churn": BINARY})
+    for of_data, head in ((target, {"churn": "sigmoid"}), (MULTICLASS, "softmax")):
+        with pytest.raises(UserError, match=r"model\.heads"):
+            build((NUMERIC, IMAGE), GRAPH, of_data, head, heads={"chrun": "left"})

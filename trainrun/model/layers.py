@@ -97,7 +97,7 @@ def _connected(layers: Sequence[keras.Layer], pairs: Sequence[Pair]) -> list[Any
             _unknown_input(i, name, [*by_name, *of_data]) for name in takes if name not in by_name | of_data
         ]:
             raise UserError(problems)
-        if layer.name in of_data:
+        if _layer_name(layer) in of_data:
             text = f"the data has an input {layer.name}, too. Name the layer differently."
             raise UserError(Problem(f"model.layers[{i}].layer_name", text))
         if takes:
@@ -105,13 +105,19 @@ def _connected(layers: Sequence[keras.Layer], pairs: Sequence[Pair]) -> list[Any
         else:
             before = [results[-1] if results else _encoded(pairs, layer)]
         results.append(_called(i, layer, before))
-        by_name[layer.name] = results[-1]
+        if name := _layer_name(layer):
+            by_name[name] = results[-1]
     if layers and unread:
         text = (
             f"no layer takes the data's input {', '.join(sorted(unread))}. Name it in the inputs of a layer."
         )
         raise UserError(Problem("model.layers", text))
     return results or [_encoded(pairs, None)]
+
+
+def _layer_name(layer: keras.Layer) -> str | None:
+    """Return the name that the config gives a layer; Keras' own (`dense_3`) depends on what was built before."""
+    return getattr(layer, "layer_name", None)
 
 
 def _encoded(pairs: Sequence[Pair], layer: keras.Layer | None) -> Any:
@@ -173,13 +179,13 @@ def _heads(
                 for n in unknown
             ]
         )
-    by_name = {layer.name: x for layer, x in zip(layers, outputs, strict=False)}
+    by_name = {_layer_name(layer): x for layer, x in zip(layers, outputs, strict=False)}
     flat: dict[int, Any] = {}  # one Flatten for the heads of one layer
-    ends = {}
+    weights, ends = Weights(), {}
     for name, spec in target.named.items():
         x = by_name[heads[name]] if name in heads else outputs[-1]
         x = flat[id(x)] if id(x) in flat else flat.setdefault(id(x), _flat(x, "" if flat else "flat"))
-        ends[name] = output_layer(x, spec, head[name], Weights(), name=f"head_{name}")
+        ends[name] = output_layer(x, spec, head[name], weights, name=f"head_{name}")
     return ends
 
 

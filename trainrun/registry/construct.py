@@ -179,6 +179,7 @@ def _nested(value: Any, group: str, key: str) -> Any:
         return [_nested(v, group, f"{key}[{i}]") for i, v in enumerate(value)]
     built = construct(group, value, key=key)
     if group == "layer" and isinstance(value, Mapping):
-        built.name = value.get("layer_name") or built.name
+        built.layer_name = value.get("layer_name")
+        built.name = built.layer_name or built.name
         built.takes = tuple(patterns.listed(value.get("inputs")))
     return built

@@ -21,50 +21,49 @@ MERGING: Mapping[str, tuple[int, int | None]] = {
 def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     """Yield what is wrong with names, inputs and heads of a model's layers; names of the data's inputs are not known yet."""
     model = config.get("model") or {}
-    layers, heads = model.get("layers"), model.get("heads") or {}
-    if not isinstance(layers, list):
+    if not isinstance(model.get("layers"), list):
         return
-    layers = [spec if isinstance(spec, Mapping) else {"name": spec} for spec in layers]
+    layers = [spec if isinstance(spec, Mapping) else {"name": spec} for spec in model["layers"]]
     if model.get("name") != "layers":
-        for i, key in (
-            (i, key) for i, spec in enumerate(layers) for key in ("inputs", "layer_name") if key in spec
-        ):
-            yield Problem(f"model.layers[{i}].{key}", "only model=layers connects layers by name.")
+        for i, spec in enumerate(layers):
+            for key in spec.keys() & {"inputs", "layer_name"}:
+                yield Problem(f"model.layers[{i}].{key}", "only model=layers connects layers by name.")
         return
     names: dict[str, int] = {}
     for i, spec in enumerate(layers):
-        name = spec.get("layer_name")
-        if name in names:
-            yield Problem(
-                f"model.layers[{i}].layer_name",
-                f"layer {names[name]} has the name {name}, too. Name them differently.",
-            )
-        elif isinstance(name, str):
-            if "/" in name or not name:
-                yield Problem(f"model.layers[{i}].layer_name", f"expected a name without /, got {name!r}.")
-            names[name] = i
+        if isinstance(name := spec.get("layer_name"), str):
+            names.setdefault(name, i)
+    heads = model["heads"] if isinstance(model.get("heads"), Mapping) else {}
+    faults = [*_of_names(layers, names), *_of_heads(heads, names, data)]
+    faults += [problem for i, spec in enumerate(layers) for problem in _of_inputs(i, spec, names)]
+    # Which layers are used is known only of a graph without faults.
+    yield from faults or _unused(layers, names, heads, data)
+
+
+def _of_names(layers: list[Any], names: Mapping[str, int]) -> Iterator[Problem]:
+    """Yield the names that two layers have, or that Keras does not allow."""
     for i, spec in enumerate(layers):
-        yield from _inputs_of(i, spec, names)
-    if not isinstance(heads, Mapping):
-        return
+        name, key = spec.get("layer_name"), f"model.layers[{i}].layer_name"
+        if isinstance(name, str) and names[name] != i:
+            yield Problem(key, f"layer {names[name]} has the name {name}, too. Name them differently.")
+        elif isinstance(name, str) and ("/" in name or not name):
+            yield Problem(key, f"expected a name without /, got {name!r}.")
+
+
+def _of_heads(heads: Mapping[str, Any], names: Mapping[str, int], data: Description) -> Iterator[Problem]:
+    """Yield the heads of no output, or on no layer."""
     for output, layer in heads.items():
+        key = f"model.heads.{output}"
         if layer not in names:
-            text = f"there is no layer {layer!r}.{did_you_mean(str(layer), names)} Layers have their name by layer_name."
-            yield Problem(f"model.heads.{output}", text)
+            text = f"there is no layer {layer!r}.{did_you_mean(str(layer), names)} Layers are named by layer_name."
+            yield Problem(key, text)
         if data.target is not None and output not in data.named:
             has = ", ".join(data.named) or "one, whose head takes the last layer"
-            yield Problem(
-                f"model.heads.{output}",
-                f"the data has no such output.{did_you_mean(str(output), data.named)} It has {has}.",
-            )
-    if all(layer in names for layer in heads.values()):
-        ends = {names[layer] for layer in heads.values()}
-        if not heads or not data.named or data.named.keys() - heads.keys():
-            ends.add(len(layers) - 1)
-        yield from _unused(layers, names, ends)
+            text = f"the data has no such output.{did_you_mean(str(output), data.named)} It has {has}."
+            yield Problem(key, text)
 
 
-def _inputs_of(i: int, spec: Mapping[str, Any], names: Mapping[str, int]) -> Iterator[Problem]:
+def _of_inputs(i: int, spec: Mapping[str, Any], names: Mapping[str, int]) -> Iterator[Problem]:
     """Yield what is wrong with the inputs of a layer: their order and their number."""
     key, inputs = f"model.layers[{i}].inputs", listed(spec.get("inputs"))
     for name in inputs:
@@ -102,15 +101,14 @@ def _inputs_of(i: int, spec: Mapping[str, Any], names: Mapping[str, int]) -> Ite
         )
 
 
-def _unused(layers: list[Any], names: Mapping[str, int], ends: set[int]) -> Iterator[Problem]:
-    """Yield the layers that no other layer and no head takes.
-
-    Args:
-        layers, names: specs, and the index of each name.
-        ends: indices of the layers that the heads take.
-    """
+def _unused(
+    layers: list[Any], names: Mapping[str, int], heads: Mapping[str, str], data: Description
+) -> Iterator[Problem]:
+    """Yield the layers that lead to no head."""
+    waiting = [names[layer] for layer in heads.values()]
+    if not heads or data.named.keys() - heads.keys():
+        waiting.append(len(layers) - 1)
     used: set[int] = set()
-    waiting = list(ends)
     while waiting:
         i = waiting.pop()
         if i < 0 or i in used:
