@@ -46,7 +46,7 @@ class Spool:
         self._end = 0
 
     def put(self, values: np.ndarray | View) -> np.ndarray:
-        """Return the values as a read-only array in a file; of a view, what it makes, some rows at a time.
+        """Return the values as an array in a file; of a view, what it makes, some rows at a time.
 
         Raises:
             UserError: there is no room.
@@ -63,7 +63,6 @@ class Spool:
         kept = flat.reshape(values.shape)
         for at, block in blocks(values):
             kept[at : at + len(block)] = block
-        kept.flags.writeable = False
         return kept
 
 

@@ -75,6 +75,16 @@ class View:
 
         return math.prod(self.example) * self.dtype.itemsize
 
+    def stored(self) -> np.ndarray | None:
+        """Return the array that holds exactly these examples as they are, if there is one."""
+        import numpy as np
+
+        rows = self.rows
+        is_array = isinstance(rows, np.ndarray) and rows.flags.c_contiguous and rows.dtype == self.dtype
+        if not is_array or self.scale is not None or self.standard is not None or rows.shape != self.shape:
+            return None
+        return rows if np.array_equal(self.index, np.arange(len(rows))) else None
+
     def __len__(self) -> int:
         return len(self.index)
 

@@ -172,11 +172,14 @@ def gather(split: Split, views: bool = True) -> Callable[[tf.Tensor], Any]:
 def whole(array: np.ndarray | View) -> tf.Tensor:
     """Return an array as a tensor; a lazy array is computed without a second copy in memory.
 
-    `tf.constant` copies its argument. The values of a lazy array have no other owner, so that the tensor can use their memory
-    (by DLPack), if its address is a multiple of 64 as TensorFlow requires.
+    `tf.constant` copies its argument. The values of a lazy array have no other owner, or are in a mapped file, so that the tensor can
+    use their memory (by DLPack), if its address is a multiple of 64 as TensorFlow requires.
     """
     if isinstance(array, np.ndarray) or tf.config.list_logical_devices("GPU"):
         return tf.constant(np.asarray(array))
+    stored = array.stored()
+    if stored is not None and stored.flags.writeable and stored.ctypes.data % 64 == 0:
+        return tf.experimental.dlpack.from_dlpack(stored.__dlpack__())
     buffer = np.empty(array.nbytes + 64, "uint8")
     start = -buffer.ctypes.data % 64
     values = buffer[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
