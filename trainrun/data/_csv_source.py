@@ -6,7 +6,7 @@ import mmap
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _csv_file, _csv_lines, _table_files
+from trainrun.data import _csv_file, _csv_lines, _spool, _table_files
 from trainrun.data._arrow_arrays import as_numpy, within_float32
 from trainrun.data._bounded_stream import TooLarge
 from trainrun.data._columns import number
@@ -50,8 +50,7 @@ class CsvSource:
 
     @property
     def is_small(self) -> bool:
-        sizes = [file.path.stat().st_size * (COMPRESSION if file.compression else 1) for file in self._files]
-        return sum(sizes) <= SMALL
+        return sum(map(_text_bytes, self._files)) <= SMALL
 
     def file_parts(self) -> np.ndarray:
         return _table_files.parts_of_rows(self._parts, self._rows)
@@ -184,9 +183,13 @@ def _read(file: CsvFile, columns: Sequence[str], numbers: Collection[str]) -> tu
     wrong: list[csv.InvalidRow] = []
 
     def read(block_size: int) -> pa.Table:
-        return csv.read_csv(
-            file.open_bounded(), **_options(file, columns, numbers, block_size, quoted, wrong)
-        )
+        if _text_bytes(file) <= _spool.LARGE:
+            return csv.read_csv(
+                file.open_bounded(), **_options(file, columns, numbers, block_size, quoted, wrong)
+            )
+        options = _options(file, columns, numbers, max(block_size, STREAMED), quoted, wrong)
+        with csv.open_csv(file.open_bounded(), **options) as reader:
+            return _spool.arrow_table(reader)
 
     block_size, quoted = _reading(file)
     try:
@@ -196,6 +199,11 @@ def _read(file: CsvFile, columns: Sequence[str], numbers: Collection[str]) -> tu
             raise
         table = read(ONE_BLOCK)  # a row longer than a block
     return table, not wrong
+
+
+def _text_bytes(file: CsvFile) -> int:
+    """Return the bytes of a file's text, of a compressed one about."""
+    return file.path.stat().st_size * (COMPRESSION if file.compression else 1)
 
 
 def _reading(file: CsvFile) -> tuple[int, bool]:

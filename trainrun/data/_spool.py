@@ -13,6 +13,7 @@ from trainrun.errors import Problem, UserError, first_line
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
 
 # Tables of more bytes of numbers (float64) are not held in memory.
 LARGE = 256 * 2**20
@@ -77,8 +78,36 @@ def _mapped(size: int) -> mmap.mmap:
             os.posix_fallocate(file.fileno(), 0, size)
             return mmap.mmap(file.fileno(), size)
     except OSError as error:
-        message = (
-            f"the table is too large to be held in memory, and there is no room for a temporary file of {size / 1e6:,.0f} MB in "
-            f"{folder()}: {first_line(error)}. Make room there, or set TMPDIR to a folder with room."
-        )
-        raise UserError(Problem("data.path", message)) from error
+        raise _no_room(error) from error
+
+
+def arrow_table(batches: pa.RecordBatchReader) -> pa.Table:
+    """Return rows that are read one batch after another as a table in a mapped file without a name.
+
+    Raises:
+        UserError: there is no room.
+    """
+    import pyarrow as pa
+
+    with tempfile.TemporaryFile(dir=folder()) as file:
+        writer = pa.ipc.new_file(file, batches.schema)
+        for batch in batches:
+            try:
+                writer.write_batch(batch)
+            except OSError as error:
+                raise _no_room(error) from error
+        try:
+            writer.close()
+            file.flush()
+        except OSError as error:
+            raise _no_room(error) from error
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return pa.ipc.open_file(pa.py_buffer(content)).read_all()
+
+
+def _no_room(error: OSError) -> UserError:
+    message = (
+        f"the table is too large to be held in memory, and there is no room for a temporary file in {folder()}: {first_line(error)}. "
+        "Make room there, or set TMPDIR to a folder with room."
+    )
+    return UserError(Problem("data.path", message))

@@ -42,6 +42,6 @@ def measure(job: Job, split: Split, name: str = "measuring") -> dict[str, float]
 
 
 def is_compilable(job: Job, split: Split) -> bool:
-    """Return whether a split can be evaluated in compiled passes: only if it is in memory."""
-    in_memory = not any(isinstance(a, View) for a in split.arrays())
+    """Return whether a split can be evaluated in compiled passes: only if it is in memory, or as it is in a mapped file."""
+    in_memory = not any(isinstance(a, View) and a.stored() is None for a in split.arrays())
     return in_memory and Pass.fits(job.model, split) and not job.model.run_eagerly
