@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _vectorized_text
-from trainrun.data._faults import Fault, raise_faults
+from trainrun.data._faults import Fault
 from trainrun.data._vectorized_text import SPECIAL, TextForm
 from trainrun.data.dataset import InputSpec
 from trainrun.errors import did_you_mean
@@ -102,11 +102,7 @@ def tokens(
     """
     if stored:
         return _vectorized_text.by_record(texts, stored), dict(stored)
-    if not any(texts[i] for i in train):
-        raise_faults([("text", f"column {column} has no words in the training part. Leave it out.")])
-    ids, record = _vectorized_text.vectorized(texts, train, TextForm(**form))
-    if not record["vocabulary"]:
-        raise_faults([("text", f"column {column} has no words in the training part. Leave it out.")])
+    ids, record = _vectorized_text.vectorized(texts, train, TextForm(**form), f" of column {column}")
     words = len(record["vocabulary"]) + SPECIAL
     console.note(f"texts of {column}: {ids.shape[1]} tokens each, a vocabulary of {words:,}")
     return ids, record

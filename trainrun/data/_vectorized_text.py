@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from trainrun.data._faults import raise_faults
 from trainrun.ui import console
 from trainrun.util import imports
 
@@ -39,13 +40,19 @@ class TextForm:
     ngrams: int | None = None
 
 
-def vectorized(texts: Sequence[str], train: np.ndarray, form: TextForm) -> tuple[np.ndarray, dict[str, Any]]:
+def vectorized(
+    texts: Sequence[str], train: np.ndarray, form: TextForm, of: str = ""
+) -> tuple[np.ndarray, dict[str, Any]]:
     """Return the token ids of texts, int32 `[n, length]`, and the record of what was fitted.
 
     Args:
         texts: all of them.
         train: indices of the training part.
         form: how they become tokens.
+        of: " of column note", for a message.
+
+    Raises:
+        UserError: the training part has no words.
     """
     import numpy as np
 
@@ -55,6 +62,10 @@ def vectorized(texts: Sequence[str], train: np.ndarray, form: TextForm) -> tuple
     layer = layer_of({"max_tokens": form.max_tokens, **_settings(form)})
     with tf.device("cpu:0"):
         layer.adapt(tf.data.Dataset.from_tensor_slices([texts[i] for i in train]).batch(CHUNK))
+    vocabulary = [str(word) for word in layer.get_vocabulary(include_special_tokens=False)]
+    if not vocabulary:
+        raise_faults([("text", f"the texts of the training part{of} have no words. Take other texts.")])
+    with tf.device("cpu:0"):
         chunks = [
             layer(tf.constant(texts[start : start + CHUNK])).numpy().astype("int32")
             for start in range(0, len(texts), CHUNK)
@@ -67,7 +78,6 @@ def vectorized(texts: Sequence[str], train: np.ndarray, form: TextForm) -> tuple
     for start, chunk in zip(range(0, len(texts), CHUNK), chunks, strict=True):
         cut = chunk[:, :length]
         tokens[start : start + len(cut), : cut.shape[1]] = cut
-    vocabulary = [str(word) for word in layer.get_vocabulary(include_special_tokens=False)]
     return tokens, {**_settings(form), "sequence_length": length, "vocabulary": vocabulary}
 
 
