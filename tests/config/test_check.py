@@ -100,7 +100,8 @@ WRONG = {
     "model=layers model.layers=[{name: Dens}]": ("model.layers[0].name", "Did you mean Dense?"),
     "model=layers model.layers=[{name: Lambda}]": ("model.layers[0].name", "takes Python code"),
     "optimizer=lookahead optimizer.inner=adm": ("optimizer.inner.name", "Did you mean"),
-    # dictionaries with keys of the user's own
+    # entries of lists, and dictionaries with keys of the user's own
+    "model=layers model.layers[0].units=16": ("model.layers[0].units=16", "with a dot: model.layers.0.units=16."),
     'optimizer.groups={"b.*": {scale: 1}}': ('optimizer.groups={"b.*": {scale: 1}}', "keys have no quotes"),
     "optimizer.groups={a: {scale: 1}} optimizer.groups={b: {scale: 1}}": ("optimizer.groups", "++optimizer.groups={…}"),
     # plug-ins and files

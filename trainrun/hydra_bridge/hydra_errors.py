@@ -21,6 +21,8 @@ def unparsable(text: str, error: Exception) -> str:
         return f"{named}; a key, or an option's name, has plain letters. Type it anew. A text goes into quotes: '{key}=\"…\"'."
     if "=" not in text or not key:
         return "an override is key=value, for example optimizer=adam or optimizer.learning_rate=0.01."
+    if (dotted := re.sub(r"\[(\d+)\]", r".\1", key)) != key:
+        return f"an entry of a list is written with a dot: {dotted}={value}."
     if isinstance(error, RecursionError):
         return "it is nested too deeply. No value needs that."
     cause = error.__cause__ or error
