@@ -198,13 +198,18 @@ def values(
     examples, faults = _table_examples.examples(source, settings)
     raise_faults(faults)
     columns = {name: examples.table.columns[name] for name in settings.inputs}
+
+    def kept(values: np.ndarray) -> np.ndarray:
+        of_examples = examples.kept(values)
+        return values if of_examples is values else examples.table.store(of_examples)
+
     return TableValues(
         [
             Values(
                 name,
                 column.kind,
-                None if column.numbers is None else examples.kept(column.numbers),
-                None if column.numbers is not None else examples.kept(column.codes),
+                None if column.numbers is None else kept(column.numbers),
+                None if column.numbers is not None else kept(column.codes),
                 column.texts,
                 column.is_date,
             )

@@ -79,8 +79,8 @@ class Examples:
     file_parts: np.ndarray
 
     def kept(self, values: np.ndarray) -> np.ndarray:
-        """Return the examples' values of a column's, one for each row of the table."""
-        return values if len(self.keep) == self.table.rows else self.table.store(values[self.keep])
+        """Return the examples' values of a column's, one for each row of the table: the same array if every row is an example."""
+        return values if len(self.keep) == self.table.rows else values[self.keep]
 
     def missing(self) -> dict[str, int]:
         """Return how many values each column misses, of all rows; columns that miss none are left out."""

@@ -64,9 +64,11 @@ def notices(examples: Examples, settings: TableSettings, parts: Sequence[np.ndar
 def faults(examples: Examples, settings: TableSettings) -> list[Fault]:
     """Return a fault if no column says anything about new rows; arguments as in `notices`."""
     columns = {name: examples.table.columns[name] for name in settings.inputs}
-    unique, constant = _unique(columns, examples.table.rows), _constant(columns)
-    if len(unique) + len(constant) < len(columns):
+    unique = _unique(columns, examples.table.rows)
+    others = {name: column for name, column in columns.items() if name not in unique}
+    if not all(map(_has_one_value, others.values())):
         return []
+    constant = list(others)
     why = [f"{_listed(unique)}: the categories hardly repeat"] if unique else []
     why += [f"{_listed(constant)}: one value only"] if constant else []
     texts = [name for name in unique if name not in _unread_dates.columns(columns)]
@@ -179,20 +181,17 @@ def _numbers_rows(column: Column, name: str = "x") -> bool:
     return (is_dense or nameless) and len(np.unique(numbers)) == len(numbers)
 
 
-def _constant(columns: dict[str, Column]) -> list[str]:
-    """Return the columns with one value only."""
-    return [
-        name
-        for name, column in columns.items()
-        if not column.missing
-        and (
-            len(column.texts) == 1 if column.numbers is None else column.numbers.min() == column.numbers.max()
-        )
-    ]
+def _has_one_value(column: Column) -> bool:
+    import numpy as np
+
+    if column.missing or column.numbers is None:
+        return not column.missing and len(column.texts) == 1
+    # The usual case is found out by the first rows.
+    return np.ptp(column.numbers[:ENOUGH_ROWS]) == 0 and np.ptp(column.numbers) == 0
 
 
 def _one_value(columns: dict[str, Column]) -> Iterator[str]:
-    if constant := _constant(columns):
+    if constant := [name for name, column in columns.items() if _has_one_value(column)]:
         yield f"columns with one value only: {_listed(constant)}. Leave them out: {exclusion(constant[:NAMED])}."
 
 
