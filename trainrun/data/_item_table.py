@@ -11,6 +11,7 @@ from trainrun.data import (
     _arrays,
     _class_folders,
     _columns,
+    _equal_rows,
     _mask_images,
     _open_table,
     _table_examples,
@@ -22,7 +23,7 @@ from trainrun.data._header_names import listed
 from trainrun.data._split import share_problems
 from trainrun.data._split_settings import SplitSettings
 from trainrun.data._table_examples import Examples
-from trainrun.data._table_notices import EQUAL_ROWS, PARTS, SAME_TARGET
+from trainrun.data._table_notices import PARTS
 from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import Dataset, Description, InputKind, InputSpec
 from trainrun.data.lazy_array import View
@@ -213,7 +214,7 @@ def _equal_items(items: Items, what: str) -> Iterator[str]:
             sum(of[i] in known for i in part.tolist())
             for of, known in ((items.values, train), (keys, train_keys))
         )
-        if equal > max(1, EQUAL_ROWS * len(part)) and equal >= SAME_TARGET * alike:
+        if _equal_rows.are_too_many(equal, alike, len(part)):
             yield (
                 f"{equal} of the {len(part)} {name} {what} are the same, with the same target, as a training one, so the {name} metrics are "
                 f"too good. Remove repeated {what}{way_out}."

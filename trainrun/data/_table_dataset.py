@@ -250,9 +250,7 @@ def _inferred(
     """Return what was understood of a table, for `overview`; what is almost surely wrong is printed here as well."""
     if source.understood():
         console.note(source.understood())
-    notices = [*_left_out(settings, examples)]
-    for of_one, one in examples.each(settings):
-        notices += [n for n in _table_notices.notices(one, of_one, parts) if n not in notices]
+    notices = [*_left_out(settings, examples), *_table_notices.notices(examples, settings, parts)]
     for notice in notices:
         console.warn(notice)
     kinds: dict[str, list[str]] = {}

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from trainrun.data import _columns, _notations, _table_leaks, _table_split, _unread_dates
+from trainrun.data import _columns, _equal_rows, _notations, _table_leaks, _table_split, _unread_dates
 from trainrun.data._faults import Fault
 from trainrun.data._table import Column
 from trainrun.data._table_examples import Examples
@@ -20,14 +20,10 @@ if TYPE_CHECKING:
 FEW, UNIQUE = 20, 0.5
 # Numbers of rows: all different and whole, with at most so many holes, in at least so many rows.
 HOLES, ENOUGH_ROWS = 0.05, 50
-# A share of equal rows, or of unseen categories, in a held-out part.
-EQUAL_ROWS, UNSEEN = 0.05, 0.5
-# So many times more equal rows than independent columns would have, in this share with the same target, are no chance.
-NO_CHANCE, SAME_TARGET = 10, 0.99
+# A share of unseen categories in a held-out part.
+UNSEEN = 0.5
 # Values that are looked at to understand a column that hardly repeats; a mean of so many words in one is text.
 LOOKED_AT, WORDS_OF_TEXT = 1000, 3
-# Rows from which the frequencies of a column's values are taken.
-EXACT = 20_000
 # How pandas names a column without a name.
 NAMELESS = re.compile(r"Unnamed: \d+")
 # Columns that one notice names.
@@ -47,16 +43,26 @@ def notices(examples: Examples, settings: TableSettings, parts: Sequence[np.ndar
     columns = {name: column for name, column in every.items() if not column.is_text}
     unique, dates = _unique(columns, examples.table.rows), _unread_dates.columns(columns)
     others = {name: column for name, column in columns.items() if name not in dates}
+    repeating = {name: column for name, column in columns.items() if name not in unique}
+    features = _equal_rows.features(every, examples.keep)
+    of_targets = (
+        notice
+        for of_one, one in examples.each(settings)
+        for notice in (
+            *_same_number(one),
+            *_target_numbers_rows(one, of_one),
+            *_given_away(repeating, one),
+            *_repeated(features, one, parts),
+            *_one_class(one, parts),
+            *_unseen_classes(one, parts),
+        )
+    )
     return [
-        *_same_number(examples),
         *_dates(dates),
         *_hardly_repeat(columns, [name for name in unique if name in others], examples.table.rows),
-        *_row_numbers(others, examples, settings),
+        *_row_numbers(others),
         *_one_value(every),
-        *_given_away(columns, examples, unique),
-        *_equal_rows(every, examples, parts),
-        *_one_class(examples, parts),
-        *_unseen_classes(examples, parts),
+        *dict.fromkeys(of_targets),
         *_unseen(others, examples, parts, unique),
     ]
 
@@ -151,7 +157,7 @@ def _understood(columns: dict[str, Column], unique: Sequence[str]) -> Iterator[s
         yield f" To learn from the text: {override('text', free)}."
 
 
-def _row_numbers(columns: dict[str, Column], examples: Examples, settings: TableSettings) -> Iterator[str]:
+def _row_numbers(columns: dict[str, Column]) -> Iterator[str]:
     ids = [name for name, column in columns.items() if _numbers_rows(column, name)]
     if ids:
         time = f" If it is a time: data.time={ids[0]}." if len(ids) == 1 and ids[0].isidentifier() else ""
@@ -159,6 +165,9 @@ def _row_numbers(columns: dict[str, Column], examples: Examples, settings: Table
             f"columns that number the rows: {_listed(ids)}. They say nothing about new rows. "
             f"Leave them out: {exclusion(ids[:NAMED])}.{time}"
         )
+
+
+def _target_numbers_rows(examples: Examples, settings: TableSettings) -> Iterator[str]:
     if examples.target.kind == "real" and _numbers_rows(examples.table.columns[settings.target]):
         yield f"the target {settings.target} numbers the rows, so there is nothing to learn. Is another column meant?"
 
@@ -184,10 +193,12 @@ def _numbers_rows(column: Column, name: str = "x") -> bool:
 def _has_one_value(column: Column) -> bool:
     import numpy as np
 
-    if column.missing or column.numbers is None:
-        return not column.missing and len(column.texts) == 1
+    if column.missing:
+        return False
+    if column.numbers is None:
+        return len(column.texts) == 1
     # The usual case is found out by the first rows.
-    return np.ptp(column.numbers[:ENOUGH_ROWS]) == 0 and np.ptp(column.numbers) == 0
+    return bool(np.ptp(column.numbers[:ENOUGH_ROWS]) == 0 and np.ptp(column.numbers) == 0)
 
 
 def _one_value(columns: dict[str, Column]) -> Iterator[str]:
@@ -195,64 +206,23 @@ def _one_value(columns: dict[str, Column]) -> Iterator[str]:
         yield f"columns with one value only: {_listed(constant)}. Leave them out: {exclusion(constant[:NAMED])}."
 
 
-def _given_away(columns: dict[str, Column], examples: Examples, unique: Sequence[str]) -> Iterator[str]:
-    names = _table_leaks.columns(
-        {name: column for name, column in columns.items() if name not in unique}, examples
-    )
-    if names:
+def _given_away(columns: dict[str, Column], examples: Examples) -> Iterator[str]:
+    if names := _table_leaks.columns(columns, examples):
         yield (
             f"the target can be read off one column alone: {_listed(names)}. If it is known only together with the target, leave it out: "
             f"{exclusion(names[:NAMED])}."
         )
 
 
-def _equal_rows(columns: dict[str, Column], examples: Examples, parts: Sequence[np.ndarray]) -> Iterator[str]:
-    """Rows of held-out sets that the training set has, too, with their target, where few distinct values do not make this a chance."""
-    import numpy as np
-
-    keep, chance = (
-        examples.keep,
-        0.0,
-    )  # logarithm of the share of the pairs that are equal if the columns are independent
-    rows = np.zeros(len(keep), "uint64")
-    for i, column in enumerate(columns.values()):
-        values = (column.codes if column.numbers is None else column.numbers)[keep]
-        shares = np.unique(values[:: math.ceil(len(values) / EXACT)], return_counts=True, equal_nan=True)[1]
-        chance += math.log(((shares / shares.sum()) ** 2).sum())
-        rows = _hashed(rows, values, i)
-    whole = rows
-    for i, labels in enumerate(examples.labels.reshape(len(keep), -1).T):
-        whole = _hashed(whole, labels.astype("float64"), len(columns) + i)
-    train, train_whole = (np.sort(of[parts[0]]) for of in (rows, whole))
-    expected = NO_CHANCE * min(1.0, len(parts[0]) * math.exp(chance))
-    for name, part in zip(PARTS[1:], parts[1:], strict=True):
-        alike = _count_in(rows[part], train)
-        equal = _count_in(whole[part], train_whole)
-        if equal > max(1, max(EQUAL_ROWS, expected) * len(part)) and equal >= SAME_TARGET * alike:
-            yield (
-                f"{equal} of the {len(part)} {name} rows have the same features and target as a training row, so the {name} metrics are too "
-                "good. Remove repeated rows, or keep what belongs together in one part: data.group=<column>."
-            )
-
-
-def _count_in(hashes: np.ndarray, ascending: np.ndarray) -> int:
-    """Return how many hashes are among others. np.isin hashes in numpy 2.3 and later, which takes twenty times as long as sorting."""
-    import numpy as np
-
-    hashes = np.sort(hashes)
-    at = np.minimum(np.searchsorted(ascending, hashes), len(ascending) - 1)
-    return int((ascending[at] == hashes).sum())
-
-
-def _hashed(rows: np.ndarray, values: np.ndarray, i: int) -> np.ndarray:
-    """Return hashes of rows with one more column, uint64 `[n]`."""
-    import numpy as np
-
-    bits = np.ascontiguousarray(values).view("uint64")
-    rows = rows * np.uint64(0x9E3779B97F4A7C15) + (bits ^ (bits >> np.uint64(29))) * np.uint64(
-        2 * i + 0xBF58476D1CE4E5B9
-    )
-    return rows ^ (rows >> np.uint64(32))
+def _repeated(
+    of_features: _equal_rows.Features, examples: Examples, parts: Sequence[np.ndarray]
+) -> Iterator[str]:
+    held_out = dict(zip(PARTS[1:], parts[1:], strict=True))
+    for name, equal in _equal_rows.counts(of_features, examples, parts[0], held_out):
+        yield (
+            f"{equal} of the {len(held_out[name])} {name} rows have the same features and target as a training row, so the {name} metrics "
+            "are too good. Remove repeated rows, or keep what belongs together in one part: data.group=<column>."
+        )
 
 
 def _one_class(examples: Examples, parts: Sequence[np.ndarray]) -> Iterator[str]:
