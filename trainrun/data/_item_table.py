@@ -68,6 +68,7 @@ class Items:
         values: one text for each example.
         examples, parts: as `_table_examples.examples` and `_table_split.parts` return them.
         settings: the table's, with its column names.
+        method: how they are divided, as `SplitSettings.method`.
         inferred: for `Dataset`.
         folder: whether they are from folders.
         masks: the path of each example's mask; empty: there are none.
@@ -78,6 +79,7 @@ class Items:
     examples: Examples
     parts: Sequence[np.ndarray]
     settings: TableSettings
+    method: str
     inferred: Mapping[str, Any]
     folder: bool
     masks: Sequence[str] = ()
@@ -137,28 +139,26 @@ def read(settings: ItemSettings) -> tuple[Items | None, list[Fault]]:
         "notes": [note for note in [source.understood()] if note],
     }
     values = [items.texts[code] for code in items.codes[examples.keep]]
+    method = settings.splitting.method(table)
     masks: list[str] = []
     if settings.mask is not None:
         texts = examples.table.columns[table.target].texts
         masks = [texts[code] for code in examples.labels]
-    return Items(source.name, values, examples, parts, table, inferred, folder, masks), []
+    return Items(source.name, values, examples, parts, table, method, inferred, folder, masks), []
 
 
-def description(
-    items: Items | None, splitting: SplitSettings, kind: InputKind, faults: Sequence[Fault]
-) -> Description:
+def description(items: Items | None, kind: InputKind, faults: Sequence[Fault]) -> Description:
     """Return what is known before the items have become arrays.
 
     Args:
         items: from `read`.
-        splitting: the parts.
         kind: of the input.
         faults: all that is wrong.
     """
     if items is None or faults:
         return Description(problems=tuple(faults))
     # How many rows the groups have depends on the seed.
-    examples = None if splitting.method(items.settings) == "group" else len(items.parts[0])
+    examples = None if items.method == "group" else len(items.parts[0])
     if items.masks:  # their numbers are the classes
         return Description("segmentation", examples=examples, inputs=(kind,))
     return Description.of(items.examples.target, examples, (kind,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data._faults import raise_faults
@@ -56,20 +57,14 @@ def vectorized(
     """
     import numpy as np
 
-    with console.hushed(), imports.collector_paused("tensorflow"):
-        import tensorflow as tf
-
+    tf = _tensorflow()
     layer = layer_of({"max_tokens": form.max_tokens, **_settings(form)})
     with tf.device("cpu:0"):
         layer.adapt(tf.data.Dataset.from_tensor_slices([texts[i] for i in train]).batch(CHUNK))
     vocabulary = [str(word) for word in layer.get_vocabulary(include_special_tokens=False)]
     if not vocabulary:
         raise_faults([("text", f"the texts of the training part{of} have no words. Take other texts.")])
-    with tf.device("cpu:0"):
-        chunks = [
-            layer(tf.constant(texts[start : start + CHUNK])).numpy().astype("int32")
-            for start in range(0, len(texts), CHUNK)
-        ]
+    chunks = _encoded(texts, layer)
     length = form.sequence_length
     if length is None:
         lengths = np.concatenate([np.count_nonzero(chunk, axis=1) for chunk in chunks])[train]
@@ -90,16 +85,26 @@ def by_record(texts: Sequence[str], record: Mapping[str, Any]) -> np.ndarray:
     """
     import numpy as np
 
+    _tensorflow()  # before Keras, which imports it audibly
+    return np.concatenate(_encoded(texts, layer_of(record)))
+
+
+def _tensorflow() -> ModuleType:
+    """Return TensorFlow, imported without what it writes to standard error."""
     with console.hushed(), imports.collector_paused("tensorflow"):
         import tensorflow as tf
+    return tf
 
-    layer = layer_of(record)
+
+def _encoded(texts: Sequence[str], layer: Any) -> list[np.ndarray]:
+    """Return the token ids of texts, `CHUNK` of them at a time, each int32 `[n, length]`."""
+    import tensorflow as tf
+
     with tf.device("cpu:0"):
-        chunks = [
+        return [
             layer(tf.constant(texts[start : start + CHUNK])).numpy().astype("int32")
             for start in range(0, len(texts), CHUNK)
         ]
-    return np.concatenate(chunks)
 
 
 def layer_of(record: Mapping[str, Any], name: str | None = None) -> Any:

@@ -125,7 +125,7 @@ def describe(
             faults += [(argument, f"there is no image {file}.") for file in lost[: _image_cache.NAMED]]
         if form.size is None:
             faults += [("size", message) for message in _image_cache.size_faults(some)]
-    return _item_table.description(items, splitting, "image", [*faults, *wrong])
+    return _item_table.description(items, "image", [*faults, *wrong])
 
 
 def _form(size: Any, channels: int, resize: str) -> tuple[ImageForm, list[Fault]]:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from trainrun.data import _item_table, _table_stored, _text_files, _vectorized_text
+from trainrun.data import (
+    _item_table,
+    _table_files,
+    _table_stored,
+    _text_columns,
+    _text_files,
+    _vectorized_text,
+)
 from trainrun.data._csv_format import CsvFormat
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._item_table import Items, ItemSettings
 from trainrun.data._split_settings import settings_of
 from trainrun.data._vectorized_text import TextForm
-from trainrun.data.dataset import Dataset, Description, InputSpec
+from trainrun.data.dataset import Dataset, Description
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.ui import console
 from trainrun.util.arguments import Count, Decay, Index, Name, Range
@@ -79,11 +86,7 @@ def text(
     Raises:
         UserError: with all faults of the texts, the table and the arguments.
     """
-    table, splitting = settings_of({**locals(), "text": None})
-    form = CsvFormat.of({"delimiter": delimiter, "encoding": encoding})
-    items, faults = _item_table.read(
-        ItemSettings("text", ENDINGS, (path, validation_path, test_path), text, table, splitting, form)
-    )
+    items, faults = _items(locals())
     raise_faults(faults)
     texts, faults = _texts(items, encoding)
     raise_faults(faults)
@@ -96,32 +99,27 @@ def text(
     else:
         of_texts = TextForm(max_tokens, sequence_length, standardize, tokens, ngrams)
         ids, record = _vectorized_text.vectorized(texts, items.parts[0], of_texts)
-    vocabulary, length = len(record["vocabulary"]) + _vectorized_text.SPECIAL, ids.shape[1]
-    console.note(f"texts: {length} tokens each, a vocabulary of {vocabulary:,}")
-    spec = InputSpec(INPUT, "tokens", (length,), (vocabulary,))
+    spec = _text_columns.spec(INPUT, ids, record)
+    console.note(f"texts: {ids.shape[1]} tokens each, a vocabulary of {spec.cardinalities[0]:,}")
     items = replace(items, values=texts)
     return _item_table.dataset(items, spec, ids, standardize_target, {"inputs": {INPUT: record}})
 
 
-def describe(
-    *,
-    path: str | None = None,
-    text: Name | None = None,
-    validation_path: str | None = None,
-    test_path: str | None = None,
-    delimiter: str | None = None,
-    encoding: str | None = None,
-    **arguments: Any,
-) -> Description:
+def describe(**arguments: Any) -> Description:
     """Return what the table or the folders tell; arguments as in `text`."""
-    table, splitting = settings_of(arguments | {"seed": 0})
-    form = CsvFormat.of({"delimiter": delimiter, "encoding": encoding})
-    items, faults = _item_table.read(
-        ItemSettings("text", ENDINGS, (path, validation_path, test_path), text, table, splitting, form)
-    )
+    items, faults = _items(arguments | {"seed": 0})
     if items is not None and items.folder:
-        faults += _text_files.read(items.values[: _text_files.SAMPLE], encoding)[1]
-    return _item_table.description(items, splitting, "tokens", faults)
+        faults += _text_files.read(items.values[: _text_files.SAMPLE], arguments.get("encoding"))[1]
+    return _item_table.description(items, "tokens", faults)
+
+
+def _items(arguments: Mapping[str, Any]) -> tuple[Items | None, list[Fault]]:
+    """Return the rows of the table, or the files, or their faults; arguments as in `text`."""
+    table, splitting = settings_of({**arguments, "text": None})
+    paths, form = _table_files.paths_of(arguments), CsvFormat.of(arguments)
+    return _item_table.read(
+        ItemSettings("text", ENDINGS, paths, arguments.get("text"), table, splitting, form)
+    )
 
 
 def _texts(items: Items, encoding: str | None) -> tuple[list[str], list[Fault]]:
