@@ -76,7 +76,6 @@ def headers(
     if fault:
         return {}, [("path", fault)]
     where = paths.expanded(path)
-    sizes_there: dict[str, int] = {}
     shapes: dict[str, Array] = {}
     try:
         with zipfile.ZipFile(where) as archive:
@@ -87,7 +86,6 @@ def headers(
                 with archive.open(entry) as file:
                     shape, fortran, dtype = _header(file)
                     shapes[name.removesuffix(".npy")] = Array(shape, dtype, fortran, file.tell(), entry)
-                    sizes_there[name.removesuffix(".npy")] = entry.file_size - file.tell()
     except DAMAGED as error:
         return {}, [
             (
@@ -97,26 +95,26 @@ def headers(
         ]
     faults = key_faults(x, y, weight, shapes, f"{where} has no array")
     for argument, key in roles(x, y, weight):
-        if key not in shapes:
+        if (array := shapes.get(key)) is None:
             continue
-        if shapes[key][1].hasobject:
+        if array.dtype.hasobject:
             faults.append(
                 (
                     argument,
                     f"array {key!r} holds Python objects, which are never loaded. Save plain numbers or text.",
                 )
             )
-        elif not shapes[key][0]:
+        elif not array.shape:
             faults.append((argument, f"array {key!r} is a single value; expected one for each example."))
-        elif (needed := math.prod(shapes[key][0]) * shapes[key][1].itemsize) != sizes_there[key]:
+        elif array.bytes != (present := array.entry.file_size - array.header):
             faults.append(
                 (
                     argument,
-                    f"{where} is damaged: array {key!r} is said to have the shape {list(shapes[key][0])}, {needed:,} bytes; "
-                    f"{sizes_there[key]:,} are there. Write it anew.",
+                    f"{where} is damaged: array {key!r} is said to have the shape {list(array.shape)}, {array.bytes:,} bytes; "
+                    f"{present:,} are there. Write it anew.",
                 )
             )
-        elif not (key in x and shapes[key].is_mapped) and (too_large := paths.room(needed)):
+        elif not (key in x and array.is_mapped) and (too_large := paths.room(array.bytes)):
             faults.append((argument, f"array {key!r}: {too_large}. Save a part of it."))
     return shapes, faults or shape_faults(shapes, x, y, weight)
 

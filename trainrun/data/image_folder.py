@@ -87,7 +87,6 @@ def image_folder(
         target, labels = _mask_images.labels(_located(items, items.masks, path), form, folder)
         if target.shape != shape:
             sizes = [" x ".join(map(str, one)) for one in (shape, target.shape)]
-            sizes = [" x ".join(map(str, one)) for one in (shape, target.shape)]
             text = f"the images have {sizes[0]} pixels and the masks {sizes[1]}. Set data.size."
             raise UserError(Problem("data.mask", text))
         examples = dataclasses.replace(items.examples, target=target, labels=labels)
