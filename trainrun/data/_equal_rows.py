@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from trainrun.data._table import Column
-from trainrun.data._table_examples import Examples
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,39 +52,31 @@ def features(columns: Mapping[str, Column], keep: np.ndarray) -> Features:
 
 
 def counts(
-    of_features: Features, examples: Examples, train: np.ndarray, parts: Mapping[str, np.ndarray]
+    of_features: Features,
+    labels: Iterable[np.ndarray],
+    train: np.ndarray,
+    parts: Mapping[str, np.ndarray],
 ) -> Iterator[tuple[str, int]]:
     """Yield the held-out parts that have too many rows of the training part, each with their number.
 
     Args:
         of_features: of the examples.
-        examples: with one target, or one of several.
+        labels: of each target, `[n, …]`; none: examples are compared without them.
         train: indices of the training examples.
         parts: name -> indices.
     """
     import numpy as np
 
     rows = whole = of_features.hashes
-    for i, labels in enumerate(examples.labels.reshape(len(rows), -1).T, of_features.columns):
-        whole = _hashed(whole, labels.astype("float64"), i)
+    columns = (column for one in labels for column in one.reshape(len(rows), -1).T)
+    for i, column in enumerate(columns, of_features.columns):
+        whole = _hashed(whole, column.astype("float64"), i)
     train_rows, train_whole = np.sort(rows[train]), np.sort(whole[train])
-    expected = NO_CHANCE * min(1.0, len(train) * math.exp(of_features.chance))
+    share = max(EQUAL, NO_CHANCE * min(1.0, len(train) * math.exp(of_features.chance)))
     for name, part in parts.items():
-        equal = _count_in(whole[part], train_whole)
-        if are_too_many(equal, _count_in(rows[part], train_rows), len(part), expected):
+        equal, alike = _count_in(whole[part], train_whole), _count_in(rows[part], train_rows)
+        if equal > max(1, share * len(part)) and equal >= SAME_TARGET * alike:
             yield name, equal
-
-
-def are_too_many(equal: int, alike: int, rows: int, expected: float = 0.0) -> bool:
-    """Return whether a part has too many rows of the training part.
-
-    Args:
-        equal: rows with the features and the target of a training row.
-        alike: rows with its features.
-        rows: of the part.
-        expected: the share of rows that are equal by chance.
-    """
-    return equal > max(1, max(EQUAL, expected) * rows) and equal >= SAME_TARGET * alike
 
 
 def _count_in(hashes: np.ndarray, ascending: np.ndarray) -> int:

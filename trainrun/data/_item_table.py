@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -71,6 +72,7 @@ class Items:
         method: how they are divided, as `SplitSettings.method`.
         inferred: for `Dataset`.
         folder: whether they are from folders.
+        note: on how the table's file was understood; empty: there is none.
         masks: the path of each example's mask; empty: there are none.
     """
 
@@ -82,6 +84,7 @@ class Items:
     method: str
     inferred: Mapping[str, Any]
     folder: bool
+    note: str
     masks: Sequence[str] = ()
 
 
@@ -136,7 +139,6 @@ def read(settings: ItemSettings) -> tuple[Items | None, list[Fault]]:
         "split": settings.splitting.words(table, source.own_files),
         "left_out": examples.table.rows - len(examples.keep),
         "digests": {name: c.digest() for name, c in examples.table.columns.items()},
-        "notes": [note for note in [source.understood()] if note],
     }
     values = [items.texts[code] for code in items.codes[examples.keep]]
     method = settings.splitting.method(table)
@@ -144,7 +146,8 @@ def read(settings: ItemSettings) -> tuple[Items | None, list[Fault]]:
     if settings.mask is not None:
         texts = examples.table.columns[table.target].texts
         masks = [texts[code] for code in examples.labels]
-    return Items(source.name, values, examples, parts, table, method, inferred, folder, masks), []
+    note = source.understood()
+    return Items(source.name, values, examples, parts, table, method, inferred, folder, note, masks), []
 
 
 def description(items: Items | None, kind: InputKind, faults: Sequence[Fault]) -> Description:
@@ -176,8 +179,8 @@ def dataset(
         record: of the preprocessing.
     """
     examples, settings = items.examples, items.settings
-    for note in items.inferred["notes"]:
-        console.note(note)
+    if items.note:
+        console.note(items.note)
     for notice in (notices := [*_equal_items(items, "images" if spec.kind == "image" else "texts")]):
         console.warn(notice)
     weight = None
@@ -193,32 +196,25 @@ def dataset(
         weight=weight,
         preprocessing={"target": settings.target if len(settings.targets) == 1 else None, **record},
     )
-    inferred = {key: value for key, value in items.inferred.items() if key != "notes"}
-    return dataclasses.replace(made, inferred={**inferred, "notices": notices})
+    return dataclasses.replace(made, inferred={**items.inferred, "notices": notices})
 
 
 def _equal_items(items: Items, what: str) -> Iterator[str]:
     """Yield a notice for each held-out part that has many items of the training part, with their targets; masks are not compared."""
     import numpy as np
 
-    keys: Sequence[Any] = items.values
-    if not items.masks:
-        labels = items.examples.labels
-        of_each = labels.values() if isinstance(labels, Mapping) else [labels]
-        targets = np.concatenate([one.reshape(len(keys), -1) for one in of_each], axis=1).tolist()
-        keys = [(value, *target) for value, target in zip(keys, targets, strict=True)]
-    train, train_keys = ({of[i] for i in items.parts[0].tolist()} for of in (items.values, keys))
+    codes: dict[str, int] = {}
+    hashes = np.array([codes.setdefault(value, len(codes)) for value in items.values], "uint64")
+    features = _equal_rows.Features(hashes, 1, -math.inf)
+    labels = items.examples.labels
+    of_each = [] if items.masks else labels.values() if isinstance(labels, Mapping) else [labels]
+    held_out = dict(zip(PARTS[1:], items.parts[1:], strict=True))
     way_out = "" if items.folder else ", or keep what belongs together in one part: data.group=<column>"
-    for name, part in zip(PARTS[1:], items.parts[1:], strict=True):
-        alike, equal = (
-            sum(of[i] in known for i in part.tolist())
-            for of, known in ((items.values, train), (keys, train_keys))
+    for name, equal in _equal_rows.counts(features, of_each, items.parts[0], held_out):
+        yield (
+            f"{equal} of the {len(held_out[name])} {name} {what} are the same, with the same target, as a training one, so the {name} "
+            f"metrics are too good. Remove repeated {what}{way_out}."
         )
-        if _equal_rows.are_too_many(equal, alike, len(part)):
-            yield (
-                f"{equal} of the {len(part)} {name} {what} are the same, with the same target, as a training one, so the {name} metrics are "
-                f"too good. Remove repeated {what}{way_out}."
-            )
 
 
 def _shares(splitting: SplitSettings) -> tuple[float, float]:

@@ -218,7 +218,7 @@ def _repeated(
     of_features: _equal_rows.Features, examples: Examples, parts: Sequence[np.ndarray]
 ) -> Iterator[str]:
     held_out = dict(zip(PARTS[1:], parts[1:], strict=True))
-    for name, equal in _equal_rows.counts(of_features, examples, parts[0], held_out):
+    for name, equal in _equal_rows.counts(of_features, [examples.labels], parts[0], held_out):
         yield (
             f"{equal} of the {len(held_out[name])} {name} rows have the same features and target as a training row, so the {name} metrics "
             "are too good. Remove repeated rows, or keep what belongs together in one part: data.group=<column>."
