@@ -127,18 +127,37 @@ def in_deviations(model: keras.Model, data: Dataset) -> keras.Model:
     Raises:
         UserError: a target's logarithm is learnt.
     """
-    return _ending(model, data, Unit.deviations)
+    return _ending(
+        model,
+        _units(data),
+        lambda unit, output, layer: unit.deviations(output, _rescaling(model, layer), layer),
+    )
 
 
-def _ending(model: keras.Model, data: Dataset, convert: Callable[..., Any]) -> keras.Model:
-    """Return a model over the same weights with its real outputs converted: a method of `Unit`, of output, last layer and name."""
-    units = {name: Unit.of(one) for name, one in data.each().items()}
-    if not any(units.values()):
+def _units(data: Dataset) -> dict[str, Unit | None]:
+    """Return the unit of each output by name, None of one without."""
+    return {name: Unit.of(one) for name, one in data.each().items()}
+
+
+def _ending(
+    model: keras.Model, by_output: Mapping[str, Any], convert: Callable[[Any, Any, str], Any]
+) -> keras.Model:
+    """Return a model over the same weights with some outputs converted; the model itself if none is.
+
+    Args:
+        model: as it is.
+        by_output: output (empty: the only one) -> what its conversion needs; None: it stays.
+        convert: of that, the output and the name of a new layer.
+    """
+    if all(needed is None for needed in by_output.values()):
         return model
-    ends = {}
-    for name, output in (model.output if data.target.named else {"": model.outputs[0]}).items():
-        layer, unit = f"{UNIT_LAYER}_{name}" if name else UNIT_LAYER, units[name]
-        ends[name] = output if unit is None else convert(unit, output, _rescaling(model, layer), layer)
+    outputs = {"": model.outputs[0]} if "" in by_output else model.output
+    ends = {
+        name: output
+        if by_output[name] is None
+        else convert(by_output[name], output, f"{UNIT_LAYER}_{name}" if name else UNIT_LAYER)
+        for name, output in outputs.items()
+    }
     return functional.ending_in(model, ends.get("", ends))
 
 
@@ -173,20 +192,11 @@ def multiplied(model: keras.Model, data: Dataset) -> keras.Model:
 
     A loss that reads targets in their unit then begins at their size: an optimizer's steps do not reach 200,000.
     """
-    if not any("target_factor" in one.preprocessing for one in data.each().values()):
-        return model
-    if not data.target.named:
-        return functional.ending_in(model, _multiplied(model.outputs[0], data, UNIT_LAYER))
-    outputs = {
-        name: _multiplied(model.output[name], one, f"{UNIT_LAYER}_{name}")
-        for name, one in data.each().items()
-    }
-    return functional.ending_in(model, outputs)
+    factors = {name: one.preprocessing.get("target_factor") for name, one in data.each().items()}
+    return _ending(model, factors, _multiplied)
 
 
-def _multiplied(output: Any, data: Dataset, layer: str) -> Any:
-    if (factor := data.preprocessing.get("target_factor")) is None:
-        return output
+def _multiplied(factor: Sequence[float], output: Any, layer: str) -> Any:
     scale = np.asarray(factor, "float32")
     return keras.layers.Rescaling(scale, np.zeros_like(scale), dtype="float32", name=layer)(output)
 
@@ -198,7 +208,12 @@ def in_units(model: keras.Model, data: Dataset) -> keras.Model:
         model: as trained.
         data: whose targets it learns.
     """
-    return _ending(functional.over(model, data.inputs), data, Unit.own_output)
+    model = functional.over(model, data.inputs)
+    return _ending(
+        model,
+        _units(data),
+        lambda unit, output, layer: unit.own_output(output, _rescaling(model, layer), layer),
+    )
 
 
 def _rescaling(model: keras.Model, name: str) -> keras.layers.Rescaling | None:
