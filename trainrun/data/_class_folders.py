@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from trainrun.data._faults import Fault
 from trainrun.data._header_names import listed
 from trainrun.data._in_memory import MemorySource
-from trainrun.data._table_files import NAMED
+from trainrun.data._table_files import NAMED, own_files
 from trainrun.data._table_split import PART_NAMES
 from trainrun.util import paths
 
@@ -29,8 +29,6 @@ def open_source(
         endings: of the files that count, in lower case.
         what: the files, for messages (``images``).
     """
-    import pyarrow as pa
-
     files: list[str] = []
     classes: list[str] = []
     sizes, known, faults = [0, 0, 0], set(), []
@@ -49,13 +47,24 @@ def open_source(
             sizes[part] += len(of_class)
     if faults:
         return None, faults[:NAMED]
-    table = pa.table({FILE: pa.array(files, pa.string()), CLASS: pa.array(classes, pa.string())})
-    own = [
-        argument.removesuffix("_path")
-        for argument, folder in zip(ARGUMENTS[1:], folders[1:], strict=True)
-        if folder is not None
-    ]
-    return MemorySource(paths.expanded(folders[0]).resolve().name, table, True, own, sizes), []
+    return source({FILE: files, CLASS: classes}, folders, sizes), []
+
+
+def source(
+    columns: Mapping[str, Sequence[str]], folders: Sequence[str | None], sizes: Sequence[int]
+) -> MemorySource:
+    """Return the table of files, named after the first folder.
+
+    Args:
+        columns: their texts by name, the files of one part after those of another.
+        folders: of the training, validation and test part as typed; None: no folder of its own.
+        sizes: the number of files of each part.
+    """
+    import pyarrow as pa
+
+    table = pa.table({name: pa.array(texts, pa.string()) for name, texts in columns.items()})
+    own = own_files([part for part, folder in enumerate(folders) if folder is not None])
+    return MemorySource(paths.expanded(folders[0]).resolve().name, table, True, own, sizes)
 
 
 def _scanned(root: Path, endings: Sequence[str], what: str) -> tuple[dict[str, list[str]], str | None]:

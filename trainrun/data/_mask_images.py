@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainrun.data import _image_cache
-from trainrun.data._class_folders import ARGUMENTS, FILE, files_below
+from trainrun.data._class_folders import ARGUMENTS, FILE, files_below, source
 from trainrun.data._faults import Fault
 from trainrun.data._image_cache import LARGEST_LABEL, ImageForm
 from trainrun.data._in_memory import MemorySource
@@ -36,8 +36,6 @@ def open_source(
         masks: the folder of the training part's masks; those of the other parts are at the same place beside their images.
         endings: of the images, in lower case.
     """
-    import pyarrow as pa
-
     rows: dict[str, list[str]] = {FILE: [], MASK: []}
     sizes, faults = [0, 0, 0], []
     beside = os.path.relpath(paths.expanded(masks), paths.expanded(folders[0]))
@@ -65,12 +63,7 @@ def open_source(
         rows[FILE] += images
         rows[MASK] += [by_name.get(_name(file, root), "") for file in images]
         sizes[part] = len(images)
-    if faults:
-        return None, faults
-    own = [
-        name.removesuffix("_path") for name, folder in zip(ARGUMENTS[1:], folders[1:], strict=True) if folder
-    ]
-    return MemorySource(paths.expanded(folders[0]).resolve().name, pa.table(rows), True, own, sizes), []
+    return (None, faults) if faults else (source(rows, folders, sizes), [])
 
 
 def labels(files: Sequence[str], form: ImageForm, cache: Path) -> tuple[TargetSpec, np.ndarray]:
