@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainrun.data import _image_cache, _npz_file, image_folder
+from trainrun.data import _class_folders, _image_cache, _npz_file, image_folder
 from trainrun.data.table_rows import TableRows
 from trainrun.errors import Problem, UserError, did_you_mean
 
@@ -126,7 +126,7 @@ def of_images(
     Args:
         raw: takes images of values from 0 to 255.
         call: the model, compiled.
-        path: of the folder; those in it count, too.
+        path: of the folder; those in it count, too, hidden files do not.
         keep: ``file``, the path below the folder, or nothing.
 
     Raises:
@@ -137,7 +137,7 @@ def of_images(
     if other := [name for name in keep if name != FILE]:
         raise UserError(Problem("keep", f"images have no column {other[0]!r}; their paths are {FILE!r}."))
     folder = Path(path)
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in image_folder.ENDINGS and p.is_file())
+    files = sorted(map(Path, _class_folders.files_below(folder, image_folder.ENDINGS)))
     if not files:
         raise UserError(Problem("input", f"{path} has no images ({', '.join(image_folder.ENDINGS)})."))
     channels = raw.inputs[0].shape[-1]
