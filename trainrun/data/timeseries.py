@@ -96,8 +96,8 @@ def timeseries(
     Raises:
         UserError: with all faults of the table and the arguments.
     """
-    settings = _settings(arguments := locals(), series)
-    rows, faults = _read(path, settings, CsvFormat.of({"delimiter": delimiter, "encoding": encoding}))
+    arguments = locals()
+    rows, faults = _read(arguments)
     windows, wrong = _cut(rows, arguments)
     raise_faults([*faults, *wrong])
     for note in rows.notes:
@@ -135,25 +135,22 @@ def timeseries(
 def describe(**arguments: Any) -> Description:
     """Return what the table tells; arguments as in `timeseries`."""
     arguments = {k: p.default for k, p in inspect.signature(timeseries).parameters.items()} | arguments
-    settings = _settings(arguments, arguments["series"])
-    rows, faults = _read(arguments["path"], settings, CsvFormat.of(arguments))
+    rows, faults = _read(arguments)
     windows, wrong = _cut(rows, arguments)
     if faults or wrong:
         return Description(problems=(*faults, *wrong))
     return Description.of(TargetSpec("real", (), arguments["horizon"]), len(windows.parts[0]), ("numeric",))
 
 
-def _settings(arguments: Mapping[str, Any], series: Any) -> TableSettings:
-    """Return the settings of the table; a series is what a group is in other tables."""
-    settings, _ = settings_of(arguments)
-    return dataclasses.replace(settings, group=series, missing="error", task="regression")
-
-
-def _read(path: str | None, settings: TableSettings, form: CsvFormat) -> tuple[_Series | None, list[Fault]]:
-    """Return the rows, or the faults of the table."""
+def _read(arguments: Mapping[str, Any]) -> tuple[_Series | None, list[Fault]]:
+    """Return the rows, or the faults of the table; arguments as in `timeseries`."""
     import numpy as np
 
-    source, faults = _open_table.by_settings((path, None, None), form)
+    # A series is what a group is in other tables.
+    settings = dataclasses.replace(
+        settings_of(arguments)[0], group=arguments["series"], missing="error", task="regression"
+    )
+    source, faults = _open_table.by_settings((arguments["path"], None, None), CsvFormat.of(arguments))
     faults += settings.faults()
     if faults:
         return None, faults
@@ -216,7 +213,7 @@ def _cut(rows: _Series | None, arguments: Mapping[str, Any]) -> tuple[Cut | None
     """Return the windows, or the faults of their settings; arguments as in `timeseries`."""
     import numpy as np
 
-    _, splitting = settings_of({k: v for k, v in arguments.items() if k != "seed"})
+    _, splitting = settings_of(arguments)
     held_out = 0.0 if splitting.folds else splitting.validation, splitting.test
     if faults := [*share_problems(None, *held_out), *splitting.fold_faults()]:
         return None, faults
