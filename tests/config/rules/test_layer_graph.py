@@ -54,5 +54,6 @@ def test_heads_name_outputs_and_layers():
     assert "Did you mean churn?" in faults(two, {"chrun": "right"}, ("churn", "spend"))[0]
     assert "Did you mean left?" in faults(two, {"churn": "lefft"}, ("churn", "spend"))[0]
     assert "the data has no such output" in faults(two, {"churn": "right"})[0]
+    assert "expected the layer_name of one layer" in faults(two, {"churn": ["left"]}, ("churn", "spend"))[0]
     assert "right is unused" in faults(two, {"churn": "left", "spend": "left"}, ("churn", "spend"))[0]
     assert "only model=layers" in faults([dense("a")], name="mine")[0]

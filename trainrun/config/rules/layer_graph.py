@@ -54,7 +54,9 @@ def _of_heads(heads: Mapping[str, Any], names: Mapping[str, int], data: Descript
     """Yield the heads of no output, or on no layer."""
     for output, layer in heads.items():
         key = f"model.heads.{output}"
-        if layer not in names:
+        if not isinstance(layer, str):
+            yield Problem(key, f"expected the layer_name of one layer, got {layer!r}.")
+        elif layer not in names:
             text = f"there is no layer {layer!r}.{did_you_mean(str(layer), names)} Layers are named by layer_name."
             yield Problem(key, text)
         if data.target is not None and output not in data.named:
