@@ -167,14 +167,14 @@ def of(run: RunResult, level: float) -> Intervals:
     of_outputs = {
         name: [calibration.get(f"{part}:{name}") for part in PARTS] for name in target.named or ("",)
     }
-    found = {name: bounds(validation, level) for name, (validation, _) in of_outputs.items()}
+    limits = {name: bounds(validation, level) for name, (validation, _) in of_outputs.items()}
     tested = {
-        name: np.mean(test <= found[name], axis=0).tolist()
+        name: np.mean(test <= limits[name], axis=0).tolist()
         for name, (_, test) in of_outputs.items()
         if test is not None
     }
     counts = [next((len(s[i]) for s in of_outputs.values() if s[i] is not None), 0) for i in (0, 1)]
-    return Intervals(level, target, found, counts[0], tested, counts[1])
+    return Intervals(level, target, limits, counts[0], tested, counts[1])
 
 
 def _model_id(run_dir: Path) -> str:

@@ -15,15 +15,14 @@ from trainrun.config.rules import heads
 from trainrun.data.dataset import Dataset, Split, TargetSpec
 from trainrun.registry import declaration_reader, direction
 from trainrun.registry.construct import construct
-from trainrun.run import label_encoding, metric_adapter, metrics, slices, threshold
+from trainrun.run import bootstrap, label_encoding, metric_adapter, metrics, slices, threshold
 from trainrun.run.drift import Drift
 from trainrun.run.target_scaling import Unit
 from trainrun.trainer.job import Plan
 from trainrun.util import plain_json
 
-CONFIDENCE = 0.95
-# Bootstrap resamples of all rows, and of a slice; fewer where there are more than so many numbers to draw.
-RESAMPLES, OF_SLICE, FEWEST, DRAWN = 1000, 200, 50, 200_000_000
+# Bootstrap resamples of a slice, at most; numbers that are drawn for all rows.
+OF_SLICE, DRAWN = 200, 200_000_000
 
 
 @dataclass(frozen=True)
@@ -127,9 +126,7 @@ def score(
         other, split = others[0] if others else None, split.part(present)
         column = None if column is None else [column[i] for i in present]
     measured = measuring(config, data, split, output)
-    resamples = int(
-        np.clip(DRAWN // max(sum(a.size for a in keras.tree.flatten(output)), 1), FEWEST, RESAMPLES)
-    )
+    resamples = bootstrap.resamples(sum(a.size for a in keras.tree.flatten(output)), DRAWN)
     seed, slices_of = config["seed"], []
     for name, rows in slices.groups(column).items() if column is not None else ():
         of_rows = _resampled(measured, rows, min(resamples, OF_SLICE), seed)
@@ -172,21 +169,13 @@ def _resampled(
     measured: Callable[[np.ndarray], dict[str, float]], rows: np.ndarray, resamples: int, seed: int
 ) -> dict[str, np.ndarray]:
     """Return each metric of some rows, then of as many rows drawn from them with replacement, again and again: `[1 + resamples]`."""
-    random = np.random.default_rng(seed)
-    values = [measured(rows)]
-    values += [measured(rows[random.integers(0, len(rows), len(rows))]) for _ in range(resamples)]
+    values = [measured(rows), *(measured(rows[p]) for p in bootstrap.draws(len(rows), resamples, seed))]
     return {name: np.array([v[name] for v in values]) for name in values[0]}
 
 
 def _intervals(values: Mapping[str, np.ndarray]) -> dict[str, Score]:
     """Return metrics with the percentiles over their resamples; arguments as `_resampled` returns them."""
-    ends = (1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2
-    scores = {}
-    for name, (value, *drawn) in values.items():
-        known = np.array(drawn)[~np.isnan(drawn)]
-        low, high = np.quantile(known, ends) if len(known) else (np.nan, np.nan)
-        scores[name] = Score(float(value), float(low), float(high))
-    return scores
+    return {name: Score(float(value), *bootstrap.interval(drawn)) for name, (value, *drawn) in values.items()}
 
 
 def measuring(

@@ -11,6 +11,7 @@ import numpy as np
 from trainrun.config.rules.threshold import words
 from trainrun.data.dataset import Dataset, TargetSpec
 from trainrun.data.preprocessor import Preprocessor
+from trainrun.run import bootstrap
 from trainrun.run.evaluation import predictions
 from trainrun.ui import console
 from trainrun.util import plain_json
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
     from trainrun.run.run_record import RunRecord
     from trainrun.trainer.job import Job
 
-# Bootstrap resamples; fewer where there are more numbers to draw than so many.
-RESAMPLES, FEWEST, DRAWN = 1000, 50, 50_000_000
-ENDS = (0.025, 0.975)
+DRAWN = 50_000_000  # numbers of all bootstrap resamples
 
 
 @dataclass(frozen=True)
@@ -98,21 +97,20 @@ def choose(y: np.ndarray, p: np.ndarray, criterion: Any, seed: int) -> Threshold
         return int(nearest[utility[nearest].argmax()])
 
     utility, score, met = counted(np.ones(len(y)))
-    chosen, random = best(utility), np.random.default_rng(seed)
-    resamples = int(np.clip(DRAWN // len(y), FEWEST, RESAMPLES))
+    chosen, resamples = best(utility), bootstrap.resamples(len(y), DRAWN)
     drawn, scores = [], []
-    for _ in range(resamples):
-        weight = np.bincount(random.integers(0, len(y), len(y)), minlength=len(y))
+    for places in bootstrap.draws(len(y), resamples, seed):
+        weight = np.bincount(places, minlength=len(y))
         if 0 < (weight * y).sum() < len(y):
             utility, of_drawn, _ = counted(weight)
             drawn.append(candidates[best(utility)])
             scores.append(of_drawn[chosen])
     return Threshold(
         float(candidates[chosen]),
-        *(float(end) for end in np.quantile(drawn, ENDS)),
+        *bootstrap.interval(drawn),
         words(criterion),
         float(score[chosen]),
-        *(float(end) for end in np.nanquantile(scores, ENDS)),
+        *bootstrap.interval(scores),
         float(score[-1]),
         len(y),
         resamples,
@@ -201,16 +199,16 @@ def settle(config: Mapping[str, Any], job: Job, record: RunRecord, measured: Eva
         if isinstance(criterion, int | float):
             records[name] = {"value": float(criterion)}
         else:
-            found = choose(*compared["val_"], criterion, config["seed"])
-            if found is None:
+            picked = choose(*compared["val_"], criterion, config["seed"])
+            if picked is None:
                 console.warn("all validation examples are of one class: the decision threshold stays 0.5.")
                 continue
-            console.note(f"{name}: {found.line()}" if name else found.line())
-            if not found.reached:
+            console.note(f"{name}: {picked.line()}" if name else picked.line())
+            if not picked.reached:
                 console.warn(
-                    f"no threshold reaches {found.criterion.partition(', ')[2]} on the validation part."
+                    f"no threshold reaches {picked.criterion.partition(', ')[2]} on the validation part."
                 )
-            records[name], value = plain_json.without_nan(asdict(found)), found.value
+            records[name], value = plain_json.without_nan(asdict(picked)), picked.value
         targets[name] = replace(one.target, threshold=float(value))
         figures[f"{label}threshold"] = float(value)
         for prefix, (y, p) in compared.items():
