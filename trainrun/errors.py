@@ -16,6 +16,8 @@ UNSEEN = re.compile(
 )
 # Characters of the longest word that is printed whole: the way out must stay in sight.
 LONGEST = 400
+# Names that a message lists.
+LISTED = 20
 # An address that was taken for a path has lost one of its slashes.
 _PATH_LIKE = re.compile(r"(?<=[a-z]:/)[^\s/?#:]*:[^\s/?#]*@")
 _LONG = re.compile(rf"\S{{{LONGEST + 1},}}")
@@ -56,6 +58,18 @@ def nearest(word: str, known: Iterable[str], cutoff: float) -> str | None:
     lowered = {str(k).lower(): str(k) for k in known}
     near = difflib.get_close_matches(str(word).lower(), lowered, n=1, cutoff=cutoff)
     return lowered[near[0]] if near else None
+
+
+def listed(names: Sequence[str], most: int = LISTED, count: int | None = None) -> str:
+    """Return the first names, and the number of the others.
+
+    Args:
+        names: the names.
+        most: how many are named.
+        count: how many there are, if `names` are the first of them only.
+    """
+    others = (len(names) if count is None else count) - most
+    return ", ".join(names[:most]) + (f" and {others} more" if others > 0 else "")
 
 
 def first_line(error: BaseException) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from trainrun.data._faults import Fault
-from trainrun.data._header_names import listed
 from trainrun.data._in_memory import MemorySource
 from trainrun.data._table_files import NAMED, own_files
 from trainrun.data._table_split import PART_NAMES
+from trainrun.errors import listed
 from trainrun.util import paths
 
 # The columns of the table.

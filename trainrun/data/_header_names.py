@@ -7,11 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainrun.data._faults import Fault
-from trainrun.errors import did_you_mean
+from trainrun.errors import did_you_mean, listed
 from trainrun.util import look_alikes, typed_names
-
-# Columns that a message lists.
-LISTED = 20
 
 
 def faults(header: Sequence[str]) -> list[Fault]:
@@ -29,12 +26,6 @@ def faults(header: Sequence[str]) -> list[Fault]:
     return faults
 
 
-def listed(header: Sequence[str]) -> str:
-    """Return the first names of a header, and the number of the others."""
-    more = f" and {len(header) - LISTED} more" if len(header) > LISTED else ""
-    return ", ".join(header[:LISTED]) + more
-
-
 def _looks_like(name: str, text: str) -> bool:
     return look_alikes.appearance(name) == look_alikes.appearance(text)
 
@@ -45,8 +36,6 @@ def unknown(value: Any, header: Sequence[str]) -> str:
     near = did_you_mean(text, header)
     if (alike := look_alikes.pair([text, *(name for name in header if _looks_like(name, text))])) is not None:
         near = f" It has {alike[1]!r}: {look_alikes.difference(*alike)}. Rename that."
-    looks = (
-        "" if isinstance(value, str) else " A name that looks like a number or a truth value needs quotes: "
-    )
-    hint = f"{looks}{typed_names.quoted(text)}." if looks else ""
+    quotes = f" A name that looks like a number or a truth value needs quotes: {typed_names.quoted(text)}."
+    hint = "" if isinstance(value, str) else quotes
     return f"the file has no column {text!r}.{near} It has {listed(header)}.{hint}"

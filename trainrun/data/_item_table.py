@@ -20,7 +20,6 @@ from trainrun.data import (
 )
 from trainrun.data._csv_format import CsvFormat
 from trainrun.data._faults import Fault
-from trainrun.data._header_names import listed
 from trainrun.data._split import share_problems
 from trainrun.data._split_settings import SplitSettings
 from trainrun.data._table_examples import Examples
@@ -28,6 +27,7 @@ from trainrun.data._table_notices import PARTS
 from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import Dataset, Description, InputKind, InputSpec
 from trainrun.data.lazy_array import View
+from trainrun.errors import listed
 from trainrun.ui import console
 from trainrun.util.paths import expanded
 

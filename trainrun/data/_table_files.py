@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _remote_files, _spool
 from trainrun.data._faults import Fault
-from trainrun.data._header_names import listed
+from trainrun.errors import listed
 from trainrun.util import paths
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from trainrun.data._faults import Fault
 from trainrun.data._table import Column
 from trainrun.data._table_examples import Examples
 from trainrun.data._table_settings import TableSettings
+from trainrun.errors import listed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,8 +76,8 @@ def faults(examples: Examples, settings: TableSettings) -> list[Fault]:
     if not all(map(_has_one_value, others.values())):
         return []
     constant = list(others)
-    why = [f"{_listed(unique)}: the categories hardly repeat"] if unique else []
-    why += [f"{_listed(constant)}: one value only"] if constant else []
+    why = [f"{listed(unique, NAMED)}: the categories hardly repeat"] if unique else []
+    why += [f"{listed(constant, NAMED)}: one value only"] if constant else []
     texts = [name for name in unique if name not in _unread_dates.columns(columns)]
     text = f" To learn from texts: {override('text', texts[:1])}." if texts else ""
     return [("features", f"no column says anything about new rows ({'; '.join(why)}). Name others.{text}")]
@@ -90,13 +91,8 @@ def exclusion(names: Sequence[str]) -> str:
 def override(key: str, names: Sequence[str]) -> str:
     """Return the override of a list of columns, as typed in a shell."""
     plain = all(re.fullmatch(r"[A-Za-z_][\w.-]*", name) for name in names)
-    listed = ",".join(names if plain else (f'"{name}"' for name in names))
-    return f"data.{key}=[{listed}]" if plain else f"'data.{key}=[{listed}]'"
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+    columns = ",".join(names if plain else (f'"{name}"' for name in names))
+    return f"data.{key}=[{columns}]" if plain else f"'data.{key}=[{columns}]'"
 
 
 def _same_number(examples: Examples) -> Iterator[str]:
@@ -133,9 +129,9 @@ def _hardly_repeat(columns: dict[str, Column], unique: Sequence[str], rows: int)
 
 def _dates(dates: Mapping[str, str]) -> Iterator[str]:
     if dates:
-        listed = _listed([f"{name} ({_columns.shortened(value)})" for name, value in dates.items()])
+        shown = listed([f"{name} ({_columns.shortened(value)})" for name, value in dates.items()], NAMED)
         yield (
-            f"dates that are read as categories or as plain numbers: {listed}. Write them as 2013-02-01, and the model gets "
+            f"dates that are read as categories or as plain numbers: {shown}. Write them as 2013-02-01, and the model gets "
             f"year, month, day and weekday; or leave them out: {exclusion([*dates][:NAMED])}."
         )
 
@@ -162,7 +158,7 @@ def _row_numbers(columns: dict[str, Column]) -> Iterator[str]:
     if ids:
         time = f" If it is a time: data.time={ids[0]}." if len(ids) == 1 and ids[0].isidentifier() else ""
         yield (
-            f"columns that number the rows: {_listed(ids)}. They say nothing about new rows. "
+            f"columns that number the rows: {listed(ids, NAMED)}. They say nothing about new rows. "
             f"Leave them out: {exclusion(ids[:NAMED])}.{time}"
         )
 
@@ -203,13 +199,13 @@ def _has_one_value(column: Column) -> bool:
 
 def _one_value(columns: dict[str, Column]) -> Iterator[str]:
     if constant := [name for name, column in columns.items() if _has_one_value(column)]:
-        yield f"columns with one value only: {_listed(constant)}. Leave them out: {exclusion(constant[:NAMED])}."
+        yield f"columns with one value only: {listed(constant, NAMED)}. Leave them out: {exclusion(constant[:NAMED])}."
 
 
 def _given_away(columns: dict[str, Column], examples: Examples) -> Iterator[str]:
     if names := _table_leaks.columns(columns, examples):
         yield (
-            f"the target can be read off one column alone: {_listed(names)}. If it is known only together with the target, leave it out: "
+            f"the target can be read off one column alone: {listed(names, NAMED)}. If it is known only together with the target, leave it out: "
             f"{exclusion(names[:NAMED])}."
         )
 

@@ -21,10 +21,9 @@ from trainrun.data._columns import (
     number,
 )
 from trainrun.data._faults import Fault
-from trainrun.data._header_names import listed
 from trainrun.data._notations import Notation
 from trainrun.data._output_names import output_name_faults
-from trainrun.errors import did_you_mean
+from trainrun.errors import did_you_mean, listed
 from trainrun.util import typed_names
 
 

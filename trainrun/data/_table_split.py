@@ -11,6 +11,7 @@ from trainrun.data._order import SPLIT, bits, shuffled
 from trainrun.data._split import class_problem, every, share_problems, sizes, split
 from trainrun.data._split_settings import SplitSettings
 from trainrun.data._table_settings import TableSettings
+from trainrun.errors import listed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -163,11 +164,8 @@ def unseen_classes(examples: Examples, train: np.ndarray, part: np.ndarray, name
     )
     if not len(unseen):
         return ""
-    named = ", ".join(
-        f"{shortened(classes[i])!r} ({n})" for i, n in zip(unseen[:LISTED], counts[:LISTED], strict=True)
-    )
-    more = f" and {len(unseen) - LISTED} more" if len(unseen) > LISTED else ""
-    return f"{counts.sum()} of {len(part)} {name} rows are of classes that no training row has, so that they cannot be predicted: {named}{more}"
+    named = [f"{shortened(classes[i])!r} ({n})" for i, n in zip(unseen, counts, strict=True)]
+    return f"{counts.sum()} of {len(part)} {name} rows are of classes that no training row has, so that they cannot be predicted: {listed(named, LISTED)}"
 
 
 def _drawn(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from trainrun.data._columns import MULTILABEL, RARER, shortened
 from trainrun.data._faults import Fault
-from trainrun.data._header_names import listed
 from trainrun.data._notations import Notation
 from trainrun.data._table_settings import TableSettings
+from trainrun.errors import listed
 
 if TYPE_CHECKING:
     from trainrun.data._table import Table

@@ -9,11 +9,11 @@ from trainrun.data import _csv_file, _table_dataset, _table_files
 from trainrun.data._csv_format import CsvFormat
 from trainrun.data._csv_source import CsvSource
 from trainrun.data._faults import Fault
-from trainrun.data._header_names import listed
 from trainrun.data._split_settings import settings_of
 from trainrun.data.dataset import Dataset, Description
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.data.profile import TableValues
+from trainrun.errors import listed
 from trainrun.util.arguments import Count, Decay, Index, Name
 
 # File extensions that are read from a folder.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data._columns import shortened
+from trainrun.errors import listed
 
 if TYPE_CHECKING:
     from trainrun.data.dataset import Dataset
@@ -105,7 +106,9 @@ def lines(overview: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"output {name}: {output['task']}; {line}" for line in _label_lines(output))
     if overview["columns"]:
         counts = overview["number_of_columns"]
-        kinds = (f"{kind} ({_listed(names, counts[kind])})" for kind, names in overview["columns"].items())
+        kinds = (
+            f"{kind} ({listed(names, NAMED, counts[kind])})" for kind, names in overview["columns"].items()
+        )
         yield f"columns: {', '.join(kinds)}"
     if overview["imputed"]:
         more = ", and an indicator column for each" if overview["indicators"] else ""
@@ -146,7 +149,7 @@ def _imputed(overview: Mapping[str, Any]) -> str:
     """Return the columns with missing values: how many, and what stands for them."""
     columns = overview["imputed"].items()
     shown = [f"{name} {column['missing']:,} with {_value(column['value'])}" for name, column in columns]
-    return _listed(shown, len(shown))
+    return listed(shown, NAMED)
 
 
 def _classes(overview: Mapping[str, Any]) -> str:
@@ -171,11 +174,6 @@ def _frequent_positive(overview: Mapping[str, Any]) -> Iterator[str]:
             f"positive class: {shortened(positive)!r}, the more frequent one; precision, recall and AUC are about it "
             f"(data.positive={shortened(other)}: about the other)"
         )
-
-
-def _listed(names: Sequence[str], count: int) -> str:
-    more = f" and {count - NAMED} more" if count > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
 
 
 def _value(value: Any) -> str:

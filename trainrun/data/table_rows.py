@@ -20,12 +20,11 @@ from trainrun.data import (
 from trainrun.data._csv_format import CsvFormat
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._gaps import UNKNOWN
-from trainrun.data._header_names import listed
 from trainrun.data._in_memory import MemorySource
 from trainrun.data._table_examples import Examples, TableSource
 from trainrun.data._table_settings import TableSettings
 from trainrun.data.preprocessor import Column, Preprocessor
-from trainrun.errors import Problem, UserError, did_you_mean
+from trainrun.errors import Problem, UserError, did_you_mean, listed
 from trainrun.ui import console
 
 if TYPE_CHECKING:

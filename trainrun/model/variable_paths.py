@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from trainrun.compat import keras_model_private
-from trainrun.errors import Problem
+from trainrun.errors import Problem, listed
 from trainrun.util import patterns
 
 # Paths that a message names.
@@ -67,7 +67,7 @@ def _within(layer: Any, around: tuple[str, ...], visited: set[int]) -> Iterator[
 
 def shown(paths: Sequence[str]) -> str:
     """Return the first paths as a list in words."""
-    return ", ".join(paths[:NAMED]) + (f" and {len(paths) - NAMED} more" if len(paths) > NAMED else "")
+    return listed(paths, NAMED)
 
 
 def dimensions(shape: Sequence[int]) -> str:

@@ -13,10 +13,9 @@ import keras
 from trainrun.checkpoint import file as checkpoint_file
 from trainrun.checkpoint import training_state
 from trainrun.data import preprocessor
-from trainrun.data._header_names import listed
 from trainrun.data.dataset import Dataset, TargetSpec
 from trainrun.data.preprocessor import Preprocessor
-from trainrun.errors import Problem, UserError
+from trainrun.errors import Problem, UserError, listed
 from trainrun.model import (
     fitted_record,
     initial_weights,

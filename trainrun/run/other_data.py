@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from trainrun.data import image_folder, npz, python, text
-from trainrun.data._header_names import listed
 from trainrun.data.dataset import Dataset, Split, TargetSpec
 from trainrun.data.preprocessor import Preprocessor
-from trainrun.errors import Problem, UserError
+from trainrun.errors import Problem, UserError, listed
 from trainrun.run import own_data, stored_preprocessing
 from trainrun.util import paths
 

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from trainrun.data._gaps import UNKNOWN_NAME
-from trainrun.data._header_names import listed
 from trainrun.data.dataset import Split
 from trainrun.data.preprocessor import Preprocessor
-from trainrun.errors import Problem, UserError, did_you_mean
+from trainrun.errors import Problem, UserError, did_you_mean, listed
 
 # A column of more different numbers is cut into quarters.
 SEPARATE = 12

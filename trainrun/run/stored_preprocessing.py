@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from trainrun.data._header_names import listed
 from trainrun.data.cache import DatasetCache
 from trainrun.data.dataset import Dataset, Split, TargetSpec
 from trainrun.data.lazy_array import View
 from trainrun.data.preprocessor import Preprocessor
-from trainrun.errors import Problem, UserError
+from trainrun.errors import Problem, UserError, listed
 from trainrun.model import fitted_record, keras_file
 from trainrun.model.source_file import KEY as INIT_FROM
 from trainrun.run import initial, own_data
