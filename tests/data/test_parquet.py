@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -180,6 +182,15 @@ def test_offsets_that_lead_outside_of_memory_are_damage(tmp_path):
     assert content.count(offsets) == 1
     path.write_bytes(content.replace(offsets, offsets[:4] + np.int32(2**30).tobytes() + offsets[8:]))
     assert "cannot be read as Feather" in faults(path, "feather")
+
+
+def test_a_table_is_read_without_pandas(tmp_path, kind, monkeypatch):
+    path = save(frame(), tmp_path / f"t.{kind}", kind)
+    for module in ("pandas", "pyarrow.dataset"):  # the second imports the first
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delattr(pa, "dataset", raising=False)
+    data = load(path, kind)
+    assert sum(map(len, data.parts.values())) == 60
 
 
 def test_a_large_table_is_kept_in_files_with_the_same_bits(tmp_path, kind, monkeypatch):
