@@ -192,7 +192,8 @@ class Dataset:
     def description(self) -> Description:
         """Return what `check` reads of a dataset."""
         described = Description.of(self.target, len(self.train), tuple(i.kind for i in self.inputs))
-        return replace(described, task=self.task)
+        parts = tuple(name for name, split in self.parts.items() if len(split))
+        return replace(described, task=self.task, parts=parts)
 
     def reduced(self, part: str, index: np.ndarray) -> Dataset:
         """Return the dataset with some examples of a part.
@@ -234,6 +235,7 @@ class Description:
         class_names: the classes' names, in the order of their ids; empty: not known, or the ids.
         problems: faults found, as `(argument, message)`; the argument is a key of the data's YAML.
         named: of several outputs: name -> what is known of it.
+        parts: those that have examples, of loaded data; no part of what a component describes.
     """
 
     task: Task | None = None
@@ -245,6 +247,7 @@ class Description:
     outputs: int | None = None
     class_names: tuple[str, ...] = ()
     named: Mapping[str, Description] = field(default_factory=dict, hash=False)
+    parts: tuple[str, ...] | None = field(default=None, compare=False)
 
     @classmethod
     def of(

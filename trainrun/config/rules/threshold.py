@@ -40,12 +40,13 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
         text = f"it decides between two classes of an example, which data={config['data']['name']} has not. Leave it null."
         yield Problem(KEY, text)
     settings = config.get("data") or {}
-    if (
-        not isinstance(value, int | float)
-        and settings.get("validation") == 0
-        and not settings.get("validation_path")
-    ):
+    if isinstance(value, int | float):
+        return
+    if settings.get("validation") == 0 and not settings.get("validation_path"):
         text = "it is chosen on the validation part, and data.validation is 0. Try data.validation=0.2, or a number."
+        yield Problem(KEY, text)
+    elif data.parts is not None and "validation" not in data.parts:
+        text = f"it is chosen on the validation part, which data={settings.get('name')} has not. Write a number, or null."
         yield Problem(KEY, text)
 
 
