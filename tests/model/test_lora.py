@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import keras
 import numpy as np
 import pytest
@@ -81,3 +83,12 @@ def test_what_does_not_fit_is_refused(tmp_path):
     )
     with pytest.raises(UserError, match=r"is damaged: .*allow_pickle=False"):
         with_adapters(weights=str(tmp_path / "objects.npz"))
+    np.savez_compressed(tmp_path / "cut.npz", **np.load(tmp_path / "adapters.npz"))
+    content = bytearray((tmp_path / "cut.npz").read_bytes())
+    with zipfile.ZipFile(tmp_path / "cut.npz") as archive:
+        entry = archive.getinfo("attention/query/lora_kernel_a.npy")
+    at = entry.header_offset + 30 + len(entry.filename)
+    content[at + 20 : at + entry.compress_size + 20] = b"\xff" * entry.compress_size
+    (tmp_path / "cut.npz").write_bytes(content)
+    with pytest.raises(UserError, match=r"cut.npz is damaged"):
+        with_adapters(weights=str(tmp_path / "cut.npz"))

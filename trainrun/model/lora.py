@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from trainrun.compat import keras_model_private
+from trainrun.data import _npz_file
 from trainrun.errors import Problem, UserError, first_line
 from trainrun.model import functional, variable_paths
 from trainrun.util import paths, patterns
@@ -135,7 +136,7 @@ def _load(file: Path, weights: Sequence[variable_paths.Weight], needed: Sequence
                         )
                     )
                 values[weight.path] = value
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError, RuntimeError) as error:
+    except _npz_file.DAMAGED as error:
         raise UserError(
             Problem(key, f"{file} is damaged: {first_line(error)}. Save or copy it anew.")
         ) from error
