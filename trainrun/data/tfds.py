@@ -183,20 +183,10 @@ def _keys(info: Any, x: str | Sequence[str] | None, y: str | None) -> tuple[tupl
     keys = keys_of(supervised[0] if x is None else x)
     target = supervised[1] if y is None else y
     known = sorted(info.features)  # a prepared dataset keeps no order of them
-    faults = []
-    for argument, is_known in (("x", keys), ("y", target is not None)):
-        if not is_known:
-            message = (
-                f"the dataset does not say which it is. Name one of {', '.join(known)}: data.{argument}=…"
-            )
-            faults.append((argument, message))
-    unnamed = [argument for argument, _ in faults]
-    faults += [
-        fault
-        for fault in key_faults(keys, target, None, known, "there is no feature")
-        if fault[0] not in unnamed
-    ]
-    raise_faults(faults)
+    message = f"the dataset does not say which it is. Name one of {', '.join(known)}: "
+    unknown = {a: f"{message}data.{a}=…" for a, named in (("x", keys), ("y", keys_of(target))) if not named}
+    faults = key_faults(keys, target, None, known, "there is no feature")
+    raise_faults([*unknown.items(), *(fault for fault in faults if fault[0] not in unknown)])
     return keys, target
 
 

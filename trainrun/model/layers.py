@@ -184,14 +184,15 @@ def _heads(
     weights, ends = Weights(), {}
     for name, spec in target.named.items():
         x = by_name[heads[name]] if name in heads else outputs[-1]
-        x = flat[id(x)] if id(x) in flat else flat.setdefault(id(x), _flat(x, "" if flat else "flat"))
-        ends[name] = output_layer(x, spec, head[name], weights, name=f"head_{name}")
+        if id(x) not in flat:
+            flat[id(x)] = _flat(x, None if flat else "flat")
+        ends[name] = output_layer(flat[id(x)], spec, head[name], weights, name=f"head_{name}")
     return ends
 
 
-def _flat(x: Any, name: str = "flat") -> Any:
+def _flat(x: Any, name: str | None = "flat") -> Any:
     """Return a tensor as vectors."""
-    return x if len(x.shape) == 2 else keras.layers.Flatten(name=name or None)(x)
+    return x if len(x.shape) == 2 else keras.layers.Flatten(name=name)(x)
 
 
 def _model(tensors: Any, outputs: Any) -> keras.Model:

@@ -100,18 +100,24 @@ def fraction(model: keras.Model, size: Any, weight: Any, part_size: Any, part_we
 
 def reduction(model: keras.Model) -> str:
     """Return the reduction of the model's loss over examples, of several outputs' losses the common one; a plain function has Keras' default."""
-    return next(iter(_reductions(model)))
+    return _reductions(model)[0]
 
 
-def _reductions(model: keras.Model) -> dict[str, None]:
-    losses = model.loss.values() if isinstance(model.loss, dict) else [model.loss]
-    return {getattr(loss, "reduction", None) or "sum_over_batch_size": None for loss in losses}
+def _losses(model: keras.Model) -> list[Any]:
+    return [*model.loss.values()] if isinstance(model.loss, dict) else [model.loss]
+
+
+def _reductions(model: keras.Model) -> list[str]:
+    """Return the different reductions of the losses."""
+    return [
+        *dict.fromkeys(getattr(one, "reduction", None) or "sum_over_batch_size" for one in _losses(model))
+    ]
 
 
 def refusal(model: keras.Model) -> str | None:
     """Return the reason why a model's batches cannot be split into parts, or None if they can."""
     # Set by `registry.construct` for a loss that declares it: its value is not a sum over parts of a batch.
-    for loss in model.loss.values() if isinstance(model.loss, dict) else [model.loss]:
+    for loss in _losses(model):
         if getattr(loss, "whole_batch", False):
             name = getattr(loss, "__name__", type(loss).__name__)
             return (
@@ -130,7 +136,7 @@ def refusal(model: keras.Model) -> str | None:
 
 def parts_refusal(model: keras.Model) -> str | None:
     """Return the reason why the loss of a batch is not the sum of its parts' losses, each times one share, or None."""
-    if not isinstance(model.loss, dict) or [*_reductions(model)] in (["sum_over_batch_size"], ["sum"]):
+    if not isinstance(model.loss, dict) or _reductions(model) in (["sum_over_batch_size"], ["sum"]):
         return None
     return (
         f"the losses of the outputs have the reductions {', '.join(_reductions(model))}, by which their batches cannot be divided. "

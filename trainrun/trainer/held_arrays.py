@@ -26,6 +26,6 @@ def kinds(arrays: Any) -> tuple:
     return tuple(None if a is None else (a.shape[1:], str(a.dtype)) for a in tf.nest.flatten(arrays))
 
 
-def gathered(data: tuple, index: tf.Tensor) -> tuple:
-    """Return the examples `(x, y, weight)` at the indices."""
+def gathered(data: Any, index: tf.Tensor) -> Any:
+    """Return the examples `(x, y, weight)`, or one of these, at the indices."""
     return tf.nest.map_structure(lambda a: None if a is None else tf.gather(a, index), data)

@@ -29,12 +29,7 @@ def take(steps: Pass, index: tf.Tensor, data: tuple, at: tf.Tensor) -> None:
     with tf.device("cpu:0"):
         # Augmented as a whole, because an example may be mixed with one of another replica.
         whole_batch = None if steps.augment is None else steps.examples(index, data, at)
-        if whole_batch is not None:
-            weights = whole_batch[2]
-        else:
-            weights = (
-                None if data[2] is None else tf.nest.map_structure(lambda a: tf.gather(a, index), data[2])
-            )
+        weights = gathered(data[2], index) if whole_batch is None else whole_batch[2]
 
     def replica() -> None:
         number = tf.distribute.get_replica_context().replica_id_in_sync_group
