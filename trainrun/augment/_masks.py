@@ -9,6 +9,15 @@ import tensorflow as tf
 from trainrun.data.dataset import TargetSpec
 
 
+def both_moved(
+    move: Callable, y: tf.Tensor, weight: tf.Tensor | None, seed: tf.Tensor, target: TargetSpec
+) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """Return labels and weights of a target: moved if its labels are images, else unchanged; arguments as in `moved`."""
+    if not target.shape:
+        return y, weight
+    return moved(move, y, seed, target), None if weight is None else moved_weights(move, weight, seed)
+
+
 def moved(move: Callable, y: tf.Tensor, seed: tf.Tensor, target: TargetSpec) -> tf.Tensor:
     """Return labels moved by an augmentation, each pixel from the nearest one, in their form and dtype.
 

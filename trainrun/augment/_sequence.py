@@ -77,16 +77,11 @@ class Augmentations:
 
     def _with_masks_moved(self, move: Callable[..., Any], y: Any, weight: Any, seed: Any) -> tuple[Any, Any]:
         """Return labels and weights, those that are images moved like the inputs; of several outputs, dicts by name."""
-        if self.target.named:
-            weight = {} if weight is None else dict(weight)
-            labels = dict(y)
-            for name, one in self.target.named.items():
-                if one.shape:
-                    labels[name] = _masks.moved(move, y[name], seed, one)
-                    if name in weight:
-                        weight[name] = _masks.moved_weights(move, weight[name], seed)
-            return labels, weight or None
-        if not self.target.shape:
-            return y, weight
-        moved = _masks.moved(move, y, seed, self.target)
-        return moved, None if weight is None else _masks.moved_weights(move, weight, seed)
+        if not self.target.named:
+            return _masks.both_moved(move, y, weight, seed, self.target)
+        moved = {
+            name: _masks.both_moved(move, y[name], None if weight is None else weight[name], seed, one)
+            for name, one in self.target.named.items()
+        }
+        labels, weights = ({name: pair[i] for name, pair in moved.items()} for i in (0, 1))
+        return labels, None if weight is None else weights
