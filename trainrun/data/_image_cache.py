@@ -164,7 +164,8 @@ def _decode(files: Sequence[str], form: ImageForm, size: tuple[int, int], path: 
         wrong = [fault for fault in _parallel(fill, range(len(files)), "decoding images") if fault]
         if wrong:
             more = [f"and {len(wrong) - NAMED} more files."] if len(wrong) > NAMED else []
-            problems = [Problem("data.path", text) for text in [*wrong[:NAMED], *more]]
+            key = "data.mask" if form.channels == OF_LABELS else "data.path"
+            problems = [Problem(key, text) for text in [*wrong[:NAMED], *more]]
             raise UserError(problems)
         pixels.flush()
 
