@@ -19,8 +19,8 @@ P = np.exp(LOGITS.astype("float64")) / np.exp(LOGITS.astype("float64")).sum(1, k
 @pytest.mark.parametrize("from_logits", [True, False])
 def test_loss_is_the_sum_of_the_log_losses_of_all_thresholds(from_logits):
     above = [log_loss(k < Y, P[:, k + 1 :].sum(1)) for k in range(3)]
-    given = LOGITS if from_logits else P.astype("float32")
-    loss = Ordinal(from_logits=from_logits)(np.eye(4)[Y], given)
+    y_pred = LOGITS if from_logits else P.astype("float32")
+    loss = Ordinal(from_logits=from_logits)(np.eye(4)[Y], y_pred)
     np.testing.assert_allclose(float(loss), sum(above), rtol=1e-5)
 
 

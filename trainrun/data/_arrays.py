@@ -173,21 +173,17 @@ def of_parts(
         if standardize_target and one.kind == "real"
     }
     record |= {"outputs": scalings} if target.named else scalings.get("", {})
+    weight_of = weight if isinstance(weight, Mapping) else {} if weight is None else {"": weight}
     splits: list[Split | None] = []
     for part, index in enumerate(indices):
         xs = {name: views[part] for name, views in values.items()}
         x = xs if len(xs) > 1 else next(iter(xs.values()))
-        weights = (
-            {name: of_one[index].astype("float32") for name, of_one in weight.items()}
-            if isinstance(weight, Mapping)
-            else None
-            if weight is None
-            else weight[index].astype("float32")
-        )
+        weights = {name: of_one[index].astype("float32") for name, of_one in weight_of.items()}
         labels = {
             name: np.ascontiguousarray(labels[index], dtype=one.dtype) for name, (labels, one) in each.items()
         }
-        splits.append(Split(x, labels.get("", labels), weights) if len(index) else None)
+        of_part = Split(x, labels.get("", labels), weights.get("", weights or None))
+        splits.append(of_part if len(index) else None)
     return Dataset(
         name, target.task, tuple(inputs), target, *splits, features=tuple(features), preprocessing=record
     )
