@@ -202,14 +202,18 @@ def _numbers(mask: Image.Image) -> np.ndarray:
     """Return the number of each pixel, uint8 `[height, width, 1]`."""
     import numpy as np
 
-    array = np.asarray(mask).astype("int64")
+    array = np.asarray(mask)
     if array.ndim == 3 and mask.mode == "RGB" and (array == array[..., :1]).all():
         array = array[..., 0]
     if array.ndim != 2:
         raise ValueError(f"a mask has one number a pixel, its class; this image is {mask.mode}.")
-    if array.min() < 0 or array.max() > LARGEST_LABEL:
-        raise ValueError(f"it has the number {array.max()}; classes are from 0 to {LARGEST_LABEL}.")
-    return array[..., None].astype("uint8")
+    with np.errstate(invalid="ignore"):  # NaN, which differs from what becomes of it
+        whole = array.astype("uint8")
+    if (other := array[array != whole]).size:
+        raise ValueError(
+            f"it has the number {other[0]}; classes are whole numbers from 0 to {LARGEST_LABEL}."
+        )
+    return whole[..., None]
 
 
 def _resizing(form: ImageForm) -> Callable[[np.ndarray], np.ndarray]:
