@@ -43,16 +43,9 @@ def own_part(
     if data.target.kind == "none":
         raise UserError(Problem("data", f"{data.name} has no target to compare with."))
     part, split = data.held_out()
-    data = replace(data, target=model.fitted.target)
-    column = None if by is None else slices.column(by, split, model.fitted)
-    output = predicted(model, split)
-    about: dict[str, Any] = {"run": str(run_dir), "source": part, "by": by}
-    second = None
-    if other is not None:
-        second, about["against"] = predicted(other[1], other[2]), other[0]
-        about["other_target"] = other[1].fitted.target
-    about["worst"] = _worst(data, split, output, model.fitted, np.arange(len(split)))
-    return scores.score(config, data, split, output, column, second, **about)
+    return _of_split(
+        model, config, run_dir, replace(data, target=model.fitted.target), split, by, part, other
+    )
 
 
 def on_other_data(
@@ -76,18 +69,36 @@ def on_other_data(
     Raises:
         UserError: there is no such column.
     """
-    fitted, (part, split) = model.fitted, data.held_out()
-    about: dict[str, Any] = {"run": str(run_dir), "by": by}
-    about["source"] = f"{'all rows' if part == 'train' else f'{part} part'} of {source}"
-    second = None
+    part, split = data.held_out()
     if other is not None:
         _refuse_other_target(model, other[1])
-        second, about["against"] = predicted(other[1], other[2]), other[0]
-        about["other_target"] = other[1].fitted.target
+    source = f"{'all rows' if part == 'train' else f'{part} part'} of {source}"
+    data = _as_trained(model.fitted, split, config)
+    return _of_split(model, config, run_dir, data, split, by, source, other)
+
+
+def _of_split(
+    model: SavedModel,
+    config: Mapping[str, Any],
+    run_dir: Path,
+    data: Dataset,
+    split: Split,
+    by: str | None,
+    source: str,
+    other: tuple[str, SavedModel, Split] | None,
+) -> scores.Scores:
+    """Evaluate a model on preprocessed examples; arguments as in `on_other_data`, the data with the target of the model."""
+    column = None if by is None else slices.column(by, split, model.fitted)
     output = predicted(model, split)
-    about["worst"] = _worst(data, split, output, fitted, np.arange(len(split)))
-    column = None if by is None else slices.column(by, split, fitted)
-    return scores.score(config, _as_trained(fitted, split, config), split, output, column, second, **about)
+    second: Any = None
+    about: dict[str, Any] = {}
+    if other is not None:
+        second = predicted(other[1], other[2])
+        about = {"against": other[0], "other_target": other[1].fitted.target}
+    about["worst"] = _worst(data, split, output, model.fitted, np.arange(len(split)))
+    return scores.score(
+        config, data, split, output, column, second, run=str(run_dir), source=source, by=by, **about
+    )
 
 
 def arrays(
@@ -127,7 +138,7 @@ def _worst(
     data: Dataset, split: Split, output: Any, fitted: Preprocessor, places: np.ndarray
 ) -> list[dict[str, Any]]:
     """Return the worst examples as plain data; `places` has the number of each row in its file or part."""
-    columns, examples = worst_examples.worst(replace(data, target=fitted.target), split, output, fitted)
+    columns, examples = worst_examples.worst(data, split, output, fitted)
     return [e._replace(place=int(places[e.place])).plain(columns) for e in examples]
 
 
