@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,6 @@ from trainrun.ui import console
 from trainrun.util import paths
 
 if TYPE_CHECKING:
-    import keras
-
     from trainrun.trainer.job import Job
 
 # Trials of a sweep that train longer than this draw their plots at once, which takes about 1.5 s.
@@ -47,7 +45,7 @@ def write(
     run_dir: Path,
     epochs: Mapping[str, Sequence[float]],
     config: Mapping[str, Any],
-    model: keras.Model | None = None,
+    output: Callable[[Job, str], Any],
 ) -> dict[str, Diagnostics]:
     """Draw the plots of a trained model, as far as they are configured, and return the diagnostics of its predictions for the report, by output.
 
@@ -56,13 +54,13 @@ def write(
         run_dir: the run's directory.
         epochs: metric -> one number an epoch.
         config: of the run.
-        model: see `evaluation.predict`.
+        output: see `evaluation.predict`.
     """
     from trainrun.run import evaluation
 
     part, _ = evaluation.shown_split(job)
     split = getattr(job.dataset, part) if part else None
-    predictions = evaluation.predict(job, model)
+    predictions = evaluation.predict(job, output)
     if config["artifacts"]["plots"]:
         measured = outputs.measured(config, job.dataset.description())
         plots.write(run_dir, epochs, job.dataset, split, predictions, part, measured)
@@ -82,7 +80,7 @@ def draw(run_dir: Path) -> None:
         run_dir: the run's directory; without `model.keras` only the learning curves are drawn.
     """
     from trainrun.config import plugins, saved
-    from trainrun.run import builders, model_files
+    from trainrun.run import builders, evaluation, model_files
 
     config = saved.load(run_dir)
     if not config["artifacts"]["plots"]:
@@ -95,7 +93,12 @@ def draw(run_dir: Path) -> None:
         fitted = Preprocessor.from_json(paths.content(run_dir / PREPROCESSING))
         data = replace(builders.dataset(config), target=fitted.target)  # with the run's decision threshold
         job = builders.job(config, data, builders.strategy(config))
-        diagnostics = write(job, run_dir, epochs, config, model_files.load_core(run_dir))
+        model = model_files.load_core(run_dir)
+
+        def output(job: Job, part: str) -> Any:
+            return evaluation.predictions(job, getattr(job, part), model)
+
+        diagnostics = write(job, run_dir, epochs, config, output)
     else:
         plots.write(run_dir, epochs, metrics=config["metric"])
     if config["artifacts"]["report"]:

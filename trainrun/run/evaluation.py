@@ -27,6 +27,13 @@ class Evaluation:
 
     history: dict[str, list[float]] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    _outputs: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def output(self, job: Job, part: str) -> Any:
+        """Return the trained model's `predictions` for a part that the job has; they are computed once."""
+        if part not in self._outputs:
+            self._outputs[part] = predictions(job, getattr(job, part))
+        return self._outputs[part]
 
     @property
     def epochs(self) -> int:
@@ -90,24 +97,31 @@ def shown_split(job: Job) -> tuple[str, Split | None]:
     return "", None
 
 
-def predict(job: Job, model: keras.Model | None = None) -> Any:
+def predict(job: Job, output: Callable[[Job, str], Any]) -> Any:
     """Return predictions for the split that plots show: probabilities, or numbers in the target's unit.
 
     Args:
         job: with the trained model, on one device.
-        model: of `model_files.load_core`, whose output is in the target's own unit; None: the job's model.
+        output: returns the predictions for a part of the job.
 
     Returns:
-        An array, of several outputs a dict of arrays by name; None where there is no split, or no target to compare with.
+        As `predictions`; None where there is no split, or no target to compare with.
     """
-    _, split = shown_split(job)
-    if split is None or job.dataset.target.kind == "none":
-        return None
-    return predictions(job, split, model)
+    part, split = shown_split(job)
+    return None if split is None or job.dataset.target.kind == "none" else output(job, part)
 
 
 def predictions(job: Job, split: Split, model: keras.Model | None = None) -> Any:
-    """Return probabilities, or numbers in the target's unit, for the examples of a split; arguments and result as of `predict`."""
+    """Return probabilities, or numbers in the target's unit, for the examples of a split.
+
+    Args:
+        job: with the trained model, on one device.
+        split: of the job.
+        model: of `model_files.load_core`, whose output is in the target's own unit; None: the job's model.
+
+    Returns:
+        An array, of several outputs a dict of arrays by name.
+    """
     output: Any = (model or job.model).predict(in_order(split, job.plan.batch_size), verbose=0)
 
     def of_one(output: np.ndarray, data: Dataset, activation: str) -> np.ndarray:

@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 
 from trainrun.data.dataset import Dataset
-from trainrun.run.evaluation import predictions
+from trainrun.run.evaluation import Evaluation
 from trainrun.trainer.job import Job
 from trainrun.util import paths
 
 FILE = "fold_predictions.csv"
 
 
-def write(job: Job, run_dir: Path) -> Path | None:
+def write(job: Job, run_dir: Path, measured: Evaluation) -> Path | None:
     """Write a line for each example of the fold: its row in the table, its target, the prediction.
 
     Args:
         job: with the trained model, on one device.
         run_dir: the run's directory.
+        measured: has the predictions, or computes them.
 
     Returns:
         The file, or None if the validation part is no fold.
@@ -29,7 +30,7 @@ def write(job: Job, run_dir: Path) -> Path | None:
     data = job.dataset
     if data.fold_rows is None or job.validation is None:
         return None
-    predicted = predictions(job, job.validation)
+    predicted = measured.output(job, "validation")
     columns: dict[str, Any] = {"row": data.fold_rows.tolist()}
     for name, one in data.each().items():
         columns |= _columns(one, predicted[name] if name else predicted, f"{name} " if name else "")

@@ -221,12 +221,12 @@ class RunRecord:
         self.job, self.evaluation = job, evaluation
         final = evaluation.of_model((self.weights or {}).get("epoch"))
         self.recorder.metrics(final, epoch=evaluation.epochs, step=self.updates)
-        if fold_predictions.write(job, self.run_dir) is not None:
+        if fold_predictions.write(job, self.run_dir, evaluation) is not None:
             self.recorder.artifacts([fold_predictions.FILE])
 
     def save_artifacts(self) -> None:
         """Write the model and the plots, and compute what the report shows of its predictions."""
-        chosen, job = settings.artifacts(self.config), self.job
+        chosen, job, measured = settings.artifacts(self.config), self.job, self.evaluation
         if chosen.model and self.config["model"].get("lora"):
             lora.save(job.model, self.run_dir / lora.FILE)
             self.recorder.artifacts([lora.FILE])
@@ -239,10 +239,12 @@ class RunRecord:
                 model_files.MODEL,
                 job.dataset.inputs,
                 model_files.output_shape(model),
-                epochs=self.evaluation.epochs,
+                epochs=measured.epochs,
             )
         if (chosen.plots or chosen.report) and not deferred_plots.deferred(self.config, self.context):
-            self._diagnostics = deferred_plots.write(job, self.run_dir, self.evaluation.history, self.config)
+            self._diagnostics = deferred_plots.write(
+                job, self.run_dir, measured.history, self.config, measured.output
+            )
 
     def end(self) -> dict[str, Any]:
         """Close the record and print the result; return the summary."""

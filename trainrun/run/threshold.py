@@ -12,7 +12,6 @@ from trainrun.config.rules.threshold import words
 from trainrun.data.dataset import Dataset, TargetSpec
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.run import bootstrap
-from trainrun.run.evaluation import predictions
 from trainrun.ui import console
 from trainrun.util import plain_json
 
@@ -185,8 +184,9 @@ def settle(config: Mapping[str, Any], job: Job, record: RunRecord, measured: Eva
     if not chosen:
         return job
     parts = {"val_": "validation", "test_": "test"}
-    split = {prefix: getattr(job, part) for prefix, part in parts.items()}
-    output = {prefix: predictions(job, of) for prefix, of in split.items() if of is not None}
+    output = {
+        prefix: measured.output(job, part) for prefix, part in parts.items() if getattr(job, part) is not None
+    }
     records, figures, targets = {}, {}, {}
     for name, one in data.each().items():
         if name not in chosen:
