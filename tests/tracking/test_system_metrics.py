@@ -49,7 +49,7 @@ class FakeNvml:
 
 
 def test_metrics_of_gpus_and_of_the_processor_have_the_names_that_mlflow_has(monkeypatch, tmp_path):
-    monitors = pytest.importorskip("mlflow.system_metrics.metrics.gpu_monitor")
+    from mlflow.system_metrics.metrics import gpu_monitor as monitors
     from mlflow.system_metrics.metrics.cpu_monitor import CPUMonitor
 
     fake = FakeNvml()

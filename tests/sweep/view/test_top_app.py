@@ -10,18 +10,15 @@ import signal
 from pathlib import Path
 
 import pytest
+from textual.widgets import DataTable, Static
 
 from trainrun.cli import main
 from trainrun.run import prune_request
 from trainrun.sweep.view.activity import Activity
+from trainrun.sweep.view.top_app import TopApp
 from trainrun.tracking.journal import Journal
 from trainrun.ui import console
 from trainrun.util import liveness
-
-pytest.importorskip("textual", reason="textual is not installed: pip install trainrun[top]")
-from textual.widgets import DataTable, Static
-
-from trainrun.sweep.view.top_app import TopApp
 
 
 def write(run_dir: Path, kind: str, **fields) -> None:
