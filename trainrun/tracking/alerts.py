@@ -102,20 +102,17 @@ class Watcher:
     def _end(self, record: Mapping[str, Any]) -> dict[str, Any] | None:
         event, reason = str(record.get("status", "")).lower(), record.get("reason")
         what = event + (f": {reason}" if reason else "")
-        if event == "finished":
-            if self._sweep:
-                counts = [
-                    f"{int(v)} {k.removeprefix('trials_').lower()}"
-                    for k, v in self._metrics.items()
-                    if k.startswith("trials_") and v
-                ]
-                what += f": trials {', '.join(counts)}" if counts else ""
-                what += f"; best {self._best:.6g}" if self._best is not None else ""
-            else:
-                if (record_text := _record(self.run_dir)) is not None:
-                    what, event = f"finished, better than so far: {record_text}", "better"
-                if event not in self.events:
-                    event = "finished"
+        if event == "finished" and self._sweep:
+            counts = [
+                f"{int(v)} {k.removeprefix('trials_').lower()}"
+                for k, v in self._metrics.items()
+                if k.startswith("trials_") and v
+            ]
+            what += f": trials {', '.join(counts)}" if counts else ""
+            what += f"; best {self._best:.6g}" if self._best is not None else ""
+        elif event == "finished" and (record_text := _record(self.run_dir)) is not None:
+            what = f"finished, better than so far: {record_text}"
+            event = "better" if "better" in self.events else "finished"
         return self._message(event, what)
 
     def _message(self, event: str, what: str) -> dict[str, Any]:
@@ -156,24 +153,22 @@ def _record(run_dir: Path) -> str | None:
     value = own["best"][name]["value"]
     if not earlier:
         return None
-    # Each run's best value is by the direction of the metric: with it, the better of two is the best of both.
-    both = summary.best_epochs(
-        {name: [*earlier, value]}, status.read(run_dir).start.get("config", {}).get("metric")
-    )
-    before = summary.best_epochs({name: earlier}, status.read(run_dir).start.get("config", {}).get("metric"))
-    if name not in both or both[name]["epoch"] != len(earlier) + 1:
+    metric = status.read(run_dir).start.get("config", {}).get("metric")
+    # As if the runs' best values were epochs: the metric's direction says which is best.
+    best = summary.best_epochs({name: [*earlier, value]}, metric).get(name)
+    if best is None or best["epoch"] != len(earlier) + 1:
         return None
-    return f"{name} {value:.6g} (before: {before[name]['value']:.6g})"
+    before = summary.best_epochs({name: earlier}, metric)[name]["value"]
+    return f"{name} {value:.6g} (before: {before:.6g})"
 
 
 def send(settings: AlertSettings, message: Mapping[str, Any]) -> str | None:
     """Send a message; return what failed, in words without secrets, or None."""
-    faults = [
-        fault
-        for kind, target in (("webhook", settings.webhook), ("command", settings.command))
-        if target and (fault := (_post if kind == "webhook" else _call)(target, message)) is not None
-    ]
-    return "; ".join(faults) or None
+    faults = (
+        _post(settings.webhook, message) if settings.webhook else None,
+        _call(settings.command, message) if settings.command else None,
+    )
+    return "; ".join(filter(None, faults)) or None
 
 
 def _post(address: str, message: Mapping[str, Any]) -> str | None:
