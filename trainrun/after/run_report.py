@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from trainrun.util import imports, plain_json
 
 if TYPE_CHECKING:
     from trainrun.artifacts.diagnostics import Diagnostics
-    from trainrun.data.dataset import Dataset
+    from trainrun.data.dataset import Dataset, Split, TargetSpec
     from trainrun.run.linear_coefficients import Coefficient
     from trainrun.run.permutation_importance import Importance
     from trainrun.run.worst_examples import Worst
@@ -125,31 +125,52 @@ def explain(run_dir: Path) -> Explained:
     if not (run_dir / MODEL).is_file():
         return _of_weights(run)
     with imports.collector_paused("tensorflow"), console.hushed():
-        from trainrun.artifacts.output_diagnostics import of_outputs
-        from trainrun.run import evaluated, linear_coefficients, permutation_importance, worst_examples
+        from trainrun.run import evaluated, linear_coefficients, permutation_importance
 
     model = run.saved
-    data = replace(run.data(), target=model.fitted.target)
-    if data.target.kind == "none":
-        return Explained()
-    part, whole = data.held_out()
-    predicted = evaluated.predicted(model, whole)
-    diagnostics = of_outputs(data, whole, predicted, part)
     linear = (run.config.get("model") or {}).get("name") == "linear"
 
-    def of_one(name: str, one: Dataset) -> Explained:
-        split = whole.output(name) if name else whole
+    def further(name: str, target: TargetSpec, split: Split) -> tuple[list[Importance], list[Coefficient]]:
         importance = permutation_importance.importance(
             lambda x: model.on_arrays(x)[name] if name else model.on_arrays(x),
             split,
-            one.target,
+            target,
             model.fitted,
             run.config["seed"],
         )
-        columns, worst = worst_examples.worst(
-            one, split, predicted[name] if name else predicted, model.fitted, [i.column for i in importance]
-        )
-        coefficients = linear_coefficients.coefficients(model.model, model.fitted, name) if linear else []
+        return importance, linear_coefficients.coefficients(model.model, model.fitted, name) if linear else []
+
+    return _explained(run.data(), model.fitted, lambda split: evaluated.predicted(model, split), further)
+
+
+def _explained(
+    data: Dataset,
+    fitted: Preprocessor,
+    predict: Callable[[Split], Any],
+    further: Callable[..., Any] | None = None,
+) -> Explained:
+    """Return the diagnostics and the worst examples of predictions for the held-out part of the data.
+
+    Args:
+        data: of the run.
+        fitted: of its model.
+        predict: returns the model's output for a split; of several outputs a dict by name.
+        further: returns importance and coefficients of an output, from its name, target and split; None: there are none.
+    """
+    from trainrun.artifacts.output_diagnostics import of_outputs
+    from trainrun.run import worst_examples
+
+    data = replace(data, target=fitted.target)
+    if data.target.kind == "none":
+        return Explained()
+    part, whole = data.held_out()
+    predicted = predict(whole)
+    diagnostics = of_outputs(data, whole, predicted, part)
+
+    def of_one(name: str, one: Dataset) -> Explained:
+        split, output = (whole.output(name), predicted[name]) if name else (whole, predicted)
+        importance, coefficients = ([], []) if further is None else further(name, one.target, split)
+        columns, worst = worst_examples.worst(one, split, output, fitted, [i.column for i in importance])
         return Explained(diagnostics.get(name), importance, coefficients, columns, worst)
 
     each = {name: of_one(name, one) for name, one in data.each().items()}
@@ -168,26 +189,12 @@ def _of_weights(run: RunResult) -> Explained:
             raise UserError(f"{run.run_dir}: {text}")
         return Explained()
     with imports.collector_paused("tensorflow"), console.hushed():
-        from trainrun.artifacts.output_diagnostics import of_outputs
-        from trainrun.run import evaluation, model_files, worst_examples
+        from trainrun.run import evaluation, model_files
 
     with run.workplace():
         job = model_files.job_of_weights(run.run_dir, saved.load(run.run_dir))
     fitted = Preprocessor.from_json((run.run_dir / preprocessor.FILE).read_text("utf-8"))
-    data = replace(job.dataset, target=fitted.target)
-    if data.target.kind == "none":
-        return Explained()
-    part, whole = data.held_out()
-    predicted = evaluation.predictions(job, whole)
-    diagnostics = of_outputs(data, whole, predicted, part)
-
-    def of_one(name: str, one: Dataset) -> Explained:
-        of_output = (whole.output(name), predicted[name]) if name else (whole, predicted)
-        columns, worst = worst_examples.worst(one, *of_output, fitted)
-        return Explained(diagnostics.get(name), columns=columns, worst=worst)
-
-    each = {name: of_one(name, one) for name, one in data.each().items()}
-    return each.get("") or Explained(outputs=each)
+    return _explained(job.dataset, fitted, lambda split: evaluation.predictions(job, split))
 
 
 def sections(explained: Explained, output: str = "") -> list[Section]:
