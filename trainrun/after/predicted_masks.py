@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainrun.artifacts import curves
 from trainrun.data._image_cache import LARGEST_LABEL
 from trainrun.data.dataset import TargetSpec
 from trainrun.errors import Problem, UserError
@@ -61,7 +62,7 @@ def write(blocks: Iterable[Predictions], output: Path, target: TargetSpec) -> No
     count = 0
     try:
         for block in blocks:
-            of_block = numbers[_ids(block.output, target)]
+            of_block = numbers[curves.decided(curves.per_class(block.output, target.kind), target)]
             known = block.rows.further.to_pydict().get(FILE)
             named = known or [f"{count + i:06}" for i in range(len(of_block))]
             count += len(of_block)
@@ -79,10 +80,3 @@ def write(blocks: Iterable[Predictions], output: Path, target: TargetSpec) -> No
                 np.savez_compressed(stream, **arrays)
     except OSError as error:
         raise UserError(Problem("output", f"{output} cannot be written: {error}")) from error
-
-
-def _ids(probabilities: np.ndarray, target: TargetSpec) -> np.ndarray:
-    """Return the class id of each pixel, `[n, height, width]`."""
-    if target.kind == "binary":
-        return (probabilities[..., 0] > 0.5).astype("int64")
-    return probabilities.argmax(axis=-1)
