@@ -1,27 +1,11 @@
-"""The option `--json` of the verbs: one object on standard output, and nothing else."""
+"""The option `--json` of the verbs: one object on standard output; inside `ui.quietly` nothing else comes there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from trainrun.ui import console
 from trainrun.util import plain_json
-
-
-@contextmanager
-def alone(on: bool) -> Iterator[None]:
-    """Keep everything else from standard output inside the `with`.
-
-    Args:
-        on: whether the user asked for JSON; False changes nothing.
-    """
-    console.quiet(on)
-    try:
-        yield
-    finally:
-        console.quiet(False)
 
 
 def show(content: Any) -> None:

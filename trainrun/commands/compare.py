@@ -13,6 +13,7 @@ from trainrun.commands._parser import RUN, Parser
 from trainrun.errors import UserError, first_line
 from trainrun.tracking import find
 from trainrun.ui import console
+from trainrun.ui.quietly import quietly
 from trainrun.util import plain_json, redaction
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
 
     run_dirs = named_run.runs(options.runs)
     sweeps = [named_run.sweep(word) for word in options.runs]
-    with _json.alone(options.json):
+    with quietly(options.json):
         comparison = compare.compare(run_dirs, sweeps, not options.quick)
     if options.output is not None:
         _draw(Path(options.output), run_dirs)

@@ -9,6 +9,7 @@ from typing import Any
 from trainrun.commands import _json
 from trainrun.errors import UserError
 from trainrun.ui import console
+from trainrun.ui.quietly import quietly
 
 HELP = """trainrun data [--json] [overrides]: show what is understood of a dataset, without training: parts, classes, columns
 with their kind, range, histogram and relation to the target, missing values, the first rows, images or texts, and what
@@ -54,7 +55,7 @@ def _content(spec: Mapping[str, Any], quiet: bool) -> dict[str, Any]:
     from trainrun.registry import lookup
     from trainrun.registry.construct import construct
 
-    with _json.alone(quiet):
+    with quietly(quiet):
         data = construct("data", spec, complete=True)
     content = {"overview": overview.of(data), "classes": profile.class_counts(data)}
     own = spec["name"] in lookup.own_names("data")

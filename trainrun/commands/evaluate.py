@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.artifacts.result_table import measured
-from trainrun.commands import _json
 from trainrun.commands._parser import RUN, Parser
 from trainrun.errors import UserError
 from trainrun.run.result import RunResult
 from trainrun.ui import console
+from trainrun.ui.quietly import quietly
 from trainrun.util import imports, paths, plain_json
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
 
     run_dir = named_run.run(options.run)
     file = None if changed or not options.file else options.file[0]
-    with _json.alone(options.json):
+    with quietly(options.json):
         other = None if options.against is None else RunResult.read(named_run.run(options.against))
         run = RunResult.read(run_dir)
         with imports.collector_paused("tensorflow"), console.hushed():

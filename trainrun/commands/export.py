@@ -10,6 +10,7 @@ from trainrun.commands import _json
 from trainrun.commands._parser import RUN, Parser, number
 from trainrun.model import export_formats
 from trainrun.ui import console
+from trainrun.ui.quietly import quietly
 
 # Bytes of a kilobyte, as sizes are shown.
 KB = 1000
@@ -51,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
     from trainrun.sweep import named_run
 
     run_dir = named_run.run(options.run)
-    with _json.alone(options.json):
+    with quietly(options.json):
         exported = RunResult.read(run_dir).export(
             options.format, options.quantize, options.output, options.bound, options.rows
         )

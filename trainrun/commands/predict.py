@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainrun.commands import _json
 from trainrun.commands._parser import RUN, Parser
 from trainrun.errors import UserError
 from trainrun.ui import console, streams
+from trainrun.ui.quietly import quietly
 
 
 def main(argv: Sequence[str]) -> int:
@@ -58,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
     run_dir = named_run.run(options.run)
     output = None if options.output is None else Path(options.output)
     write = console.say if console.is_terminal() else streams.write_data
-    with _json.alone(options.json), contextlib.ExitStack() as stack:
+    with quietly(options.json), contextlib.ExitStack() as stack:
         path = options.input
         if path == predict.STDIN:
             path = stack.enter_context(predict.spooled(sys.stdin.buffer))

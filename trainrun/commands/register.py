@@ -8,6 +8,7 @@ from trainrun.artifacts import result_table
 from trainrun.commands import _json
 from trainrun.commands._parser import RUN, Parser
 from trainrun.ui import console
+from trainrun.ui.quietly import quietly
 
 
 def main(argv: Sequence[str]) -> int:
@@ -31,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
     from trainrun.sweep import named_run
 
     run_dir = named_run.run(options.run)
-    with _json.alone(options.json):
+    with quietly(options.json):
         registered = RunResult.read(run_dir).register(options.name, options.alias, options.if_better)
     if options.json:
         _json.show(registered.plain())

@@ -11,6 +11,7 @@ from trainrun.commands._parser import RUN, Parser
 from trainrun.errors import UserError
 from trainrun.tracking import find
 from trainrun.ui import console
+from trainrun.ui.quietly import quietly
 
 
 def main(argv: Sequence[str]) -> int:
@@ -37,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
     from trainrun.sweep import named_run
 
     try:
-        with _json.alone(options.json):
+        with quietly(options.json):
             sweep_dir = find.sweep_named(options.run)
             if sweep_dir is not None:
                 path, explained = sweep_report.write(sweep_dir, options.output), None

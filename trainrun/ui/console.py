@@ -55,10 +55,11 @@ def height() -> int:
     return max(shutil.get_terminal_size((80, 24)).lines, 2)
 
 
-def quiet(on: bool = True) -> None:
-    """Print nothing but warnings, errors and problems; run.log still gets everything."""
+def quiet(on: bool = True) -> bool:
+    """Print nothing but warnings, errors and problems; run.log still gets everything. Return whether it was so before."""
     global _quiet
-    _quiet = on
+    before, _quiet = _quiet, on
+    return before
 
 
 def attach(path: str | Path, this_thread: bool = False) -> None:
