@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -87,9 +86,7 @@ def run(
             )
         return sweep(overrides)
     plugins.load(config["plugins"])
-    folder = Path(
-        run_dir or Path("outputs", "runs", f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{registration.unique()}")
-    )
+    folder = Path(run_dir or Path("outputs", "runs", registration.run_name()))
     if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty; a run never writes into another's directory.")
     folder.mkdir(parents=True, exist_ok=True)

@@ -32,11 +32,12 @@ if TYPE_CHECKING:
 FIRST = ("status", "started", "epochs")
 
 
-def compare(*runs: Run, outputs: str | Path = find.OUTPUTS) -> Comparison:
-    """Return what differs between runs: config, code, data, packages, machine, metrics, curves.
+def compare(*runs: Run, quick: bool = False, outputs: str | Path = find.OUTPUTS) -> Comparison:
+    """Return what differs between runs, or sweeps: config, code, data, packages, machine, metrics, curves.
 
     Args:
         runs: two or more; of a sweep its best trial.
+        quick: read the records only, without the models: no intervals.
         outputs: where runs are.
 
     Raises:
@@ -46,7 +47,8 @@ def compare(*runs: Run, outputs: str | Path = find.OUTPUTS) -> Comparison:
 
     if len(runs) < 2:
         raise UserError(f"expected 2 runs or more, got {len(runs)}.")
-    return compare.compare([_folder(run, outputs) for run in runs])
+    sweeps = [None if isinstance(run, RunResult) else named_run.sweep(run, outputs) for run in runs]
+    return compare.compare([_folder(run, outputs) for run in runs], sweeps, not quick)
 
 
 def why(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from trainrun.commands._parser import RUN, Parser
 from trainrun.errors import Problem, UserError
 from trainrun.tracking import origin, summary
 from trainrun.ui import console
+from trainrun.ui.quietly import quietly
 from trainrun.util import imports
 
 DIGITS = 5
@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
         before = summary.read(run_dir)
     except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise UserError(f"{run_dir / summary.FILE} cannot be read: {error}") from error  # fmt: skip
-    with _json.alone(options.json):
+    with quietly(options.json):
         warnings, again_dir, after = again(run_dir.absolute(), now.start, before)
     comparison = compare(before, after, options.digits)
     if options.json:
@@ -83,7 +83,7 @@ def again(
         from trainrun.run import runner
         from trainrun.run.context import RunContext
 
-        new = here / "outputs" / "runs" / f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{registration.unique()}"
+        new = here / "outputs" / "runs" / registration.run_name()
         new.mkdir(parents=True)
         overrides = list(start.get("overrides") or [])
         try:

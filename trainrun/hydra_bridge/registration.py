@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import secrets
 import string
+import time
 from typing import Any
 
 from trainrun.compat import hydra_private
@@ -17,6 +18,11 @@ _ALPHABET = string.ascii_lowercase + string.digits
 def unique(_: str = "") -> str:
     """Return six random characters: two runs that start in the same second never share a directory."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(6))
+
+
+def run_name() -> str:
+    """Return the name of a new run's directory, as `hydra.run.dir` has it: the second, and what makes it unique."""
+    return f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{unique()}"
 
 
 def prepare() -> None:
