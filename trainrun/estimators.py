@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,7 +26,7 @@ from trainrun.errors import UserError
 from trainrun.hydra_bridge import registration
 from trainrun.model.source_file import MODEL
 from trainrun.run.pickled_model import PickledModel
-from trainrun.ui import console
+from trainrun.ui.quietly import quietly
 
 if TYPE_CHECKING:
     from trainrun.run.saved_model import Predictions
@@ -111,39 +110,16 @@ class _Estimator(BaseEstimator):
                 raise ValueError("Sample weights must contain at least one non-zero number.")
         check_consistent_length(X, y)
         self._columns = [str(name) for name in X.columns] if _is_frame(X) else None
-        settings = [f"data.task={self._task}"]
-        labels = self._labels(y, counted)
-        if self._columns is not None:
-            data = X if isinstance(X, pd.DataFrame) else pa.table(X).to_pandas()
-            for key, values in (("target", labels), ("weight", sample_weight)):
-                if values is not None:
-                    name = key
-                    while name in data.columns:
-                        name += "_"
-                    data = data.assign(**{name: values})
-                    settings.append(f"data.{key}={name}")
-        else:
-            data = (X, labels) if sample_weight is None else (X, labels, sample_weight)
-            settings += ["data.kind=numeric"] if X.ndim == 2 else []
-        chosen = {override_text.key(text) for text in self.overrides}
-        defaults = {**DEFAULTS, "metric": self._metric, KEYS["batch_size"]: min(BATCH, len(y))}
-        settings += [f"{key}={value}" for key, value in defaults.items() if key not in chosen]
-        settings += self.overrides
-        settings += [f"{key}={value}" for p, key in KEYS.items() if (value := getattr(self, p)) is not None]
-        if self.random_state is not None:
-            seed = self.random_state
-            if not isinstance(seed, int | np.integer):
-                seed = check_random_state(seed).randint(SEEDS)
-            settings.append(f"seed={seed}")
+        data, settings = self._data(X, self._labels(y, counted), sample_weight)
+        settings += self._settings(len(y))
         if self.outputs is None:
             place = tempfile.TemporaryDirectory(prefix="trainrun-")
         else:
             place = contextlib.nullcontext(self.outputs)
-        with place as folder, _quiet(not self.verbose):
-            name = f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{registration.unique()}"
+        with place as folder, quietly(not self.verbose):
             try:
                 with _kept_data.kept(data, settings, Path(folder, ".data")) as complete:
-                    run = api.run(complete, Path(folder, "runs", name))
+                    run = api.run(complete, Path(folder, "runs", registration.run_name()))
             except UserError as error:
                 raise ValueError(str(error)) from error
             self.history_ = run.history
@@ -151,6 +127,36 @@ class _Estimator(BaseEstimator):
                 self.run_dir_ = run.run_dir
             self._fitted = PickledModel((run.run_dir / MODEL).read_bytes(), run.config["plugins"])
         return self
+
+    def _data(self, X: Any, labels: np.ndarray, weight: np.ndarray | None) -> tuple[Any, list[str]]:
+        """Return the rows as `trainrun.run` takes them, and the overrides that say what they are."""
+        settings = [f"data.task={self._task}"]
+        if self._columns is None:
+            settings += ["data.kind=numeric"] if X.ndim == 2 else []
+            return (X, labels) if weight is None else (X, labels, weight), settings
+        data = X if isinstance(X, pd.DataFrame) else pa.table(X).to_pandas()
+        for key, values in (("target", labels), ("weight", weight)):
+            if values is not None:
+                name = key
+                while name in data.columns:
+                    name += "_"
+                data = data.assign(**{name: values})
+                settings.append(f"data.{key}={name}")
+        return data, settings
+
+    def _settings(self, rows: int) -> list[str]:
+        """Return the overrides: defaults, those of the user over them, the parameters over these."""
+        chosen = {override_text.key(text) for text in self.overrides}
+        defaults = {**DEFAULTS, "metric": self._metric, KEYS["batch_size"]: min(BATCH, rows)}
+        settings = [f"{key}={value}" for key, value in defaults.items() if key not in chosen]
+        settings += self.overrides
+        settings += [f"{key}={value}" for p, key in KEYS.items() if (value := getattr(self, p)) is not None]
+        if self.random_state is not None:
+            seed = self.random_state
+            if not isinstance(seed, int | np.integer):
+                seed = check_random_state(seed).randint(SEEDS)
+            settings.append(f"seed={seed}")
+        return settings
 
     def _predictions(self, X: Any) -> Predictions:
         """Return the predictions of the saved model.
@@ -283,12 +289,3 @@ class TrainrunRegressor(RegressorMixin, _Estimator):
 
 def _is_frame(X: Any) -> bool:
     return hasattr(X, "columns") and hasattr(X, "__arrow_c_stream__")
-
-
-@contextlib.contextmanager
-def _quiet(on: bool) -> Iterator[None]:
-    console.quiet(on)
-    try:
-        yield
-    finally:
-        console.quiet(False)
