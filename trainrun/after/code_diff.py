@@ -25,7 +25,7 @@ def between(
         starts: the start record of each.
 
     Returns:
-        Empty where nothing is known to differ; None if it cannot be told: the repository is not there, has not these commits, or the
+        Empty where nothing is known to differ; None if it cannot be determined: the repository is not there, has not these commits, or the
         changes since do not apply to them any more.
     """
     states = [

@@ -44,7 +44,7 @@ class Comparison:
         runs: their directories.
         sweeps: of which each run is the best trial, what differs between these; empty unless all are.
         config, code, data, packages, machine: the differences, each a section.
-        patches: of each run but the first, the patch from the first one's code; None where it cannot be told.
+        patches: of each run but the first, the patch from the first one's code; None where it cannot be determined.
         metrics: of the trained models, those that differ or not.
         curves: name -> the values of each run, one an epoch; of sweeps also the best value so far, one a trial.
         notes: what could not be compared.

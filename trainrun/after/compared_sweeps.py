@@ -1,4 +1,4 @@
-"""Sweeps beside one another: what they tried, what they reached, and whether their best settings can be told apart."""
+"""Sweeps beside one another: what they tried, what they reached, and whether their best settings can be distinguished."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class MetricRow:
         values: of each run; None where a run has none.
         differences: of each run minus the first; None for the first, or without a value.
         intervals: of each difference, the interval that holds 95% of its values over resamples of the same examples (of a share of
-            different examples, over both); None where it cannot be told.
+            different examples, over both); None where it cannot be determined.
         verdicts: of each run against the first: ``better``, ``worse``, ``no difference`` (that these examples can show), ``equal``, or empty:
             there is no interval, or which way is better is not declared.
     """

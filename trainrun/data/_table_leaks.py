@@ -12,7 +12,7 @@ from trainrun.data._table_examples import Examples
 if TYPE_CHECKING:
     import numpy as np
 
-# Rows from which on something can be told.
+# Rows from which on a notice is made.
 ENOUGH_ROWS = 50
 # Each class of at least so many examples is recognized in this share of them by one column: it gives the target away.
 ENOUGH_OF_CLASS, GIVEN_AWAY, CORRELATED = 5, 0.99, 0.99995

@@ -175,7 +175,7 @@ def _numbers_rows(column: Column, name: str = "x") -> bool:
     numbers = column.numbers
     if numbers is None or column.notation is not None or column.missing or len(numbers) < ENOUGH_ROWS:
         return False
-    # The usual case is found out by the first rows.
+    # The usual case shows in the first rows.
     if len(np.unique(numbers[:ENOUGH_ROWS])) < ENOUGH_ROWS or not (numbers == np.floor(numbers)).all():
         return False
     steps = np.diff(numbers)
@@ -193,7 +193,7 @@ def _has_one_value(column: Column) -> bool:
         return False
     if column.numbers is None:
         return len(column.texts) == 1
-    # The usual case is found out by the first rows.
+    # The usual case shows in the first rows.
     return bool(np.ptp(column.numbers[:ENOUGH_ROWS]) == 0 and np.ptp(column.numbers) == 0)
 
 

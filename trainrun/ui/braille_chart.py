@@ -20,7 +20,7 @@ def draw(
     Args:
         curves: values and style of each, the first one in front; values that are not finite are left out.
         width, height: of the whole, in characters.
-        names: a character for each curve, which stands where it ends; none: they are told apart by their styles alone.
+        names: a character for each curve, which stands where it ends; none: they are distinguished by their styles alone.
     """
     finite = [v for values, _ in curves for v in values if math.isfinite(v)]
     columns, rows = width - LABEL - 1 - 2 * bool(names), height
