@@ -74,8 +74,9 @@ def count(stage: Stage, runs: list[Path]) -> tuple[int, int, int, int]:
     for run_dir in runs:
         records = journal.read(run_dir / "journal.jsonl").records
         for record in records:
+            step = record.get("step" if record["kind"] == "system" else "epoch")
             for name, value in (record.get("metrics") or {}).items():
-                written[run_dir.name, name, record["epoch"], value, int(record["time"] * 1000)] += 1
+                written[run_dir.name, name, step, value, int(record["time"] * 1000)] += 1
             for name in record.get("params") or {}:
                 written[run_dir.name, "param", name] += 1
             if record["kind"] == "end":
