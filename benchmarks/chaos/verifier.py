@@ -166,7 +166,7 @@ def tracked(run_dir: Path, database: Path, status: str) -> list[str]:
         if twice:
             violations.append(f"in MLflow more than once: {twice}")
         sent = {(k, s): v for k, s, v in rows}
-        violations += [f"MLflow and journal: {text}" for text in _differences(sent, _metrics(records))]
+        violations += [f"MLflow and journal: {text}" for text in _differences(sent, _metrics(records, "system"))]
     if any(r.get("model") for r in records):
         models = query(database, f"SELECT count(*) FROM logged_models WHERE source_run_id = '{run_id}'")[0][0]
         if models != 1:
@@ -232,12 +232,13 @@ def _but_copied(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [r for r in records if r.get("event") != "copied"]
 
 
-def _metrics(records: list[dict[str, Any]]) -> Metrics:
-    """Return the values that count: an attempt's epochs replace those of an earlier one."""
+def _metrics(records: list[dict[str, Any]], *more: str) -> Metrics:
+    """Return the values that count: an attempt's epochs replace those of an earlier one; ``more``: kinds besides."""
     values: Metrics = {}
     for record in records:
-        if record["kind"] in ("epoch", "metrics"):
-            values |= {(name, record["epoch"]): value for name, value in record["metrics"].items()}
+        if record["kind"] in ("epoch", "metrics", *more):
+            step = record["step" if record["kind"] == "system" else "epoch"]
+            values |= {(name, step): value for name, value in record["metrics"].items()}
     return values
 
 
