@@ -166,7 +166,9 @@ def tracked(run_dir: Path, database: Path, status: str) -> list[str]:
         if twice:
             violations.append(f"in MLflow more than once: {twice}")
         sent = {(k, s): v for k, s, v in rows}
-        violations += [f"MLflow and journal: {text}" for text in _differences(sent, _metrics(records, "system"))]
+        violations += [
+            f"MLflow and journal: {text}" for text in _differences(sent, _metrics(records, "system"))
+        ]
     if any(r.get("model") for r in records):
         models = query(database, f"SELECT count(*) FROM logged_models WHERE source_run_id = '{run_id}'")[0][0]
         if models != 1:
