@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _csv_file, _csv_lines, _spool, _table_files
-from trainrun.data._arrow_arrays import as_numpy, within_float32
 from trainrun.data._bounded_stream import TooLarge
-from trainrun.data._columns import number
+from trainrun.data._columns import LARGEST, number
 from trainrun.data._csv_file import UTF_8, CsvFile
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._notations import understand
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 SMALL = 2_000_000
 # Typical ratio of text to compressed text.
 COMPRESSION = 10
-# Bytes of a block that pyarrow reads; some files need to be read in one block, of at most 1 GiB.
-BLOCK, ONE_BLOCK = 2**20, 2**30
+# Bytes of a block that pyarrow reads, and of one if a file's table is not held in memory: its reader is up to 32 blocks ahead. Some
+# files need to be read in one block, of at most 1 GiB.
+BLOCK, SMALL_BLOCK, ONE_BLOCK = 2**20, 2**18, 2**30
 # Bytes of text that `CsvSource.blocks` has in memory at once.
 STREAMED = 2**23
 
@@ -187,8 +188,10 @@ def _read(file: CsvFile, columns: Sequence[str], numbers: Collection[str]) -> tu
             return csv.read_csv(
                 file.open_bounded(), **_options(file, columns, numbers, block_size, quoted, wrong)
             )
-        options = _options(file, columns, numbers, max(block_size, STREAMED), quoted, wrong)
-        with csv.open_csv(file.open_bounded(), **options) as reader:
+        small = SMALL_BLOCK if block_size == BLOCK else block_size
+        with csv.open_csv(
+            file.open_bounded(), **_options(file, columns, numbers, small, quoted, wrong)
+        ) as reader:
             return _spool.arrow_table(reader)
 
     block_size, quoted = _reading(file)
@@ -256,16 +259,14 @@ def _options(
 
 def _are_clean(table: pa.Table, numbers: Collection[str]) -> bool:
     """Return whether the columns in `numbers` hold only finite float32 numbers; otherwise their text is needed."""
-    import numpy as np
+    import pyarrow.compute as pc
 
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        gaps = 0
-        for chunk in column.chunks if name in numbers else ():
-            values = as_numpy(chunk, np.nan)
-            gaps += int(np.isnan(values).sum())
-            if not within_float32(values):
-                return False
-        if name in numbers and (gaps != column.null_count or gaps == len(column)):
+    for name in numbers:
+        column = table.column(name)
+        if column.null_count == len(column) or not math.isfinite(pc.sum(column).as_py()):
+            return False
+        bounds = pc.min_max(column).as_py()
+        if bounds["min"] < -LARGEST or bounds["max"] > LARGEST:
             return False
     return True
 

@@ -32,14 +32,16 @@ def filled(
     """
     import numpy as np
 
+    gaps = np.isnan(values)
+    has_gaps = bool(gaps.any())
     if name not in record["fill"] and missing not in NOT_IMPUTING:
         known = values[train]
-        known = known[~np.isnan(known)]
+        if has_gaps:
+            known = known[~np.isnan(known)]
         statistic = np.mean if missing == "mean_or_mode" else np.median
         fill = float(statistic(known)) if len(known) else 0.0
         record["fill"][name] = fill // unit * unit if unit else fill
-    gaps = np.isnan(values)
-    return np.where(gaps, record["fill"].get(name, np.nan), values) if gaps.any() else values
+    return np.where(gaps, record["fill"].get(name, np.nan), values) if has_gaps else values
 
 
 def is_whole(numbers: np.ndarray) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # Tables of more bytes of numbers (float64) are not held in memory.
-LARGE = 256 * 2**20
+LARGE = 64 * 2**20
 # Bytes of one file, unless an array is larger.
 FILE = 256 * 2**20
 # Bytes of a number, and of the beginning of an array.

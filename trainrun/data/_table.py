@@ -118,7 +118,7 @@ def converted(
         column.is_text = settings.is_text(name)
         if name in settings.targets or len(column.invalid):
             column.values = values
-        elif column.numbers is None:
+        if column.numbers is None:
             column.codes = store(column.codes)
         else:
             column.numbers = store(column.numbers)

@@ -68,7 +68,7 @@ class Examples:
         labels: class ids `[n]`, or numbers `[n, 1]`; of several targets, a dict by name.
         target: what they mean.
         counts: of a class target: name -> examples; of several targets, a dict of these by name.
-        file_parts: the part whose file each example is from (0 training, 1 validation, 2 test), int64 `[n]`.
+        file_parts: the part whose file each example is from (0 training, 1 validation, 2 test), int16 `[n]`.
     """
 
     table: Table
@@ -89,8 +89,11 @@ class Examples:
     def labels_at(self, rows: np.ndarray | slice) -> np.ndarray | dict[str, np.ndarray]:
         """Return the labels of some examples, as a dataset has them."""
         if self.target.named:
-            return {name: self.labels[name][rows].astype(of.dtype) for name, of in self.target.named.items()}
-        return self.labels[rows].astype(self.target.dtype)
+            return {
+                name: self.labels[name][rows].astype(of.dtype, copy=False)
+                for name, of in self.target.named.items()
+            }
+        return self.labels[rows].astype(self.target.dtype, copy=False)
 
     def each(self, settings: TableSettings) -> list[tuple[TableSettings, Examples]]:
         """Return settings and examples of each target."""

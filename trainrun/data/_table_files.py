@@ -89,7 +89,7 @@ def own_files(parts: Sequence[int]) -> list[str]:
 
 
 def parts_of_rows(parts: Sequence[int], rows: Sequence[int]) -> np.ndarray:
-    """Return the part of each row, int64 `[n]`.
+    """Return the part of each row, int16 `[n]`.
 
     Args:
         parts: of each file.
@@ -97,7 +97,7 @@ def parts_of_rows(parts: Sequence[int], rows: Sequence[int]) -> np.ndarray:
     """
     import numpy as np
 
-    return np.repeat(np.array(parts, "int64"), rows)
+    return np.repeat(np.array(parts, "int16"), rows)
 
 
 def _matches(path: str, endings: Sequence[str]) -> list[Path] | None:

@@ -118,7 +118,7 @@ def _labels(
 
     numbers = None
     if column.numbers is not None:
-        numbers = column.numbers[keep][:, None]
+        numbers = (column.numbers if len(keep) == len(column.numbers) else column.numbers[keep])[:, None]
         if settings.task == "regression" or not _may_be_classes(numbers):
             return numbers, TargetSpec("real"), {}
         column = _table.encoded(column.values, settings)
