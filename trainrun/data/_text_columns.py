@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from trainrun.data import _vectorized_text
 from trainrun.data._faults import Fault
 from trainrun.data._vectorized_text import SPECIAL, TextForm
 from trainrun.data.dataset import InputSpec
-from trainrun.errors import did_you_mean
+from trainrun.errors import did_you_mean, listed
 from trainrun.ui import console
+from trainrun.util.arguments import TextStandardize, TextTokens
 
 if TYPE_CHECKING:
     import numpy as np
 
-# Settings of a column's tokens -> the least value.
-SETTINGS = {"max_tokens": SPECIAL + 1, "sequence_length": 1}
+# Settings of a column's tokens -> the least integer, or the choices. None is a choice where it is the default.
+SETTINGS: dict[str, int | tuple[str | None, ...]] = {
+    "max_tokens": SPECIAL + 1,
+    "sequence_length": 1,
+    "standardize": get_args(TextStandardize),
+    "tokens": get_args(TextTokens),
+    "ngrams": 1,
+}
 
 
-def forms(text: Any) -> dict[Any, dict[str, int]]:
+def forms(text: Any) -> dict[Any, dict[str, Any]]:
     """Return the settings of each column's tokens; arguments as in `faults`."""
     return dict(text) if isinstance(text, Mapping) else {name: {} for name in text or ()}
 
@@ -41,13 +48,23 @@ def faults(text: Any) -> list[Fault]:
             wrong.append(("text", message))
             continue
         for key, value in form.items():
-            if key not in SETTINGS:
-                near = did_you_mean(str(key), SETTINGS)
-                wrong.append(("text", f"{name}: expected {' or '.join(SETTINGS)}, got {key!r}.{near}"))
-            elif type(value) is not int or value < SETTINGS[key]:
-                message = f"{name}.{key}: expected an integer of at least {SETTINGS[key]}, got {value!r}."
-                wrong.append(("text", message))
+            if message := _setting_fault(key, value):
+                wrong.append(("text", f"{name}{message}"))
     return wrong
+
+
+def _setting_fault(key: Any, value: Any) -> str:
+    """Return what is wrong with a setting of a column, to be put behind the column's name; empty: nothing."""
+    if key not in SETTINGS:
+        return f": expected {listed([*SETTINGS])}, got {key!r}.{did_you_mean(str(key), SETTINGS)}"
+    allowed = SETTINGS[key]
+    if isinstance(allowed, int):
+        fits = (type(value) is int and value >= allowed) or value is None is getattr(TextForm, key)
+        expected = f"an integer of at least {allowed}"
+    else:
+        fits = value in allowed
+        expected = " or ".join("null" if choice is None else choice for choice in allowed)
+    return "" if fits else f".{key}: expected {expected}, got {value!r}."
 
 
 def column_faults(
@@ -86,7 +103,7 @@ def input_names(columns: Sequence[str]) -> list[str]:
 
 
 def tokens(
-    texts: Sequence[str], train: np.ndarray, column: str, form: Mapping[str, int], stored: Mapping[str, Any]
+    texts: Sequence[str], train: np.ndarray, column: str, form: Mapping[str, Any], stored: Mapping[str, Any]
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Return the token ids of a column, int32 `[n, length]`, and the record of what was fitted.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from trainrun.data._faults import raise_faults
 from trainrun.ui import console
 from trainrun.util import imports
+from trainrun.util.arguments import TextStandardize, TextTokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,20 +25,19 @@ SPECIAL = 2
 
 @dataclass(frozen=True)
 class TextForm:
-    """How texts become tokens; the names are those of `keras.layers.TextVectorization`.
+    """How texts become tokens; the names are those of `keras.layers.TextVectorization`, of `data=text` and of a column of `data.text`.
 
     Args:
         max_tokens: size of the vocabulary, padding (0) and unknown tokens (1) included.
         sequence_length: tokens of each text, the others cut off or padded; None: that of 95 % of the training texts.
-        standardize: ``lower_and_strip_punctuation``, ``lower``, ``strip_punctuation`` or None.
-        split: ``whitespace`` or ``character``.
+        standardize, tokens: what is done to each text first, and what its tokens are (Keras' `split`).
         ngrams: also n-grams up to this length; None: single tokens.
     """
 
     max_tokens: int = 20000
     sequence_length: int | None = None
-    standardize: str | None = "lower_and_strip_punctuation"
-    split: str = "whitespace"
+    standardize: TextStandardize = "lower_and_strip_punctuation"
+    tokens: TextTokens = "whitespace"
     ngrams: int | None = None
 
 
@@ -128,4 +128,4 @@ def layer_of(record: Mapping[str, Any], name: str | None = None) -> Any:
 
 
 def _settings(form: TextForm) -> dict[str, Any]:
-    return {"standardize": form.standardize, "split": form.split, "ngrams": form.ngrams}
+    return {"standardize": form.standardize, "split": form.tokens, "ngrams": form.ngrams}

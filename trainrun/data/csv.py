@@ -80,7 +80,7 @@ def csv(
         exclude: columns to leave out.
         categorical: the features that are categories, all others being numbers; None: by their values.
         text: columns of free text, each an input of token ids with the vocabulary of the training set, as by `data.text.text`; or column ->
-            `max_tokens` (default 20000) and `sequence_length` (default: of 95 % of the training texts).
+            its arguments `max_tokens`, `sequence_length`, `standardize`, `tokens` and `ngrams`.
         dates: columns of dates; or column -> the order of day, month and year, which texts such as 03/04/2024 leave open: ``dmy``, ``mdy`` or
             ``ymd``; None: by their values.
         ordinal: column -> its values from the lowest to the highest, {size: [S, M, L]}: a feature becomes their ranks 0, 1, 2, and the

@@ -45,6 +45,7 @@ def huggingface(
     exclude: Sequence[Name] | None = None,
     categorical: Sequence[Name] | None = None,
     text: Sequence[Any] | Mapping[str, Any] | None = None,
+    dates: Sequence[Any] | Mapping[str, str] | None = None,
     ordinal: Mapping[str, Sequence[Any]] | None = None,
     label_separator: str | None = None,
     missing: str = "auto",
@@ -75,7 +76,7 @@ def huggingface(
         subset: of a dataset on the Hub.
         splits: the dataset's own splits by part, ``{train: train, validation: dev}``; None: those whose names say so. A part without
             one is split off.
-        target, positive, features, exclude, categorical, text, ordinal, label_separator, missing, formats, task, weight: as in `data.csv.csv`.
+        target, positive, features, exclude, categorical, text, dates, ordinal, label_separator, missing, formats, task, weight: as in `data.csv.csv`.
         na_values: as in `data.parquet.parquet`.
         split, group, time, part, folds, fold: as in `data.csv.csv`.
         validation, test, stratify, standardize, standardize_target, target_transform, seed, preprocessor: as in `data.csv.csv`.

@@ -31,6 +31,7 @@ def python(
     exclude: Sequence[Name] | None = None,
     categorical: Sequence[Name] | None = None,
     text: Sequence[Any] | Mapping[str, Any] | None = None,
+    dates: Sequence[Any] | Mapping[str, str] | None = None,
     ordinal: Mapping[str, Sequence[Any]] | None = None,
     label_separator: str | None = None,
     missing: str = "auto",
@@ -64,7 +65,7 @@ def python(
     Args:
         function: the registered name, or its name and arguments: ``{name: mine, years: 3}``.
         target: of a table, the column to predict; of ``(DataFrame, Series)`` the Series, unless it is set.
-        positive, features, exclude, categorical, text, ordinal, label_separator, missing, formats: of a table, as in `data.csv.csv`.
+        positive, features, exclude, categorical, text, dates, ordinal, label_separator, missing, formats: of a table, as in `data.csv.csv`.
         na_values: of a table, as in `data.parquet.parquet`.
         task: as in `data.csv.csv`.
         x, y, kind: of arrays by name, as in `data.npz.npz`.

@@ -22,7 +22,7 @@ from trainrun.data._vectorized_text import TextForm
 from trainrun.data.dataset import Dataset, Description
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.ui import console
-from trainrun.util.arguments import Count, Decay, Index, Name, Range
+from trainrun.util.arguments import Count, Decay, Index, Name, Range, TextStandardize, TextTokens
 
 ENDINGS = (".txt",)
 # Name of the model's input.
@@ -42,10 +42,8 @@ def text(
     encoding: str | None = None,
     max_tokens: Annotated[int, Range(3)] = 20000,
     sequence_length: Count | None = None,
-    standardize: Literal["lower_and_strip_punctuation", "lower", "strip_punctuation", None] = (
-        "lower_and_strip_punctuation"
-    ),
-    tokens: Literal["whitespace", "character"] = "whitespace",
+    standardize: TextStandardize = "lower_and_strip_punctuation",
+    tokens: TextTokens = "whitespace",
     ngrams: Count | None = None,
     split: str = "auto",
     group: Name | None = None,
@@ -74,9 +72,8 @@ def text(
         encoding: of a CSV file, or of .txt files; None: UTF-8.
         max_tokens: size of the vocabulary, padding (0) and unknown tokens (1) included: the most frequent ones.
         sequence_length: tokens of each text, the others cut off or padded; None: that of 95 % of the training texts, at most 1000.
-        standardize: what is done to each text first.
-        tokens: words or characters.
-        ngrams: also n-grams up to this length; None: single tokens.
+        standardize, tokens, ngrams: what is done to each text first; its tokens, words (``whitespace``) or ``character``; n-grams up to this
+            length, too (None: single tokens).
         split, group, time, part, folds, fold: of a table, as in `data.csv.csv`.
         validation_path, test_path: table or folder of the validation and the test set; None: split off.
         validation, test, stratify, standardize_target, seed: as in `data.csv.csv`.

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 HIDDEN = "***"
+# A number under the name `token` is a secret if it has more digits.
+ID_DIGITS = 5
 
 # What a secret is called, as the last part of a name: `db_password`, `dbPassword`, `DB-PASSWORD`.
 _WORDS = (
@@ -182,9 +184,15 @@ def under(key: str, value: Any) -> Any:
     empty = value is None or isinstance(value, bool) or (not isinstance(value, int | float) and not value)
     if empty or not is_secret(key):
         return tree(value)
-    if isinstance(value, int | float) and key.lower().endswith("tokens"):  # a number of them
+    if isinstance(value, int | float) and _counts_tokens(key, str(value)):
         return value
     return value if isinstance(value, str) and _KEPT.match(value) else HIDDEN
+
+
+def _counts_tokens(name: str, value: str) -> bool:
+    """Return whether a value is a number of tokens, or the id of one in a vocabulary, as `augment.token_dropout.token`."""
+    name, is_number = name.lower(), value.lstrip("-").replace(".", "", 1).isdigit()
+    return is_number and (name.endswith("tokens") or (name.endswith("token") and len(value) <= ID_DIGITS))
 
 
 def _hidden(value: str) -> str:
@@ -203,10 +211,10 @@ def _assigned(match: re.Match[str]) -> str:
 def _colon(match: re.Match[str]) -> str:
     name = match["name"] or match["name2"] or match["name4"] or match["name3"].strip(" +-\t")
     value = match["value"] or match["value2"] or match["value4"] or match["value3"]
-    bare = value.strip().rstrip(",")
+    bare = re.sub(r"\s+#.*", "", value).strip().rstrip(",")
     if not is_secret(name) or _KEPT.match(bare.strip("\"'")) or bare in ("|", ">", "|-", ">-", "[", "{", "("):
         return match[0]
-    if name.lower().endswith("tokens") and bare.lstrip("-").isdigit():
+    if _counts_tokens(name, bare):
         return match[0]
     return match[0][: len(match[0]) - len(value)] + _hidden(value)
 
