@@ -8,6 +8,8 @@ import pytest
 from sklearn.model_selection import TimeSeriesSplit
 
 import trainrun
+from trainrun.data import table_rows, window_rows
+from trainrun.data.preprocessor import Preprocessor
 from trainrun.data.timeseries import describe
 from trainrun.errors import UserError
 
@@ -85,6 +87,29 @@ def test_without_time_the_rows_are_in_order_and_the_past_is_enough(table):
     data = load(window=3, horizon=2, standardize=False)
     assert data.train.x[0].ravel().tolist() == [0, 1, 2] and data.train.y[0].tolist() == [3, 4]
     assert data.test.y[-1].tolist() == [38, 39]
+
+
+def test_gaps_are_the_last_value_before_in_the_series_and_are_not_predicted(table):
+    gaps = table.reset_index(drop=True)
+    gaps.loc[[7, 8, 60], "sales"] = np.nan
+    gaps.loc[[0, 1, 50, 55], "price"] = np.nan
+    gaps.to_csv("sales.csv", index=False)
+    arguments = {"time": "date", "series": "store", "window": 4, "validation": 0, "test": 0}
+    data = load(**arguments, standardize=False)
+    filled = gaps[["sales", "price"]].groupby(gaps["store"]).ffill()
+    filled = filled.fillna(filled.median())
+    starts = [b + i for b in (0, 50) for i in range(46) if not np.isnan(gaps["sales"][b + i + 4])]
+    values = filled.to_numpy()
+    np.testing.assert_array_equal(data.train.x, np.array([values[i : i + 4] for i in starts], "float32"))
+    np.testing.assert_array_equal(data.train.y[:, 0], [values[i + 4, 0] for i in starts])
+    with pytest.raises(UserError, match="column sales: 3 missing values"):
+        load(**arguments, missing="error")
+    # A model gets the same windows of the file, and those after which nothing is known.
+    fitted = Preprocessor.of(data)
+    assert Preprocessor.from_json(fitted.to_json()) == fitted
+    x, kept = window_rows.read(table_rows.open_rows("sales.csv", fitted), fitted, ["store", "date"])
+    np.testing.assert_array_equal(x, [values[b + i : b + i + 4] for b in (0, 50) for i in range(47)])
+    assert kept.to_pylist()[46] == {"store": "a", "date": DAYS[-1]}
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,10 @@ def raw(rows: list[dict[str, str]], columns) -> dict[str, np.ndarray]:
         {
             "target": "buys",
             "missing": "auto",
-            "text": {"note": {"max_tokens": 6, "sequence_length": 3}, "city": {}},
+            "text": {
+                "note": {"max_tokens": 6, "sequence_length": 3, "standardize": "lower", "ngrams": 2},
+                "city": {"tokens": "character"},
+            },
         },
         {"target": "y", "features": ["note"], "text": ["note"]},
     ],

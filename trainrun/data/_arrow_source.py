@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from trainrun.data import _file_kinds, _table_files
 from trainrun.data._arrow_arrays import unsupported
 from trainrun.data._faults import Fault, raise_faults
+from trainrun.data._header_names import exclusion
 from trainrun.errors import first_line
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def type_faults(schema: pa.Schema, columns: Sequence[str]) -> list[Fault]:
         (
             "path",
             f"column {name} has the type {kind}; expected numbers, text or true and false. "
-            f"Leave it out (data.exclude=[{name}]), or save it as one of those.",
+            f"Leave it out ({exclusion([name])}), or save it as one of those.",
         )
         for name, kind in unsupported(schema, columns)
     ]

@@ -12,6 +12,7 @@ from trainrun.data._bounded_stream import TooLarge
 from trainrun.data._columns import LARGEST, number
 from trainrun.data._csv_file import UTF_8, CsvFile
 from trainrun.data._faults import Fault, raise_faults
+from trainrun.data._header_names import override
 from trainrun.data._notations import understand
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class CsvSource:
                 names = [self._files[i].path.name for i in (numeric[0], textual[0])]
                 message = (
                     f"column {name} holds numbers in {names[0]} and texts in {names[1]}. Files of one table hold the same; "
-                    "mend one, or name the column in data.categorical."
+                    f"mend one, or take the column as categories: {override('categorical', [name])}."
                 )
                 faults.append(("path", message))
         return faults

@@ -1,7 +1,9 @@
-"""Names of a table's columns: those that cannot be used, and messages on one that is not there."""
+"""Names of a table's columns: those that cannot be used, messages on one that is not there, and overrides that name some."""
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -39,3 +41,15 @@ def unknown(value: Any, header: Sequence[str]) -> str:
     quotes = f" A name that looks like a number or a truth value needs quotes: {typed_names.quoted(text)}."
     hint = "" if isinstance(value, str) else quotes
     return f"the file has no column {text!r}.{near} It has {listed(header)}.{hint}"
+
+
+def exclusion(names: Sequence[str]) -> str:
+    """Return the override that leaves columns out, as typed in a shell."""
+    return override("exclude", names)
+
+
+def override(key: str, names: Sequence[str]) -> str:
+    """Return the override of a list of columns, as typed in a shell."""
+    plain = all(re.fullmatch(r"[A-Za-z_][\w.-]*", name) for name in names)
+    columns = ",".join(names if plain else (f'"{name}"' for name in names))
+    return f"data.{key}=[{columns}]" if plain else shlex.quote(f"data.{key}=[{columns}]")

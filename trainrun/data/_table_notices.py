@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from trainrun.data import _columns, _equal_rows, _notations, _table_leaks, _table_split, _unread_dates
 from trainrun.data._faults import Fault
+from trainrun.data._header_names import exclusion, override
 from trainrun.data._table import Column
 from trainrun.data._table_examples import Examples
 from trainrun.data._table_settings import TableSettings
@@ -81,18 +82,6 @@ def faults(examples: Examples, settings: TableSettings) -> list[Fault]:
     texts = [name for name in unique if name not in _unread_dates.columns(columns)]
     text = f" To learn from texts: {override('text', texts[:1])}." if texts else ""
     return [("features", f"no column says anything about new rows ({'; '.join(why)}). Name others.{text}")]
-
-
-def exclusion(names: Sequence[str]) -> str:
-    """Return the override that leaves columns out, as typed in a shell."""
-    return override("exclude", names)
-
-
-def override(key: str, names: Sequence[str]) -> str:
-    """Return the override of a list of columns, as typed in a shell."""
-    plain = all(re.fullmatch(r"[A-Za-z_][\w.-]*", name) for name in names)
-    columns = ",".join(names if plain else (f'"{name}"' for name in names))
-    return f"data.{key}=[{columns}]" if plain else f"'data.{key}=[{columns}]'"
 
 
 def _same_number(examples: Examples) -> Iterator[str]:

@@ -7,12 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 from trainrun.data._columns import LARGEST, OWN_VALUE, missing_words, shortened
 from trainrun.data._faults import Fault
+from trainrun.data._header_names import exclusion, override
 from trainrun.data._notations import DATE_ORDERS
 from trainrun.data._table import Column, Table
 from trainrun.data._table_settings import TableSettings
+from trainrun.errors import listed
 
 # Faults of one kind that are listed; the others are counted.
 NAMED = 10
+# Invalid values of a column that a message for all of them shows.
+EXAMPLES = 3
 # Invalid values that are compared.
 LOOKED_AT = 100
 # Rows -> location of each for messages: {7: "line 9"}.
@@ -74,23 +78,34 @@ def _column_faults(
                 f"{places[column.first_missing]}{missing_words(column.missing)}. data.missing=drop would {what}.{own}",
             )
         )
-    if len(column.invalid):
-        way_out = _way_out(name, settings) + _marker(column, settings)
-        invalid = []
-        for row in column.invalid[:NAMED]:
-            text = str(column.values[int(row)].as_py()).strip()
-            form = f" written as {settings.number_form}" if settings.number_form else ""
-            is_number = settings.read_number(text) is not None
-            why = f"beyond what float32 holds ({LARGEST:g})" if is_number else f"not a number{form}"
-            if (notation := settings.notations.get(name)) is not None and notation.kind == "date":
-                why = f"no date as {DATE_ORDERS[notation.form]}"
-            elif settings.is_ordinal(name):
-                why = f"none of {', '.join(notation.levels)}"
-            invalid.append(
-                ("path", f"{places[int(row)]}: column {name}: {shortened(text)!r} is {why}.{way_out}")
-            )
-        faults += capped(invalid, len(column.invalid), f"such values of column {name}")
-    return faults
+    return [*faults, *_invalid_faults(name, column, settings, places)] if len(column.invalid) else faults
+
+
+def _invalid_faults(
+    name: str, column: Column, settings: TableSettings, places: Mapping[int, str]
+) -> list[Fault]:
+    """Return a fault for each invalid value of a column; one for all of them if there are many."""
+    count = len(column.invalid)
+    shown, way_out = [], _way_out(name, settings) + _marker(column, settings)
+    for row in column.invalid[:NAMED]:
+        text = str(column.values[int(row)].as_py()).strip()
+        shown.append((places[int(row)], repr(shortened(text)), _why_invalid(name, text, settings)))
+    if count <= NAMED:
+        return [("path", f"{place}: column {name}: {text} is {why}.{way_out}") for place, text, why in shown]
+    examples = listed([f"{place} {text}" for place, text, _ in shown], EXAMPLES, count)
+    of_all = f"{shown[0][2]} in {count:,} of {int(column.known().sum()) + count:,} rows"
+    return [("path", f"column {name}: {of_all}: {examples}.{way_out}")]
+
+
+def _why_invalid(name: str, text: str, settings: TableSettings) -> str:
+    notation = settings.notations.get(name)
+    if settings.is_ordinal(name):
+        return f"none of {', '.join(notation.levels)}"
+    if notation is not None and notation.kind == "date":
+        return f"no date as {DATE_ORDERS[notation.form]}"
+    if settings.read_number(text) is not None:
+        return f"beyond what float32 holds ({LARGEST:g})"
+    return "not a number" + (f" written as {settings.number_form}" if settings.number_form else "")
 
 
 def _marker(column: Column, settings: TableSettings) -> str:
@@ -102,7 +117,7 @@ def _marker(column: Column, settings: TableSettings) -> str:
 
 
 def _leave_out(name: str, settings: TableSettings) -> str:
-    return f"Leave it out: data.exclude=[{name}]." if name in settings.inputs else "Name another column."
+    return f"Leave it out: {exclusion([name])}." if name in settings.inputs else "Name another column."
 
 
 def _way_out(name: str, settings: TableSettings) -> str:
@@ -112,4 +127,5 @@ def _way_out(name: str, settings: TableSettings) -> str:
         return ""
     if name in settings.targets:
         return " Mend it, or data.task=classification if the column names classes."
-    return " Mend it, or name the column in data.categorical."
+    categories = f"take the column as categories: {override('categorical', [name])}"
+    return f" Mend it, or {categories}; or leave it out: {exclusion([name])}."

@@ -34,6 +34,7 @@ class TableSettings:
     target: Any = None  # a name, or a tuple of several
     features: Sequence[Any] | None = None
     categorical: Sequence[Any] | None = None
+    numeric: frozenset[str] = frozenset()  # features that must hold numbers, by a stored record
     exclude: Sequence[Any] | None = None
     dates: Any = None  # a list of columns, or column -> order of the fields; by `with_header` the latter, None where it is inferred
     ordinal: Mapping[Any, Sequence[Any]] | None = None
@@ -139,7 +140,7 @@ class TableSettings:
             if self.label_separator is not None or column in (self.ordinal or ()):
                 return False
             return {"regression": True, "classification": False, PATHS: False}.get(self.task_of(column))
-        return None if self.categorical is None else column not in self._categorical
+        return False if column in self._categorical else True if column in self.numeric else None
 
     def is_ordinal(self, column: str) -> bool:
         """Return whether the values of a feature are texts that stand for ranks."""
@@ -151,7 +152,7 @@ class TableSettings:
 
     @functools.cached_property
     def _categorical(self) -> frozenset[str]:
-        return frozenset(self.categorical)
+        return frozenset(self.categorical or ())
 
     def faults(self) -> list[Fault]:
         """Return the faults of the arguments that do not depend on the table."""

@@ -78,7 +78,7 @@ def csv(
             false and true; None: the second by number or alphabet.
         features: the columns to predict from; None: all others.
         exclude: columns to leave out.
-        categorical: the features that are categories, all others being numbers; None: by their values.
+        categorical: features to take as categories; the others are what their values say.
         text: columns of free text, each an input of token ids with the vocabulary of the training set, as by `data.text.text`; or column ->
             its arguments `max_tokens`, `sequence_length`, `standardize`, `tokens` and `ngrams`.
         dates: columns of dates; or column -> the order of day, month and year, which texts such as 03/04/2024 leave open: ``dmy``, ``mdy`` or

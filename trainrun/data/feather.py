@@ -56,7 +56,7 @@ def feather(
         path: the file; or a folder, or a pattern (``data/*.feather``), of files with the same columns, read in the order of their
             names.
         target, positive, features, exclude, weight: as in `data.csv.csv`.
-        categorical: the categorical features, all others being numeric; None: by their types.
+        categorical: features to take as categories; the others are what their types say.
         text, dates, ordinal, label_separator, missing, formats, task: as in `data.csv.csv`.
         na_values: values that stand for a missing one, besides null, NaN and an empty text; None: no others.
         split, group, time, part, validation_path, test_path, validation_sets, folds, fold: as in `data.csv.csv`.

@@ -5,46 +5,25 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from trainrun.data import _arrays, _open_table, _table_examples
+from trainrun.data import _arrays, _open_table, _series_rows
 from trainrun.data._csv_format import CsvFormat
 from trainrun.data._faults import Fault, raise_faults
+from trainrun.data._header_names import exclusion
+from trainrun.data._series_rows import SeriesRows
 from trainrun.data._split import fitted, share_problems, standardizer
 from trainrun.data._split_settings import settings_of
 from trainrun.data._table import Column
-from trainrun.data._table_settings import TableSettings
 from trainrun.data._windows import Cut, Windows, cut
 from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
 from trainrun.data.lazy_array import View
+from trainrun.errors import listed
 from trainrun.ui import console
 from trainrun.util.arguments import Count, Decay, Index, Name
 
 if TYPE_CHECKING:
     import numpy as np
-
-
-@dataclass(frozen=True)
-class _Series:
-    """Rows in the order of series and time.
-
-    Args:
-        name: of the dataset.
-        settings: with the names of the table.
-        values: float64 `[rows, columns]`, the target first.
-        series, times: of each row.
-        places: the index of each row in the table.
-        notes: sentences on what was inferred, and on what seems wrong.
-    """
-
-    name: str
-    settings: TableSettings
-    values: np.ndarray
-    series: np.ndarray
-    times: np.ndarray
-    places: np.ndarray
-    notes: Sequence[str]
 
 
 def timeseries(
@@ -58,6 +37,7 @@ def timeseries(
     window: Count = 24,
     horizon: Count = 1,
     stride: Count = 1,
+    missing: Literal["auto", "error"] = "auto",
     na_values: Sequence[Name] | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
@@ -84,6 +64,8 @@ def timeseries(
         window: rows that the model sees.
         horizon: rows after them whose target it predicts, one output each.
         stride: rows from one window to the next.
+        missing: ``auto``: a missing value is the last one before it in its series; before the first one, the median of the training
+            rows. Missing values of the target are seen so, not predicted. ``error``: they are refused.
         na_values, delimiter, encoding: as in `data.csv.csv`.
         validation, test: fractions of the times; 0: no such set.
         folds: backtest: the times before the test set are one block more than folds, and fold i is validated on block i + 1, trained on
@@ -102,14 +84,20 @@ def timeseries(
     raise_faults([*faults, *wrong])
     for note in rows.notes:
         console.note(note)
-    x = View.of(Windows(rows.values, windows.starts, window))
-    names = [rows.settings.target, *rows.settings.inputs]
-    record: dict[str, Any] = {"target": rows.settings.target}
+    values, fill = _filled(rows, windows)
+    x = View.of(Windows(values, windows.starts, window))
+    names, settings = rows.columns, rows.settings
+    record: dict[str, Any] = {
+        "target": settings.target,
+        "windows": {"columns": names, "time": settings.time, "series": settings.group, "fill": fill},
+        "missing_words": sorted(settings.missing_words),
+        "file": CsvFormat.of(arguments).record(),
+    }
     if standardize:
-        mean, std = standardizer(rows.values[windows.training_rows])
+        mean, std = standardizer(values[windows.training_rows])
         x = x.standardized(mean, std)
         record["inputs"] = {"window": {"standardize": {**fitted(mean, std), "columns": names}}}
-    y = Windows(rows.values[:, :1], windows.starts + window, horizon)[:][:, :, 0]
+    y = Windows(values[:, :1], windows.starts + window, horizon)[:][:, :, 0]
     data = _arrays.of_parts(
         rows.name,
         {InputSpec("window", "numeric", x.shape[1:]): x},
@@ -120,10 +108,10 @@ def timeseries(
         preprocessing=record,
     )
     inferred = {
-        "target": rows.settings.target,
+        "target": settings.target,
         "columns": {"numbers": names},
-        "split": f"by {rows.settings.time or 'the order of the rows'}",
-        "digests": {name: Column(rows.values[:, i]).digest() for i, name in enumerate(names)},
+        "split": f"by {settings.time or 'the order of the rows'}",
+        "digests": {name: Column(values[:, i]).digest() for i, name in enumerate(names)},
     }
     if folds is None:
         return dataclasses.replace(data, inferred=inferred)
@@ -142,14 +130,29 @@ def describe(**arguments: Any) -> Description:
     return Description.of(TargetSpec("real", (), arguments["horizon"]), len(windows.parts[0]), ("numeric",))
 
 
-def _read(arguments: Mapping[str, Any]) -> tuple[_Series | None, list[Fault]]:
-    """Return the rows, or the faults of the table; arguments as in `timeseries`."""
+def _filled(rows: SeriesRows, windows: Cut) -> tuple[np.ndarray, tuple[float, ...]]:
+    """Return the rows with the medians of the training rows where nothing was before, and these medians; without a gap, none.
+
+    Raises:
+        UserError: a column has no value in the training rows.
+    """
     import numpy as np
 
+    if not rows.missing:
+        return rows.values, ()
+    training = rows.values[windows.training_rows]
+    empty = [name for name, of in zip(rows.columns, training.T, strict=True) if np.isnan(of).all()]
+    if empty:
+        message = f"no training row has a value of {listed(empty)}. Leave it out: {exclusion(empty)}."
+        raise_faults([("missing", message)])
+    fill = np.nanmedian(training, axis=0)
+    return np.where(np.isnan(rows.values), fill, rows.values), tuple(fill.tolist())
+
+
+def _read(arguments: Mapping[str, Any]) -> tuple[SeriesRows | None, list[Fault]]:
+    """Return the rows, or the faults of the table; arguments as in `timeseries`."""
     # A series is what a group is in other tables.
-    settings = dataclasses.replace(
-        settings_of(arguments)[0], group=arguments["series"], missing="error", task="regression"
-    )
+    settings = dataclasses.replace(settings_of(arguments)[0], group=arguments["series"], task="regression")
     source, faults = _open_table.by_settings((arguments["path"], None, None), CsvFormat.of(arguments))
     faults += settings.faults()
     if faults:
@@ -159,57 +162,10 @@ def _read(arguments: Mapping[str, Any]) -> tuple[_Series | None, list[Fault]]:
     faults = [fault for fault in faults if settings.inputs or fault[0] != "features"]
     if faults:
         return None, [("series" if key == "group" else key, message) for key, message in faults]
-    examples, faults = _table_examples.examples(source, settings)
-    if faults:
-        return None, faults
-    columns = examples.table.columns
-    texts = [name for name in settings.inputs if columns[name].numbers is None]
-    if texts and settings.features is not None:
-        return None, [("features", f"column {texts[0]} is no numbers. Leave it out.")]
-    settings = dataclasses.replace(settings, inputs=tuple(n for n in settings.inputs if n not in texts))
-    n = examples.table.rows
-    series = np.zeros(n, "int64") if settings.group is None else columns[settings.group].codes
-    times = np.arange(n, dtype="float64") if settings.time is None else columns[settings.time].numbers
-    if settings.time is None and settings.group is not None:
-        # The n-th row of each series is at the time n.
-        order = np.argsort(series, kind="stable")
-        begins = np.searchsorted(series[order], series[order])
-        times[order] = np.arange(n) - begins
-    order = np.lexsort((times, series))
-    series, times = series[order], times[order]
-    same = np.flatnonzero((np.diff(series) == 0) & (np.diff(times) == 0))
-    if len(same):
-        place = source.locate([int(order[same[0] + 1])])[int(order[same[0] + 1])]
-        way_out = (
-            "Leave one of the rows out."
-            if settings.group
-            else "If there are several series, name their column: data.series=<column>."
-        )
-        return None, [("time", f"{place}: a second row of the same time as one before. {way_out}")]
-    notes = [f"columns that are no numbers are left out: {', '.join(texts)}"] if texts else []
-    names = [settings.target, *settings.inputs]
-    values = np.stack([columns[name].numbers[order] for name in names], axis=1)
-    return _Series(
-        source.name, settings, values, series, times, order, [*notes, *_irregular(series, times)]
-    ), []
+    return _series_rows.read(source, settings)
 
 
-def _irregular(series: np.ndarray, times: np.ndarray) -> list[str]:
-    """Return a note if the rows are not at equal distances: a window takes rows, not times."""
-    import numpy as np
-
-    steps = np.diff(times)[np.diff(series) == 0]
-    different, counts = np.unique(steps, return_counts=True)
-    if len(different) < 2 or counts.max() == counts.sum():
-        return []
-    usual = different[counts.argmax()]
-    others = int(counts.sum() - counts.max())
-    return [
-        f"{others} of {len(steps)} steps in time are not the usual {usual:g}; a window takes rows, whatever their distance"
-    ]
-
-
-def _cut(rows: _Series | None, arguments: Mapping[str, Any]) -> tuple[Cut | None, list[Fault]]:
+def _cut(rows: SeriesRows | None, arguments: Mapping[str, Any]) -> tuple[Cut | None, list[Fault]]:
     """Return the windows, or the faults of their settings; arguments as in `timeseries`."""
     import numpy as np
 
@@ -226,6 +182,8 @@ def _cut(rows: _Series | None, arguments: Mapping[str, Any]) -> tuple[Cut | None
         return None, [("window", f"{message} Take a smaller one.")]
     folds = (splitting.fold, splitting.folds) if splitting.folds else None
     made = cut(rows.series, rows.times, window, horizon, stride, held_out, folds, arguments["max_train_size"])
+    known = Windows(rows.known[:, None], made.starts + window, horizon)[:].all(axis=(1, 2))
+    made = dataclasses.replace(made, parts=tuple(part[known[part]] for part in made.parts))
     shares = (1, splitting.folds or splitting.validation, splitting.test)
     for part, name, share in zip(made.parts, ("training", "validation", "test"), shares, strict=True):
         if share and not len(part):
