@@ -21,8 +21,7 @@ from hypothesis import strategies as st
 from trainrun.cli import main
 from trainrun.config import schema
 from trainrun.data.dataset import InputSpec, TargetSpec
-from trainrun.data.fitted_columns import Column
-from trainrun.data.preprocessor import Preprocessor
+from trainrun.data.preprocessor import Column, Preprocessor
 from trainrun.errors import TrainingError, UserError
 from trainrun.hydra_bridge import sweep_grammar
 from trainrun.run import runner

@@ -8,8 +8,6 @@ import pytest
 from sklearn.model_selection import TimeSeriesSplit
 
 import trainrun
-from trainrun.data import table_rows, window_rows
-from trainrun.data.preprocessor import Preprocessor
 from trainrun.data.timeseries import describe
 from trainrun.errors import UserError
 
@@ -104,12 +102,6 @@ def test_gaps_are_the_last_value_before_in_the_series_and_are_not_predicted(tabl
     np.testing.assert_array_equal(data.train.y[:, 0], [values[i + 4, 0] for i in starts])
     with pytest.raises(UserError, match="column sales: 3 missing values"):
         load(**arguments, missing="error")
-    # A model gets the same windows of the file, and those after which nothing is known.
-    fitted = Preprocessor.of(data)
-    assert Preprocessor.from_json(fitted.to_json()) == fitted
-    x, kept = window_rows.read(table_rows.open_rows("sales.csv", fitted), fitted, ["store", "date"])
-    np.testing.assert_array_equal(x, [values[b + i : b + i + 4] for b in (0, 50) for i in range(47)])
-    assert kept.to_pylist()[46] == {"store": "a", "date": DAYS[-1]}
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.inspection import permutation_importance
 
 from trainrun.data.dataset import Dataset, InputSpec, Split, TargetSpec
-from trainrun.data.fitted_columns import Column
-from trainrun.data.preprocessor import Preprocessor
+from trainrun.data.preprocessor import Column, Preprocessor
 from trainrun.run.linear_coefficients import coefficients
 from trainrun.run.permutation_importance import errors, importance
 from trainrun.run.worst_examples import worst

@@ -83,7 +83,7 @@ def predict(
         path: a CSV, Parquet or Feather file, an .npz file with the arrays of training, or a folder of images.
         output: the file for the predictions, of one of these kinds; it appears when it is whole. None: `write` gets them. Of masks a
             folder or an .npz file (`predicted_masks`).
-        keep: columns or arrays of the file that are carried through, of windows those of their last row; of images ``file``, the path.
+        keep: columns or arrays of the file that are carried through; of images ``file``, the path.
         write: takes lines of CSV.
         intervals: the probability with which intervals (of classes sets) hold the true value; see `run.conformal`. None: there are none.
 
@@ -95,8 +95,6 @@ def predict(
         predicted_masks.check(output, keep)
     elif output is not None and output.suffix not in ENDINGS:
         raise UserError(Problem("output", f"expected a file ending in {', '.join(ENDINGS)}, got {output}."))
-    if fitted.windows is not None and Path(path).suffix != ".npz":
-        keep = list(dict.fromkeys([*fitted.windows.beside, *keep]))
     predicted = Predicted(str(run_dir), None if output is None else str(output))
     added = None
     with contextlib.ExitStack() as stack:

@@ -46,12 +46,10 @@ def _task(target: TargetSpec) -> str:
 
 def header_faults(header: Sequence[str], stored: Preprocessor) -> list[Fault]:
     """Return what a table lacks of the columns that a preprocessor takes."""
-    if not stored.table and stored.windows is None:
+    if not stored.table:
         kinds = " and ".join(f"{s.kind} {list(s.shape)}" for s in stored.inputs)
         return [("path", f"{ORIGIN} takes arrays ({kinds}), not the columns of a table. Take data=npz.")]
-    of_windows = () if stored.windows is None else (*stored.windows.columns, *stored.windows.beside)
-    needed = [*(c.name for c in stored.columns), *of_windows]
-    lacking = [name for name in needed if name not in frozenset(header)]
+    lacking = [c.name for c in stored.columns if c.name not in frozenset(header)]
     if not lacking:
         return []
     message = f"{ORIGIN} was trained on {listed(lacking)}, which the file lacks; it has {listed(header)}. Rename or add the columns."

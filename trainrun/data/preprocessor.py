@@ -9,13 +9,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from trainrun.data._csv_format import CsvFormat, separator_faults
 from trainrun.data._gaps import UNKNOWN_NAME
 from trainrun.data._notations import LIST, Notation, known_form, read
 from trainrun.data.dataset import InputSpec, TargetSpec, Task
-from trainrun.data.fitted_columns import Column, WindowColumns
 from trainrun.util import paths, typed_tree
 
 if TYPE_CHECKING:
@@ -25,6 +24,50 @@ FILE = "preprocessing.json"
 # Version of the record. A newer one is refused.
 FORMAT = 1
 Moments = tuple[tuple[float, ...], tuple[float, ...]]  # means and deviations
+
+
+@dataclass(frozen=True)
+class Column:
+    """One raw column.
+
+    Args:
+        name: as the table has it.
+        kind: ``number``; ``truth``: texts that stand for 0 and 1; ``ordinal``: texts that stand for ranks; ``date``: texts, or seconds since 1970;
+            ``category``: texts; ``text``: texts that become tokens, an input each.
+        form: the notation of numbers, truth values, ranks and dates, as `_notations.Notation.form`; None: plain numbers, or texts.
+        fill: the number (of a date, seconds since 1970) or text in place of a missing value; None: a missing number stays NaN, and
+            a missing text is unknown.
+        parts: of a date, what the model gets: ``year``, ``month``, ``day``, ``weekday`` (0 is Monday), ``hour``.
+        categories: texts, in the order of their codes from 1 on; code 0 is any other text.
+        whole: all values of a column of plain numbers are integers, and none is missing.
+        typed: the file has a date as such, not as text.
+    """
+
+    name: str
+    kind: Literal["number", "truth", "ordinal", "date", "category", "text"]
+    form: str | None = None
+    fill: float | str | None = None
+    parts: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    whole: bool = False
+    typed: bool = False
+
+    @property
+    def fill_code(self) -> int:
+        """The code of a missing text."""
+        return 1 + self.categories.index(self.fill) if self.fill in self.categories else 0
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names under which the model reads it: of a date those of its parts, of a text none, else the column's own."""
+        return tuple(f"{self.name} {part}" for part in self.parts) or (self.name,) * (self.kind != "text")
+
+    @property
+    def words(self) -> str:
+        """What the column holds."""
+        if self.kind in ("category", "text"):
+            return "texts" if self.kind == "text" else "categories"
+        return "numbers" if self.form is None else Notation(self.kind, self.form).words
 
 
 @dataclass(frozen=True)
@@ -48,7 +91,6 @@ class Preprocessor:
         steps: of texts in a table, and of data that are no table, input -> what is done to it, where `moments` and `scales` do not say it:
             `standardize` (`mean`, `std`); `scale`, after `resize` where images have any size; or the arguments and `vocabulary` of `TextVectorization`.
         file: how a CSV file of such rows is written, as far as that was set.
-        windows: of time series, the columns of a table whose windows are the input; None: the data are others.
     """
 
     data: str
@@ -67,7 +109,6 @@ class Preprocessor:
     missing_words: tuple[str, ...] = ("",)
     steps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     file: CsvFormat = field(default_factory=CsvFormat)
-    windows: WindowColumns | None = None
 
     @classmethod
     def of(cls, data: Dataset) -> Preprocessor:
@@ -106,7 +147,6 @@ class Preprocessor:
             tuple(record.get("missing_words", ("",))),
             dict(record.get("inputs", {})),
             CsvFormat(**record.get("file", {})),
-            _windows(record["windows"]) if "windows" in record else None,
         )
 
     def record(self) -> dict[str, Any]:
@@ -196,10 +236,6 @@ class Preprocessor:
                 return f"{name} has {len(means)} means and {len(deviations)} deviations"
         if separator_faults(self.file.decimal, self.file.thousands):
             return f"numbers are written with {self.file.decimal!r} and {self.file.thousands!r}"
-        if (windows := self.windows) is not None:
-            width = len(windows.columns)
-            if [s.shape[1:] for s in self.inputs] != [(width,)] or len(windows.fill) not in (0, width):
-                return f"its windows of {width} columns are not those of the input"
         for column in self.columns:
             if not known_form(column.kind, column.form):
                 return f"column {column.name} of {column.kind} has the form {column.form!r}"
@@ -217,10 +253,6 @@ class Preprocessor:
 
 def _moments(scaling: Mapping[str, Any]) -> Moments:
     return tuple(scaling["mean"]), tuple(scaling["std"])
-
-
-def _windows(record: Mapping[str, Any]) -> WindowColumns:
-    return WindowColumns(**{**record, "columns": tuple(record["columns"]), "fill": tuple(record["fill"])})
 
 
 def _number_kind(form: str) -> str:

@@ -23,8 +23,7 @@ from trainrun.data._gaps import UNKNOWN
 from trainrun.data._in_memory import MemorySource
 from trainrun.data._table_examples import Examples, TableSource
 from trainrun.data._table_settings import TableSettings
-from trainrun.data.fitted_columns import Column
-from trainrun.data.preprocessor import Preprocessor
+from trainrun.data.preprocessor import Column, Preprocessor
 from trainrun.errors import Problem, UserError, did_you_mean, listed
 from trainrun.ui import console
 

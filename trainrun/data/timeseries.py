@@ -84,15 +84,10 @@ def timeseries(
     raise_faults([*faults, *wrong])
     for note in rows.notes:
         console.note(note)
-    values, fill = _filled(rows, windows)
+    values = _filled(rows, windows)
     x = View.of(Windows(values, windows.starts, window))
     names, settings = rows.columns, rows.settings
-    record: dict[str, Any] = {
-        "target": settings.target,
-        "windows": {"columns": names, "time": settings.time, "series": settings.group, "fill": fill},
-        "missing_words": sorted(settings.missing_words),
-        "file": CsvFormat.of(arguments).record(),
-    }
+    record: dict[str, Any] = {"target": settings.target}
     if standardize:
         mean, std = standardizer(values[windows.training_rows])
         x = x.standardized(mean, std)
@@ -130,8 +125,8 @@ def describe(**arguments: Any) -> Description:
     return Description.of(TargetSpec("real", (), arguments["horizon"]), len(windows.parts[0]), ("numeric",))
 
 
-def _filled(rows: SeriesRows, windows: Cut) -> tuple[np.ndarray, tuple[float, ...]]:
-    """Return the rows with the medians of the training rows where nothing was before, and these medians; without a gap, none.
+def _filled(rows: SeriesRows, windows: Cut) -> np.ndarray:
+    """Return the rows with the medians of the training rows where nothing was before.
 
     Raises:
         UserError: a column has no value in the training rows.
@@ -139,14 +134,13 @@ def _filled(rows: SeriesRows, windows: Cut) -> tuple[np.ndarray, tuple[float, ..
     import numpy as np
 
     if not rows.missing:
-        return rows.values, ()
+        return rows.values
     training = rows.values[windows.training_rows]
     empty = [name for name, of in zip(rows.columns, training.T, strict=True) if np.isnan(of).all()]
     if empty:
         message = f"no training row has a value of {listed(empty)}. Leave it out: {exclusion(empty)}."
         raise_faults([("missing", message)])
-    fill = np.nanmedian(training, axis=0)
-    return np.where(np.isnan(rows.values), fill, rows.values), tuple(fill.tolist())
+    return np.where(np.isnan(rows.values), np.nanmedian(training, axis=0), rows.values)
 
 
 def _read(arguments: Mapping[str, Any]) -> tuple[SeriesRows | None, list[Fault]]:

@@ -16,8 +16,7 @@ from keras import layers, ops
 
 from trainrun.data import _vectorized_text
 from trainrun.data._notations import DAY, HOUR, TRUTH, Notation
-from trainrun.data.fitted_columns import Column
-from trainrun.data.preprocessor import Preprocessor
+from trainrun.data.preprocessor import Column, Preprocessor
 from trainrun.model import array_front, functional
 from trainrun.model.keras_file import RAW_ROWS
 

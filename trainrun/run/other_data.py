@@ -35,9 +35,7 @@ def of_config(config: Mapping[str, Any], fitted: Preprocessor, run_dir: str) -> 
 
 
 def takes(data: Any, fitted: Preprocessor) -> bool:
-    """Return whether data is no table of single rows to a model: arrays, an .npz file, a folder, or time series."""
-    if fitted.windows is not None:
-        return True
+    """Return whether data is no table to a model: arrays, an .npz file, or a folder."""
     if fitted.table or hasattr(data, "columns"):
         return False
     if not isinstance(data, str | os.PathLike):
@@ -50,7 +48,7 @@ def of_value(data: Any, config: Mapping[str, Any], fitted: Preprocessor, run_dir
     """Return labelled arrays, or those of a file or folder, as a run's model takes them; all rows are the training part.
 
     Args:
-        data: the path of a table of time series, of an .npz file with the run's keys (`data.x`, `data.y`), of a folder for each class of images or texts, arrays by
+        data: the path of an .npz file with the run's keys (`data.x`, `data.y`), of a folder for each class of images or texts, arrays by
             these keys, or ``(x, y)`` or ``(x, y, weight)``.
         config, fitted, run_dir: of the run.
 
@@ -58,19 +56,7 @@ def of_value(data: Any, config: Mapping[str, Any], fitted: Preprocessor, run_dir
         UserError: the data is faulty, or of another form, or has other classes.
     """
     spec = config["data"]
-    is_path = isinstance(data, str | os.PathLike)
-    if fitted.windows is not None and (
-        hasattr(data, "columns") or (is_path and paths.expanded(data).suffix != ".npz")
-    ):
-        if not is_path:
-            raise UserError(
-                Problem(
-                    "data", "expected the file of time series, got a DataFrame. Save it, and give its path."
-                )
-            )
-        of_file = {**spec, **WHOLE, "path": os.fspath(data), "folds": None, "fold": None}
-        return of_config({**config, "data": of_file}, fitted, run_dir)
-    if not is_path:
+    if not isinstance(data, str | os.PathLike):
         return _as_trained(python.python(function=data, **_roles(spec, fitted)), fitted, run_dir)
     path = os.fspath(data)
     if paths.expanded(path).suffix == ".npz":

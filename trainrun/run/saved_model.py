@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainrun.data import scoring, table_rows, window_rows
+from trainrun.data import scoring, table_rows
 from trainrun.data._csv_format import CsvFormat
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import Problem, UserError
@@ -102,8 +102,6 @@ class SavedModel:
         if self.fitted.table or hasattr(data, "columns"):
             form = CsvFormat.of(options) if options else None
             source = table_rows.open_rows(data, self.fitted, form)
-            if self.fitted.windows is not None:
-                return _joined([*self.blocks(source, further)])
             return self._of_rows(table_rows.read(source, self.fitted, further))
         if isinstance(data, str | os.PathLike):
             return _joined([*self.blocks_of_file(str(data), further)])
@@ -118,9 +116,6 @@ class SavedModel:
             source: of `table_rows.open_rows`.
             further: names of other columns that are wanted.
         """
-        if self.fitted.windows is not None:
-            yield from self._of_windows(source, further)
-            return
         for rows in background.one_ahead(table_rows.blocks(source, self.fitted, further)):
             yield self._of_rows(rows)
 
@@ -140,16 +135,6 @@ class SavedModel:
             return
         for output, rows in background.one_ahead(parts):
             yield Predictions(output, self.fitted, rows)
-
-    def _of_windows(self, source: table_rows.TableSource, further: Sequence[str]) -> Iterator[Predictions]:
-        """Yield predictions for the windows of a table, some at a time; see `window_rows.read`."""
-        x, table = window_rows.read(source, self.fitted, further)
-        arrays, at = {self.raw.inputs[0].name: x}, 0
-        parts = array_blocks.of_arrays(self.raw, self._compiled_raw, self.fitted, arrays, (), BATCH)
-        for output, rows in parts:
-            kept = replace(rows, further=table.slice(at, rows.count) if further else table)
-            yield Predictions(output, self.fitted, kept)
-            at += rows.count
 
     def _of_rows(self, rows: table_rows.TableRows) -> Predictions:
         output = self.on_arrays(rows.x)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.data._notations import CURRENCY, Notation, date_text
 from trainrun.data.dataset import TargetSpec
-from trainrun.data.fitted_columns import Column
-from trainrun.data.preprocessor import Preprocessor
+from trainrun.data.preprocessor import Column, Preprocessor
 from trainrun.data.scoring import column_name
 
 if TYPE_CHECKING:
