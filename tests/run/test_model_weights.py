@@ -130,6 +130,46 @@ def test_the_moving_average_is_validated_tested_and_saved(trainer, keras_average
     assert trainrun.load("stopped").summary["weights_sha256"] == result.summary["weights_sha256"]
 
 
+SWA = [*[s for s in AVERAGED if "ema" not in s], "artifacts.weights=swa", "artifacts.swa_start=1epoch"]
+
+
+@pytest.fixture(scope="module")
+def mean_of_epochs():
+    """Return the validation loss and the weights of plain Keras: numpy's mean of those after epochs 2 and 3."""
+    import keras
+    import tensorflow as tf
+
+    from trainrun.run import builders
+
+    config = trainrun.compose(SWA)
+    data = builders.dataset(config)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")])
+    model.set_weights(builders.job(config, data, tf.distribute.get_strategy()).model.get_weights())
+    model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    collected = []
+    collect = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: collected.append(model.get_weights()))
+    model.fit(data.train.x, data.train.y, epochs=3, shuffle=False, verbose=0, callbacks=[collect])
+    means = [np.mean(pair, axis=0) for pair in zip(*collected[1:], strict=True)]
+    model.set_weights(means)
+    return model.evaluate(data.validation.x, data.validation.y, verbose=0), means
+
+
+@pytest.mark.parametrize("trainer", ["fit", "train_on_batch", "custom"])
+def test_the_mean_of_the_last_epochs_is_validated_tested_and_saved(trainer, mean_of_epochs, inside):
+    overrides = [*SWA, f"trainer={trainer}", "checkpoint.every=1epoch"]
+    trainrun.run([*overrides, "trainer.epochs=2"], "outputs/runs/stopped")
+    assert main(["resume", "stopped", "trainer.epochs=3"]) == 0
+    resumed, (loss, means) = trainrun.load("stopped"), mean_of_epochs
+    for ours, theirs in zip(resumed.model.get_weights(), means, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+    assert resumed.summary["weights"] == {"choice": "swa", "epochs": 2}
+    assert resumed.metrics["val_loss"] == pytest.approx(loss, rel=1e-5)
+    if trainer == "custom":
+        whole = trainrun.run([*overrides, "trainer.epochs=3", "trainer.validation_freq=2"])
+        assert whole.summary["weights_sha256"] == resumed.summary["weights_sha256"]
+        assert "the average of the weights of 2 epochs" in (whole.run_dir / "run.log").read_text()
+
+
 @pytest.mark.parametrize("patience", [2, 50])
 def test_early_stopping_is_announced(patience):
     import keras

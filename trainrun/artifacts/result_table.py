@@ -100,6 +100,8 @@ def model_epoch(summary: Mapping[str, Any], top: Mapping[str, Any]) -> str:
     choice = weights.get("choice")
     if choice == "average":
         return "the model has the moving average of the weights"
+    if choice == "swa":
+        return f"the model has the average of the weights of {weights['epochs']} epochs"
     if choice == "last":
         return "the model is of the last epoch"
     if choice is None:

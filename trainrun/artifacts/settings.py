@@ -15,7 +15,8 @@ class ArtifactSettings:
         plots: draw `plots/*.png`.
         report: write `report.html`.
         weights: that are the model: of the epoch ``best`` on validation, of the ``last`` one (so it was in runs that do not
-            record it), or their exponential moving average, ``ema``.
+            record it), their exponential moving average, ``ema``, or the equal average of the last epochs, ``swa``.
+        swa_start: the length of training after which ``swa`` begins to average.
         verify: load `model.keras` back and compare its predictions.
     """
 
@@ -23,4 +24,5 @@ class ArtifactSettings:
     plots: bool = True
     report: bool = True
     verify: bool = False
-    weights: Literal["best", "last", "ema"] = "last"
+    weights: Literal["best", "last", "ema", "swa"] = "last"
+    swa_start: str | int = "75%"

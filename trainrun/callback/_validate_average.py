@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -22,11 +23,24 @@ class ValidateAverage(keras.callbacks.Callback):
         super().__init__()
         self._trained: list[tuple[Any, Any]] = []
 
-    def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+    def averages(self) -> Sequence[tuple[Any, Any]]:
+        """Return variables of the model, each with its average."""
         optimizer = self.model.optimizer
         # mixed_float16: inside a LossScaleOptimizer.
         inner = optimizer if optimizer.use_ema else getattr(optimizer, "inner_optimizer", optimizer)
-        pairs = keras_optimizer_private.averaged_variables(inner)
+        return keras_optimizer_private.averaged_variables(inner)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Give the model the averages inside the `with`."""
+        self.on_test_begin()
+        try:
+            yield
+        finally:
+            self.on_test_end()
+
+    def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        pairs = self.averages()
         self._trained = [(variable, keras.ops.convert_to_numpy(variable)) for variable, _ in pairs]
         for variable, average in pairs:
             variable.assign(average)

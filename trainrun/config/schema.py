@@ -25,6 +25,7 @@ class Artifacts:
     plots: bool = MISSING
     report: bool = MISSING
     weights: str = MISSING
+    swa_start: Any = MISSING
     verify: bool = MISSING
 
 

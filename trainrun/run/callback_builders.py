@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
+from trainrun.callback._average_epochs import AverageEpochs
 from trainrun.callback._validate_average import ValidateAverage
+from trainrun.callback.gradient_logger import GradientLogger
 from trainrun.checkpoint.best_weights import BestWeights
 from trainrun.checkpoint.settings import CheckpointSettings
 from trainrun.checkpoint.writer import SHARE, Checkpoint
@@ -106,6 +109,14 @@ def _pass_over_undefined(callback: keras.callbacks.Callback) -> None:
     callback.on_epoch_end = on_epoch_end
 
 
+def _fixed_batch(job: Job, examples: int) -> tuple[Any, Any, Any]:
+    """Return inputs, labels and weights of so many training examples, drawn by the run's seed."""
+    count = len(job.train)
+    index = np.random.default_rng(job.plan.seed).choice(count, min(examples, count), replace=False)
+    batch = job.train.take(np.sort(index))
+    return batch.x, batch.y, batch.weight
+
+
 def user_callbacks(config: Mapping[str, Any], run_dir: Path, job: Job) -> list[keras.callbacks.Callback]:
     """Return the configured callbacks; their relative paths are inside the run's directory."""
     built, plan = [], job.plan
@@ -129,9 +140,15 @@ def user_callbacks(config: Mapping[str, Any], run_dir: Path, job: Job) -> list[k
         callback = construct("callback", spec, key=f"callback.{name}", complete=True, **plan.lengths())
         if isinstance(callback, MONITORING):
             _pass_over_undefined(callback)
+        if isinstance(callback, GradientLogger):
+            callback.batch = _fixed_batch(job, callback.examples)
         built.append(callback)
     if config["artifacts"].get("weights") == "ema":
         built.append(ValidateAverage())
+    elif config["artifacts"].get("weights") == "swa":
+        after = lengths.to_steps(config["artifacts"]["swa_start"], plan.total_steps, plan.steps_per_epoch)
+        # The last epoch always counts.
+        built.append(AverageEpochs(min(-(-after // plan.steps_per_epoch), plan.epochs - 1)))
     if config["trainer"].get("max_time") is not None:
         built.append(construct("callback", {"name": "time_limit", "limit": config["trainer"]["max_time"]}))
     if config.get("profile"):

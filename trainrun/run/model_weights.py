@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from trainrun.callback._average_epochs import AverageEpochs
 from trainrun.checkpoint.best_weights import BestWeights
 from trainrun.checkpoint.writer import Checkpoint
 from trainrun.config import outputs
@@ -14,7 +15,7 @@ from trainrun.hardware.replicas import leaves
 from trainrun.registry import declaration_reader, direction, log_columns
 from trainrun.trainer.job import Job
 
-BEST, LAST, AVERAGE, CALLBACK = "best", "last", "average", "callback"
+BEST, LAST, AVERAGE, CALLBACK, EPOCHS = "best", "last", "average", "callback", "swa"
 
 
 def best(config: Mapping[str, Any], job: Job) -> BestWeights:
@@ -51,8 +52,8 @@ def settle(job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> dict[str,
         callbacks: of the training.
 
     Returns:
-        ``choice`` (best, last, average or callback); of ``best`` and ``callback`` also ``epoch`` (counted from 1), ``monitor`` and
-        ``value``.
+        ``choice`` (best, last, average, swa or callback); of ``best`` and ``callback`` also ``epoch`` (counted from 1), ``monitor`` and
+        ``value``; of ``swa`` the number of ``epochs`` in the average.
     """
     for callback in callbacks:
         if (
@@ -65,6 +66,9 @@ def settle(job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> dict[str,
                 "value": float(callback.best),
             }
             return {"choice": CALLBACK, **at}
+    for callback in callbacks:
+        if isinstance(callback, AverageEpochs):
+            return {"choice": EPOCHS, "epochs": callback.count} if callback.count else {"choice": LAST}
     declared = (declaration_reader.of_object("callback", c).needs_averaged_weights for c in callbacks)
     averages = any(getattr(leaf, "use_ema", False) for leaf in leaves(job.model.optimizer))
     if averages or any(declared):

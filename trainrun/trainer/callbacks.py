@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from trainrun.callback._validate_average import ValidateAverage
 from trainrun.compat import keras_model_private
 from trainrun.trainer.job import Job
 from trainrun.trainer.measure import measure_sets
@@ -60,7 +62,9 @@ class Callbacks(keras.callbacks.CallbackList):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         # Before all callbacks, which may monitor them; where only some epochs are validated, in these.
         if logs is not None and (self.job.validation is None or "val_loss" in logs):
-            logs |= measure_sets(self.job)
+            averages = (c.averaged() for c in self.callbacks if isinstance(c, ValidateAverage))
+            with next(averages, nullcontext()):
+                logs |= measure_sets(self.job)
         super().on_epoch_end(epoch, logs)
 
     def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:

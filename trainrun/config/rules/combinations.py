@@ -9,6 +9,7 @@ from trainrun.config import outputs
 from trainrun.config.named_components import chosen
 from trainrun.config.rules import (
     augmentation,
+    averaging,
     columns,
     freezing,
     hardware,
@@ -69,7 +70,7 @@ def problems(config: Mapping[str, Any], data: Description) -> list[Problem]:
     """
     rules = (
         targets, inputs, rate_set_twice, rate_to_start_from, optimizer.nesterov, optimizer.clipping, batch_size, classes, class_weights, resampling, monitored_directions,
-        ema, boundaries, heads.problems, columns.held_out_parts, columns.problems, initial.problems, layer_graph.problems, freezing.problems, freezing.adapters, freezing.groups, requirements.problems, hardware.problems, tuning.problems, augmentation.problems, threshold.problems,
+        averaging.problems, compiled_losses, boundaries, heads.problems, columns.held_out_parts, columns.problems, initial.problems, layer_graph.problems, freezing.problems, freezing.adapters, freezing.groups, requirements.problems, hardware.problems, tuning.problems, augmentation.problems, threshold.problems,
     )  # fmt: skip
     problems = [*outputs.problems(config, data), *(p for rule in rules for p in rule(config, data))]
     for output, one in data.named.items():
@@ -255,35 +256,16 @@ def monitored_directions(config: Mapping[str, Any], data: Description) -> Iterat
             yield Problem(f"{key}.mode", direction.unknown(monitor, f"{key}.mode=min or {key}.mode=max"))
 
 
-def ema(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
-    """Averaged weights need an optimizer that averages, and nothing that replaces them at the end."""
-    optimizer = config.get("optimizer") or {}
-    if (config.get("artifacts") or {}).get("weights") == "ema":
-        trainer, key = config["trainer"]["name"], "artifacts.weights"
-        if "use_ema" not in optimizer:
-            name = optimizer.get("name")
-            yield Problem(key, f"optimizer={name} keeps no moving average. Take another one, or best.")
-        elif not declaration_reader.of("trainer", trainer).takes_steps:
-            yield Problem(key, f"trainer={trainer} keeps no moving average. Take trainer=fit, or last.")
-        for callback, _, spec in chosen(config, "callback"):
-            if spec.get("restore_best_weights"):
-                text = (
-                    "it replaces the averaged weights at the end. Set it to false, or artifacts.weights=best."
-                )
-                yield Problem(f"{callback}.restore_best_weights", text)
-            elif declaration_reader.of("callback", spec["name"]).needs_averaged_weights:
-                yield Problem(
-                    callback, "artifacts.weights=ema validates the average by itself. Leave it out."
-                )
-        return
-    if optimizer.get("use_ema"):
+def compiled_losses(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
+    """A callback that computes the compiled loss needs a step that trains by it."""
+    step = (config.get("trainer") or {}).get("step")
+    name = step.get("name") if isinstance(step, Mapping) else step
+    if name in (None, "default"):
         return
     for key, _, spec in chosen(config, "callback"):
-        if declaration_reader.of("callback", spec["name"]).needs_averaged_weights:
-            yield Problem(
-                key,
-                "it swaps in the moving average of the weights, which the optimizer does not keep. Set optimizer.use_ema=true.",
-            )
+        if declaration_reader.of("callback", spec["name"]).reads_compiled_loss:
+            text = f"it reads the compiled loss, and trainer.step={name} may train by another. Leave out one of them."
+            yield Problem(key, text)
 
 
 def boundaries(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:

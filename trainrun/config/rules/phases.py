@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from trainrun.config.phases import KEY, epochs
+from trainrun.config.rules.averaging import EMA, SWA
+from trainrun.config.rules.averaging import KEY as AVERAGED
 from trainrun.errors import Problem, did_you_mean
 from trainrun.registry import declaration_reader
 
@@ -45,6 +47,11 @@ def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
     if (config.get("optimizer") or {}).get("use_ema") or any(p.get("optimizer.use_ema") for p in phases):
         yield Problem(
             KEY, "a moving average of the weights does not go over phases. Set optimizer.use_ema=false."
+        )
+    weights = (config.get("artifacts") or {}).get("weights")
+    if weights in (EMA, SWA):
+        yield Problem(
+            KEY, f"an average of the weights does not go over phases. Set {AVERAGED}=best; it is {weights}."
         )
     hardware = config.get("hardware") or {}
     if hardware.get("name") == "multi_worker" or hardware.get("local_workers"):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from trainrun.registry import hints, option_files
-from trainrun.util.arguments import Count, Duration, Index, NotNegative, Range, Sizes
+from trainrun.util.arguments import Count, Duration, Index, NotNegative, Range, Sizes, TrainingLength
 
 # Key -> type hint (`registry.hints`).
 HINTS: Mapping[str, Any] = {
@@ -18,7 +18,8 @@ HINTS: Mapping[str, Any] = {
     "profile": bool,
     "profile_steps": Sizes,
     "artifacts.model": bool | Literal["weights"],
-    "artifacts.weights": Literal["best", "last", "ema"],
+    "artifacts.weights": Literal["best", "last", "ema", "swa"],
+    "artifacts.swa_start": TrainingLength,
     "tune.batch_size": Literal["auto"] | None,
     "tune.learning_rate": Literal["auto"] | None,
     "tune.gain": NotNegative,

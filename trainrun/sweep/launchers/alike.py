@@ -56,7 +56,8 @@ def obstacle(config: Mapping[str, Any], plugins: bool, capability: str) -> str |
         ),
         "trainer.step": trainer.get("step") is not None,
         "trainer.jit_compile=true": capability == VECTORIZES and trainer.get("jit_compile") is True,
-        "artifacts.weights=ema": capability == VECTORIZES and config["artifacts"].get("weights") == "ema",
+        "artifacts.weights=ema|swa": capability == VECTORIZES
+        and config["artifacts"].get("weights") in ("ema", "swa"),
         "augment": capability == VECTORIZES and bool(config.get("augment")),
         "trainer.run_eagerly=true": trainer.get("run_eagerly") is True,
         "trainer.accumulate": (trainer.get("accumulate") or 1) != 1,
