@@ -127,6 +127,24 @@ def weigh_terms_by_examples(
     model._compile_loss = Terms(loss, loss_weights, output_names=model.output_names)
 
 
+def loss_terms(model: keras.Model, y: Any, y_pred: Any, weight: Any) -> dict[str, Any]:
+    """Return the loss of each output of a model with several, times its weight in the sum.
+
+    For: gradients of the terms. Public API: `compute_loss` returns their sum.
+    Checked: Keras 3.15.1. Missing: AttributeError.
+
+    Args:
+        model: compiled, with a dict of outputs, whose loss was called before.
+        y, y_pred: output -> labels, predictions.
+        weight: output -> sample weights, or those of all outputs, or None.
+    """
+    terms = {}
+    for (output, *_), loss, factor, _ in model._compile_loss._flat_losses:
+        value = loss(y[output], y_pred[output], weight[output] if isinstance(weight, dict) else weight)
+        terms[output] = value if factor is None else value * factor
+    return terms
+
+
 def loss_weights(model: keras.Model) -> Any:
     """Return the argument `loss_weights` of `compile`, whose numbers are constants of a compiled step.
 

@@ -129,6 +129,7 @@ class CallbackDeclaration(Declaration):
         sets_learning_rate: it sets the optimizer's learning rate.
         needs_averaged_weights: it needs `optimizer.use_ema`.
         adds_columns: it logs columns of its own, beside the run's metrics.
+        reads_compiled_loss: it needs the loss that the model is compiled with, which a custom step may not use.
         reads_clock: its effect depends on measured time, so that no two runs with it are equal.
     """
 
@@ -137,6 +138,7 @@ class CallbackDeclaration(Declaration):
     sets_learning_rate: bool = False
     needs_averaged_weights: bool = False
     adds_columns: bool = False
+    reads_compiled_loss: bool = False
     reads_clock: bool = False
 
 
