@@ -120,8 +120,7 @@ def report(run: Run | SweepResult, output: str | Path | None = None) -> Path:
         output: of the page; None: ``report.html`` in its directory.
 
     Raises:
-        UserError: there is no such run.
-        OSError: the page cannot be written.
+        UserError: there is no such run, or the page cannot be written there.
     """
     from trainrun.after import run_report, sweep_report
 

@@ -1,4 +1,4 @@
-"""The command line imports heavy libraries with the garbage collector paused; a user's own process never sees that."""
+"""Heavy libraries are imported with the garbage collector paused; only in trainrun's own processes it ignores them later."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import gc
 from trainrun.util import imports
 collected = []
 gc.callbacks.append(lambda phase, info: collected.append(info["generation"]) if phase == "stop" else None)
-with imports.collector_paused("tomllib"):
+with imports.collector_paused("tomllib", freeze=True):
     import tomllib
     kept = [[] for _ in range(100_000)]
     assert not collected and not gc.isenabled()
 assert gc.isenabled()
 frozen = gc.get_freeze_count()
 assert frozen > 100_000, frozen
-with imports.collector_paused("tomllib"):
+with imports.collector_paused("tomllib", freeze=True):
     assert gc.isenabled(), "it is imported already"
 assert gc.get_freeze_count() == frozen
 print("well")

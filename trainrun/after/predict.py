@@ -21,7 +21,7 @@ from trainrun.model.source_file import MODEL
 from trainrun.run import array_blocks, conformal
 from trainrun.run.result import RunResult
 from trainrun.ui import console, counter
-from trainrun.util import imports, paths
+from trainrun.util import paths
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -95,6 +95,8 @@ def predict(
         predicted_masks.check(output, keep)
     elif output is not None and output.suffix not in ENDINGS:
         raise UserError(Problem("output", f"expected a file ending in {', '.join(ENDINGS)}, got {output}."))
+    elif output is not None:
+        paths.require_output(output)
     predicted = Predicted(str(run_dir), None if output is None else str(output))
     added = None
     with contextlib.ExitStack() as stack:
@@ -103,9 +105,6 @@ def predict(
         if not Path(path).is_dir() and Path(path).suffix != ".npz":
             # Its faults show before TensorFlow is loaded.
             table_rows.open_rows(path, fitted)
-        with imports.collector_paused("tensorflow"), console.hushed():
-            from trainrun.run import saved_model  # noqa: F401  # TensorFlow
-
         run = RunResult.read(run_dir)
         if fitted.target.shape:
             blocks = run.saved.blocks_of_file(path, [array_blocks.FILE] if Path(path).is_dir() else [])

@@ -19,7 +19,7 @@ from trainrun.model.source_file import MODEL, WEIGHTS
 from trainrun.run.result import RunResult
 from trainrun.tracking import status, summary
 from trainrun.ui import console
-from trainrun.util import imports, plain_json
+from trainrun.util import imports, paths, plain_json
 
 if TYPE_CHECKING:
     from trainrun.artifacts.diagnostics import Diagnostics
@@ -92,8 +92,10 @@ def write(run_dir: Path, path: Path | None = None) -> tuple[Path, Explained]:
         The page, and what the model and the data tell.
 
     Raises:
-        UserError: the run has not ended, or its data or model cannot be loaded.
+        UserError: the run has not ended, its data or model cannot be loaded, or the page cannot be written there.
     """
+    if path is not None:
+        paths.require_output(path)
     content = summary.read_or_empty(run_dir)
     if not content or status.settle(run_dir).status == "RUNNING":
         raise UserError(f"{run_dir} has no {summary.FILE} yet: a report is of a run that has ended.")
@@ -124,10 +126,9 @@ def explain(run_dir: Path) -> Explained:
     run = RunResult.read(run_dir)
     if not (run_dir / MODEL).is_file():
         return _of_weights(run)
-    with imports.collector_paused("tensorflow"), console.hushed():
-        from trainrun.run import evaluated, linear_coefficients, permutation_importance
-
     model = run.saved
+    from trainrun.run import evaluated, linear_coefficients, permutation_importance
+
     linear = (run.config.get("model") or {}).get("name") == "linear"
 
     def further(name: str, target: TargetSpec, split: Split) -> tuple[list[Importance], list[Coefficient]]:

@@ -21,7 +21,7 @@ from trainrun.sweep.ranking.seed_leaderboard import number_ranges
 from trainrun.sweep.trial import Trial
 from trainrun.sweep.view import marginal_plots, overview, sweep_charts, sweep_plots
 from trainrun.tracking import status, summary
-from trainrun.util import redaction
+from trainrun.util import paths, redaction
 from trainrun.util.durations import text as duration
 
 SHOWN = 50  # rows of the leaderboard
@@ -35,8 +35,10 @@ def write(sweep_dir: Path, path: Path | None = None) -> Path:
         path: of the page; by default `report.html` in the sweep's directory.
 
     Raises:
-        UserError: the record of the sweep cannot be read.
+        UserError: the record of the sweep cannot be read, or the page cannot be written there.
     """
+    if path is not None:
+        paths.require_output(path)
     settings = sweep_record.read(sweep_dir)["settings"]
     state = overview.of(sweep_dir)
     trials, objectives = state.trials, state.objective.all if state.objective else ()

@@ -14,7 +14,7 @@ from trainrun.errors import UserError, first_line
 from trainrun.tracking import find
 from trainrun.ui import console
 from trainrun.ui.quietly import quietly
-from trainrun.util import plain_json, redaction
+from trainrun.util import paths, plain_json, redaction
 
 if TYPE_CHECKING:
     from trainrun.after.compare import Comparison, Difference
@@ -52,10 +52,10 @@ def main(argv: Sequence[str]) -> int:
 
     run_dirs = named_run.runs(options.runs)
     sweeps = [named_run.sweep(word) for word in options.runs]
+    if options.output is not None:
+        _draw(Path(options.output), run_dirs)  # before the models are loaded: the path may be wrong
     with quietly(options.json):
         comparison = compare.compare(run_dirs, sweeps, not options.quick)
-    if options.output is not None:
-        _draw(Path(options.output), run_dirs)
     if options.json:
         plain = plain_json.without_nan(redaction.tree(comparison.plain()))
         _json.show(plain)
@@ -67,6 +67,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _draw(path: Path, run_dirs: Sequence[Path]) -> None:
+    paths.require_output(path)
     from trainrun.artifacts import compared_curves
     from trainrun.run.result import RunResult
 

@@ -13,7 +13,7 @@ from trainrun.errors import UserError
 from trainrun.run.result import RunResult
 from trainrun.ui import console
 from trainrun.ui.quietly import quietly
-from trainrun.util import imports, paths, plain_json
+from trainrun.util import paths, plain_json
 
 if TYPE_CHECKING:
     from trainrun.run.scores import Score, Scores
@@ -60,9 +60,6 @@ def main(argv: Sequence[str]) -> int:
     with quietly(options.json):
         other = None if options.against is None else RunResult.read(named_run.run(options.against))
         run = RunResult.read(run_dir)
-        with imports.collector_paused("tensorflow"), console.hushed():
-            from trainrun.run import saved_model  # noqa: F401  # TensorFlow
-
         scores = (
             _on_other_data(run, options.by, changed) if changed else run.evaluate(file, options.by, other)
         )

@@ -92,7 +92,7 @@ def again(
                 new,
                 overrides,
                 ["trainrun", "reproduce", str(run_dir)],
-                context=RunContext(pause_collector=True),
+                context=RunContext(own_process=True),
             )
         except UserError:
             shutil.rmtree(new, ignore_errors=True)

@@ -98,7 +98,7 @@ def _begin(argv: list[str], flags: Any) -> Task:
 
         return _begin(argv, compose.arguments(argv))
     if config["plugins"]:
-        with imports.collector_paused("tensorflow"):
+        with imports.collector_paused("tensorflow", freeze=True):
             plugins.load(config["plugins"])
     return jobs.run(argv, flags)
 

@@ -25,7 +25,7 @@ from trainrun.data import scoring
 from trainrun.data.dataset import TargetSpec
 from trainrun.errors import Problem, UserError
 from trainrun.model.source_file import MODEL
-from trainrun.util import imports, paths
+from trainrun.util import paths
 
 if TYPE_CHECKING:
     from trainrun.run.result import RunResult
@@ -195,13 +195,12 @@ def _stored(run_dir: Path) -> dict[str, np.ndarray] | None:
 
 def _measured(run: RunResult) -> dict[str, np.ndarray]:
     """Return the scores of the validation and test parts, by part and output, and keep them if the directory can be written."""
-    with imports.collector_paused("tensorflow"):
-        from trainrun.run import evaluated
-
     data = run.data(strict=True)  # of other rows, some of these may have trained the model
     if data.validation is None or not len(data.validation):
         text = "the run has no validation part to calibrate on. Train one with data.validation above 0."
         raise UserError(Problem(KEY, text))
+    from trainrun.run import evaluated
+
     measured = {}
     for part in PARTS:
         split = getattr(data, part)

@@ -60,7 +60,7 @@ class RunContext:
         caches: shared with other runs of the process; None: the process has no other run.
         joint: trains the run together with others; None: it is trained by itself.
         delivers: False where another process delivers the run to its trackers.
-        pause_collector: pause the garbage collector while TensorFlow is imported; only in trainrun's own processes.
+        own_process: the process is trainrun's own, so that the garbage collector may ignore what exists after the imports.
         threaded: the run has a thread of its own, beside those of other runs.
     """
 
@@ -71,7 +71,7 @@ class RunContext:
     caches: SharedCaches | None = None
     joint: JointTraining | None = None
     delivers: bool = True
-    pause_collector: bool = False
+    own_process: bool = False
     threaded: bool = False
 
     @property

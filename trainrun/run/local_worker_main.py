@@ -38,7 +38,7 @@ def _work(run_dir: Path, report: int) -> int:
             request["overrides"],
             request["command"],
             resume,
-            context=RunContext(pause_collector=True),
+            context=RunContext(own_process=True),
         )
         code = 0
     except UserError as error:

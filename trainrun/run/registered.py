@@ -12,6 +12,7 @@ from trainrun.registry import direction
 from trainrun.tracking import origin, trackers
 from trainrun.tracking.delivery import state
 from trainrun.tracking.delivery.state import Target
+from trainrun.ui import console
 from trainrun.util import grants, imports
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _asked(tracker: type[trackers.Tracker], target: Target, ask: Callable[[], An
 
 def _compared(run: RunResult, other: RunResult) -> Comparison:
     """Compare two runs' models on the test part that both have, else on the validation part."""
-    with imports.collector_paused("tensorflow"):
+    with imports.collector_paused("tensorflow"), console.hushed():
         from trainrun.run import paired, scores
 
     one = paired.Model(run)

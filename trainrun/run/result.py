@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import html
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainrun.artifacts import result_table
 from trainrun.config import plugins, saved
 from trainrun.errors import Problem, UserError
 from trainrun.model import export_formats
+from trainrun.run import notebook_view
 from trainrun.tracking import find, origin, status, summary
 from trainrun.ui import console
-from trainrun.util import retracing
+from trainrun.util import imports, retracing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,6 +78,7 @@ class RunResult:
         Raises:
             UserError: the run has saved none, or the file cannot be loaded.
         """
+        _import_tensorflow()
         from trainrun.run import model_files
 
         with self.workplace():
@@ -91,13 +91,14 @@ class RunResult:
         Raises:
             UserError: the run has saved none, or a plug-in whose layers it contains is missing.
         """
-        with console.hushed():
-            from trainrun.run.saved_model import SavedModel
+        _import_tensorflow()
+        from trainrun.run.saved_model import SavedModel
 
         with self.workplace():
             plugins.load(self.config.get("plugins") or [])
         return SavedModel.load(self.run_dir)
 
+    @retracing.unannounced()
     def predict(self, data: Any, keep: Sequence[str] = (), intervals: float | None = None) -> pd.DataFrame:
         """Return predictions for raw rows: `prediction`, and of classes the probability of each.
 
@@ -258,6 +259,7 @@ class RunResult:
         Raises:
             UserError: it is missing, or faulty.
         """
+        _import_tensorflow()
         from trainrun.run import builders
 
         with self.workplace():
@@ -283,18 +285,10 @@ class RunResult:
 
     def _repr_html_(self) -> str:
         """Return what the report begins with, for a notebook."""
+        return notebook_view.of(find.name_of(self.run_dir), self.status, self.metrics, self.summary)
 
-        def line(tag: str, cells: list[str]) -> str:
-            return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 
-        columns, rows = result_table.filled(
-            result_table.COLUMNS,
-            result_table.rows({"metrics": self.metrics, "best": self.summary.get("best")}),
-        )
-        name = summary.monitored(self.summary)
-        best = "" if name is None else "best epoch " + "".join(result_table.best_epoch(self.summary, name))
-        overrides = " ".join(self.summary.get("overrides") or [])
-        return (
-            f"<p><b>{html.escape(find.name_of(self.run_dir))}</b> {self.status}<br><code>{html.escape(overrides)}</code></p>"
-            f"<table>{line('th', columns)}{''.join(line('td', row) for row in rows)}</table><p>{html.escape(best)}</p>"
-        )
+def _import_tensorflow() -> None:
+    """Import TensorFlow, and what loads and uses a model, without what they print."""
+    with imports.collector_paused("tensorflow"), console.hushed():
+        from trainrun.run import saved_model  # noqa: F401

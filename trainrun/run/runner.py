@@ -76,7 +76,7 @@ def _train(
         with (
             clock("import"),
             console.hushed(),
-            imports.collector_paused("tensorflow", context.pause_collector),
+            imports.collector_paused("tensorflow", freeze=context.own_process),
         ):
             from trainrun.failure.retry import Attempts
             from trainrun.hardware import replicas

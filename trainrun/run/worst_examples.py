@@ -70,13 +70,10 @@ def worst(
     known = np.flatnonzero(np.isfinite(failed))
     places = known[np.argsort(-failed[known], kind="stable")[:COUNT]]
     rows = split.take(places)
-    known_names = dict.fromkeys([*first, *(c.name for c in fitted.columns), *fitted.features])
-    columns = {}
-    for name in known_names:
-        if len(columns) < COLUMNS and (
-            name in fitted.features or name in [c.name for c in fitted.categories]
-        ):
-            columns[name] = slices.column(name, rows, fitted)
+    of_inputs = [name for spec in fitted.inputs for name in fitted.names(spec)]
+    listed = dict.fromkeys([*first, *(c.name for c in fitted.columns), *of_inputs])
+    shown = [name for name in listed if name in of_inputs][:COLUMNS]
+    columns = {name: slices.column(name, rows, fitted) for name in shown}
     inputs = rows.x if isinstance(rows.x, dict) else {fitted.inputs[0].name: rows.x}
     of_texts = [
         fitted.of_texts.get(s.name, s.name)

@@ -97,6 +97,24 @@ def whole(path: Path) -> Iterator[Path]:
             new.unlink(missing_ok=True)
 
 
+def require_output(path: Path) -> None:
+    """Refuse the path of a file that cannot be written, before its content is computed.
+
+    Raises:
+        UserError: it is a folder, or its folder is missing or not writable.
+    """
+    folder = path.parent
+    if path.is_dir():
+        text = f"{path} is a folder. Name a file in it."
+    elif not folder.is_dir():
+        text = f"{path} cannot be written: there is no folder {folder}. Make it first."
+    elif not os.access(folder, os.W_OK):
+        text = f"{path} cannot be written: {folder} takes no new files. Name another folder."
+    else:
+        return
+    raise UserError(Problem("output", text))
+
+
 @contextlib.contextmanager
 def whole_folder(path: Path, mark: str) -> Iterator[Path]:
     """Yield a temporary folder beside `path` to write to; it becomes `path` at the end.

@@ -15,7 +15,7 @@ with contextlib.suppress(OSError):
     os.setsid()  # signals of the terminal and to the process group are not for the server
 signal.pthread_sigmask(signal.SIG_BLOCK, subprocesses.BLOCKED)  # before TensorFlow starts threads
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-with console.hushed(), imports.collector_paused("tensorflow"):
+with console.hushed(), imports.collector_paused("tensorflow", freeze=True):
     import keras  # noqa: F401
     import matplotlib
     import pandas  # noqa: F401

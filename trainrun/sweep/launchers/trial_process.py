@@ -72,9 +72,7 @@ def context_of(
             return channel.ask(epoch, lambda: context.stop.pending is not None)
         return channel.say(epoch)
 
-    context = RunContext(
-        listener=report, caches=caches, delivers=False, pause_collector=True, remarks=remarks
-    )
+    context = RunContext(listener=report, caches=caches, delivers=False, own_process=True, remarks=remarks)
     return context
 
 
