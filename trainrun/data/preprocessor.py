@@ -292,8 +292,8 @@ def _columns(record: Mapping[str, Any]) -> tuple[Column, ...]:
 
 
 def _features(data: Dataset) -> tuple[str, ...]:
-    """Return the names of the columns of a single numeric array; data of other inputs has none."""
-    if len(data.inputs) != 1 or data.inputs[0].kind != "numeric":
+    """Return the names of the columns of a single numeric array; data of other inputs, and windows of rows, have none."""
+    if len(data.inputs) != 1 or data.inputs[0].kind != "numeric" or len(data.inputs[0].shape) != 1:
         return ()
     width = data.inputs[0].shape[0]
     names = tuple(str(name) for name in data.features)
