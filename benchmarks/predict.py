@@ -1,6 +1,9 @@
 """`trainrun predict` of a CSV file, read, preprocessed and written, against plain Keras' `predict` over an array made before.
 
-python benchmarks/predict.py [--quick] [--rows 200000]
+Its memory is that of the command, a process of its own, on a file and on one four times as long: the largest resident set (VmHWM of
+/proc, read a hundred times a second).
+
+    python benchmarks/predict.py [--quick] [--rows 1000000]
 """
 
 from __future__ import annotations
@@ -8,9 +11,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import resource
+import shutil
+import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -26,6 +31,7 @@ from trainrun.after import predict
 from trainrun.data import table_rows
 
 GOAL = 1.3  # times the seconds of plain Keras
+MEMORY_GOAL, LONGER = 1.1, 4  # times the memory on a file that is so many times as long
 NUMBERS, TRAINED = 8, 2000
 
 
@@ -40,15 +46,40 @@ def write_table(path: Path, rows: int) -> None:
     frame.to_csv(path, index=False)
 
 
+def lengthen(path: Path, new: Path) -> None:
+    """Write a table with the rows of another one, several times."""
+    with new.open("wb") as longer:
+        for repeat in range(LONGER):
+            with path.open("rb") as file:
+                header = file.readline()
+                longer.write(b"" if repeat else header)
+                shutil.copyfileobj(file, longer)
+
+
+def peak_memory(path: str) -> float:
+    """Return the largest memory (MB) of `trainrun predict` on a file."""
+    words = ["predict", "run", path, "--keep", "id", "-o", "memory.csv"]
+    child = subprocess.Popen([sys.executable, "-m", "trainrun", *words], stdout=subprocess.DEVNULL)
+    peak = 0.0
+    while child.poll() is None:
+        with contextlib.suppress(OSError, StopIteration):  # it has ended meanwhile
+            lines = Path(f"/proc/{child.pid}/status").read_text("utf-8").splitlines()
+            peak = max(peak, next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024)
+        time.sleep(0.01)
+    if child.returncode:
+        raise SystemExit(f"trainrun {' '.join(words)} failed: exit code {child.returncode}")
+    return peak
+
+
 def main() -> int:
-    """Print the seconds and the ratio; return 1 if the predictions differ."""
+    """Print the seconds, the memory and the ratios; return 1 if the predictions differ."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="20,000 rows and fewer repeats")
-    parser.add_argument("--rows", type=int, help="default: 200,000")
+    parser.add_argument("--quick", action="store_true", help="20,000 rows")
+    parser.add_argument("--rows", type=int, help="default: 1,000,000")
     results_file.add_option(parser, __file__)
     arguments = parser.parse_args()
-    rows = arguments.rows or (20_000 if arguments.quick else 200_000)
-    repeats = 3 if arguments.quick else 7
+    rows = arguments.rows or (20_000 if arguments.quick else 1_000_000)
+    repeats = 3
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         write_table(Path("big.csv"), rows)
         pd.read_csv("big.csv", nrows=TRAINED).to_csv("train.csv", index=False)
@@ -71,6 +102,8 @@ def main() -> int:
             np.ravel(plain.predict(array, batch_size=1024, verbose=0)),
             atol=1e-6,
         )
+        lengthen(Path("big.csv"), Path("longer.csv"))
+        memory = {rows: peak_memory("big.csv"), LONGER * rows: peak_memory("longer.csv")}
     for name, value in seconds.items():
         print(f"{name:<26}{value:8.3f} s, {rows / value:12,.0f} rows a second")
     ratios = {name: seconds["predict"] / value for name, value in seconds.items() if name != "predict"}
@@ -78,20 +111,35 @@ def main() -> int:
         print(
             f"predict takes {ratio:.2f} times as long as {name} (goal {GOAL}): {'reached' if ratio <= GOAL else 'missed'}"
         )
+    for count, size in memory.items():
+        print(f"memory of the command, {count:>11,} rows: {size:,.0f} MB")
+    growth = memory[LONGER * rows] / memory[rows]
+    reached = "reached" if growth <= MEMORY_GOAL else "missed"
+    print(f"{LONGER} times the rows take {growth:.2f} times the memory (goal {MEMORY_GOAL}): {reached}")
     table = [[name, value, rows / value] for name, value in seconds.items()]
     results_file.write(
         arguments.json,
         "python benchmarks/predict.py",
-        [results_file.table(["what", "seconds", "rows a second"], table)],
+        [
+            results_file.table(["what", "seconds", "rows a second"], table),
+            results_file.table(
+                ["rows", "memory (MB)"], [[n, size] for n, size in memory.items()], "Memory of the command"
+            ),
+        ],
         [
             results_file.goal(f"times the seconds of {name}", ratio, GOAL, at_least=False)
             for name, ratio in ratios.items()
+        ]
+        + [
+            results_file.goal(
+                f"times the memory on {LONGER} times the rows", growth, MEMORY_GOAL, at_least=False
+            )
         ],
         [
             f"Medians of {repeats} repeats in turns, {rows:,} rows of {NUMBERS} numbers and two categories, in a warm process.",
             "predict loads the model, reads and checks the file, and writes a CSV file with ids, classes and probabilities; Keras "
             "gets the array that was prepared from it.",
-            f"Largest memory of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB.",
+            "Memory: the largest resident set of `trainrun predict` as a process of its own.",
         ],
     )
     print("predictions agree" if same else "predictions differ")
