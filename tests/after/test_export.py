@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from sklearn.datasets import load_iris
 
 import trainrun
 from trainrun.cli import main
 from trainrun.errors import UserError
+from trainrun.model import front, saving
 from trainrun.run.exported import ExportError
 
 
@@ -97,11 +100,9 @@ def test_weights_that_litert_leaves_as_they_are_are_no_quantization(within, tmp_
 
 
 def test_measurements_are_raw_in_onnx(within, tmp_path):
-    from sklearn import datasets
-
     exported = trainrun.load("first").export("onnx", output=tmp_path / "out")
     assert exported.raw_rows
-    values = datasets.load_iris().data
+    values = load_iris().data
     output = in_runtime("onnx", tmp_path / "out" / "model.onnx", {"numeric": values})
     loaded = keras.saving.load_model("outputs/runs/first/model.keras", compile=False)
     np.testing.assert_allclose(output, loaded(tf.constant(values)), atol=1e-6)
@@ -144,3 +145,27 @@ def test_unknown_formats_quantizations_and_missing_packages_are_told_together(wi
         assert main(["export", "buyers", "--format", *arguments]) == 2
         printed = capsys.readouterr().err
         assert all(message in " ".join(printed.split()) for message in messages), printed
+
+
+def test_a_quantization_that_loses_more_than_the_metric_s_interval_says_so(within, tmp_path, capsys):
+    run_dir = tmp_path / "brittle"
+    shutil.copytree(within / "outputs/runs/first", run_dir)
+    saved = trainrun.load(str(run_dir)).saved
+    first, second = [x for x in front.core(saved.raw).layers if isinstance(x, keras.layers.Dense)][:2]
+    # A unit that is always 0 changes no prediction, but int8 scales each column by its greatest weight.
+    kernel, bias = first.get_weights()
+    kernel[:, 0], bias[0] = 0, 0
+    first.set_weights([kernel, bias])
+    kernel, bias = second.get_weights()
+    kernel[0] = 1e4
+    second.set_weights([kernel, bias])
+    saving.save(saved.raw, run_dir / "model.keras", saved.fitted)
+    typed = ["export", str(run_dir), "--format", "keras", "--quantize", "int8", "--bound", "1"]
+    assert main([*typed, "-o", str(tmp_path / "out")]) == 0
+    content = json.loads((tmp_path / "out/export.json").read_text())
+    warning = " ".join(capsys.readouterr().err.split())
+    assert "loss is worse than the original's by more than its 95% bootstrap interval" in warning
+    # By the runtime itself: what is kept predicts nearly the same of all flowers.
+    predicted = keras.saving.load_model(tmp_path / "out/model.keras")(tf.constant(load_iris().data))
+    assert np.ptp(predicted, axis=0).max() < 0.05
+    assert content["worse"] and content["after"] > content["before"]["high"]

@@ -76,7 +76,7 @@ def test_what_cannot_be_read_or_written_is_refused(inside, capsys):
     run_dir = made_up_runs.run("runs/done")
     (run_dir / "model.keras").unlink()
     assert main(["report", "done", "-o", "missing/page.html"]) == 2
-    assert "the page cannot be written" in capsys.readouterr().err
+    assert "there is no folder missing" in capsys.readouterr().err
     content = json.loads((run_dir / "summary.json").read_text())
     (run_dir / "summary.json").write_text(json.dumps({**content, "seconds": [], "versions": 3}))
     assert main(["report", "done"]) == 2

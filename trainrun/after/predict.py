@@ -15,10 +15,11 @@ from typing import IO, TYPE_CHECKING, Any
 
 from trainrun.after import predicted_masks
 from trainrun.data import table_rows
+from trainrun.data._faults import raise_faults
 from trainrun.errors import Problem, UserError
 from trainrun.model import fitted_record
 from trainrun.model.source_file import MODEL
-from trainrun.run import array_blocks, conformal
+from trainrun.run import array_blocks, conformal, item_blocks
 from trainrun.run.result import RunResult
 from trainrun.ui import console, counter
 from trainrun.util import paths
@@ -26,6 +27,7 @@ from trainrun.util import paths
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from trainrun.data.preprocessor import Preprocessor
     from trainrun.run.saved_model import Predictions
 
 STDIN = "-"
@@ -42,7 +44,8 @@ class Predicted:
         run: the run's directory.
         output: the file, or None.
         rows: how many.
-        unpredicted: rows without a prediction: a number is missing for which training has no value.
+        unpredicted: rows without a prediction.
+        reason: why such a row has none.
         missing: column -> values that are missing, where some are.
         unknown: column -> values that the training part did not have, where some are.
         intervals: level, calibration and coverage of the intervals, where they were asked for.
@@ -52,13 +55,15 @@ class Predicted:
     output: str | None
     rows: int = 0
     unpredicted: int = 0
+    reason: str = "a number is missing, and training had no value to impute (data.missing)"
     missing: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
     intervals: dict[str, Any] | None = None
 
     def plain(self) -> dict[str, Any]:
         """Return it as plain data, for JSON."""
-        return {**vars(self), "missing": dict(self.missing), "unknown": dict(self.unknown)}
+        without_reason = {k: v for k, v in vars(self).items() if k != "reason"}
+        return {**without_reason, "missing": dict(self.missing), "unknown": dict(self.unknown)}
 
     def add(self, block: Predictions) -> None:
         """Count a block's rows."""
@@ -102,10 +107,10 @@ def predict(
     with contextlib.ExitStack() as stack:
         if intervals is not None:
             conformal.refuse(fitted.target, intervals)
-        if not Path(path).is_dir() and Path(path).suffix != ".npz":
-            # Its faults show before TensorFlow is loaded.
-            table_rows.open_rows(path, fitted)
         run = RunResult.read(run_dir)
+        _check(path, run, fitted, keep)
+        if item_blocks.takes(path, run.config.get("data"), fitted):
+            predicted.reason = item_blocks.without_input(run.config["data"])
         if fitted.target.shape:
             blocks = run.saved.blocks_of_file(path, [array_blocks.FILE] if Path(path).is_dir() else [])
             predicted_masks.write(_counted(blocks, predicted), output, fitted.target)
@@ -137,6 +142,16 @@ def predict(
         if writer is not None:
             writer.close()
     return predicted
+
+
+def _check(path: str, run: RunResult, fitted: Preprocessor, keep: Sequence[str]) -> None:
+    """Raise a UserError for the faults of a table's file that show before TensorFlow is loaded."""
+    if Path(path).is_dir() or Path(path).suffix == ".npz":
+        return
+    if item_blocks.takes(path, spec := run.config.get("data"), fitted):
+        item_blocks.open_rows(path, spec, fitted, keep)
+    else:
+        raise_faults(table_rows.further_faults(table_rows.open_rows(path, fitted), keep))
 
 
 def _counted(blocks: Iterator[Predictions], predicted: Predicted) -> Iterator[Predictions]:

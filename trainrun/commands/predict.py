@@ -25,7 +25,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "input",
         metavar="INPUT",
-        help="a CSV, Parquet or Feather file with the columns of training, an .npz file with its arrays, or a folder of images; -: stdin",
+        help="a CSV, Parquet or Feather file with the columns of training, an .npz file with its arrays, or a folder of images or texts; "
+        "-: stdin",
     )
     parser.add_argument(
         "-o",
@@ -67,8 +68,7 @@ def main(argv: Sequence[str]) -> int:
     table_rows.warn(predicted.unknown, predicted.missing)
     if predicted.unpredicted:
         console.warn(
-            f"{predicted.unpredicted:,} of {predicted.rows:,} rows have no prediction: a number is missing, and training had no value "
-            "to impute (data.missing)."
+            f"{predicted.unpredicted:,} of {predicted.rows:,} rows have no prediction: {predicted.reason}."
         )
     if options.json:
         console.say(json.dumps(predicted.plain(), ensure_ascii=False))

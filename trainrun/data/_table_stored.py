@@ -48,7 +48,12 @@ def header_faults(header: Sequence[str], stored: Preprocessor) -> list[Fault]:
     """Return what a table lacks of the columns that a preprocessor takes."""
     if not stored.table:
         kinds = " and ".join(f"{s.kind} {list(s.shape)}" for s in stored.inputs)
-        return [("path", f"{ORIGIN} takes arrays ({kinds}), not the columns of a table. Take data=npz.")]
+        return [
+            (
+                "path",
+                f"{ORIGIN} takes arrays ({kinds}), not the columns of a table. Take an .npz file (data=npz).",
+            )
+        ]
     lacking = [c.name for c in stored.columns if c.name not in frozenset(header)]
     if not lacking:
         return []

@@ -130,7 +130,7 @@ def blocks(source: TableSource, fitted: Preprocessor, further: Sequence[str] = (
     Raises:
         UserError: as by `read`; the rows before the fault were yielded.
     """
-    raise_faults([*_table_stored.header_faults(source.header, fitted), *_further_faults(source, further)])
+    raise_faults([*_table_stored.header_faults(source.header, fitted), *further_faults(source, further)])
     names = list(dict.fromkeys([*(c.name for c in fitted.columns), *further]))
     first = 0
     for table in source.blocks(names):
@@ -139,7 +139,7 @@ def blocks(source: TableSource, fitted: Preprocessor, further: Sequence[str] = (
             first += table.num_rows
 
 
-def _further_faults(source: TableSource, further: Sequence[str]) -> list[Fault]:
+def further_faults(source: TableSource, further: Sequence[str]) -> list[Fault]:
     """Return which of the other columns a table lacks."""
     header = list(source.header)
     return [
@@ -163,7 +163,7 @@ def read(source: TableSource, fitted: Preprocessor, further: Sequence[str] = ())
     import numpy as np
     import pyarrow as pa
 
-    raise_faults([*_table_stored.header_faults(source.header, fitted), *_further_faults(source, further)])
+    raise_faults([*_table_stored.header_faults(source.header, fitted), *further_faults(source, further)])
     names = tuple(c.name for c in fitted.columns)
     # Nothing is fitted here, whatever is missing.
     settings = _table_stored.with_stored(
@@ -220,7 +220,7 @@ def labelled(
     """
     names = [c.name for c in fitted.columns]
     targets = fitted.targets
-    faults = _further_faults(source, [*targets, *further])
+    faults = further_faults(source, [*targets, *further])
     raise_faults([*_table_stored.header_faults(source.header, fitted), *faults])
     weight = spec.get("weight") if spec.get("weight") in source.header else None
     settings = TableSettings(

@@ -25,6 +25,11 @@ from trainrun.util.arguments import Count, Decay, Index, Name
 if TYPE_CHECKING:
     import numpy as np
 
+    from trainrun.data._table_examples import TableSource
+
+# Name of the model's input.
+INPUT = "window"
+
 
 def timeseries(
     *,
@@ -91,11 +96,11 @@ def timeseries(
     if standardize:
         mean, std = standardizer(values[windows.training_rows])
         x = x.standardized(mean, std)
-        record["inputs"] = {"window": {"standardize": {**fitted(mean, std), "columns": names}}}
+        record["inputs"] = {INPUT: {"standardize": {**fitted(mean, std), "columns": names}}}
     y = Windows(values[:, :1], windows.starts + window, horizon)[:][:, :, 0]
     data = _arrays.of_parts(
         rows.name,
-        {InputSpec("window", "numeric", x.shape[1:]): x},
+        {InputSpec(INPUT, "numeric", x.shape[1:]): x},
         TargetSpec("real", (), horizon),
         y,
         windows.parts,
@@ -143,12 +148,47 @@ def _filled(rows: SeriesRows, windows: Cut) -> np.ndarray:
     return np.where(np.isnan(rows.values), np.nanmedian(training, axis=0), rows.values)
 
 
-def _read(arguments: Mapping[str, Any]) -> tuple[SeriesRows | None, list[Fault]]:
-    """Return the rows, or the faults of the table; arguments as in `timeseries`."""
+def ending(source: TableSource, arguments: Mapping[str, Any]) -> tuple[Windows, np.ndarray]:
+    """Return the windows of a table, and for each of its rows the number of the window that ends there.
+
+    Args:
+        source: the table.
+        arguments: as in `timeseries`; which part a row belongs to is no matter.
+
+    Returns:
+        The number is -1 where fewer rows than a window has have come up to the row in its series. What is missing before the first value of
+        a series is NaN.
+
+    Raises:
+        UserError: with all faults of the table.
+    """
+    import numpy as np
+
+    rows, faults = _read(arguments, source)
+    raise_faults(faults)
+    window = arguments["window"]
+    last = np.arange(window - 1, len(rows.series))
+    last = last[rows.series[last] == rows.series[last - window + 1]]
+    ends = np.full(len(rows.series), -1)
+    ends[rows.places[last]] = np.arange(len(last))
+    return Windows(rows.values, last - window + 1, window), ends
+
+
+def _read(
+    arguments: Mapping[str, Any], source: TableSource | None = None
+) -> tuple[SeriesRows | None, list[Fault]]:
+    """Return the rows, or the faults of the table.
+
+    Args:
+        arguments: as in `timeseries`.
+        source: the table; None: that of `path`.
+    """
     # A series is what a group is in other tables.
     settings = dataclasses.replace(settings_of(arguments)[0], group=arguments["series"], task="regression")
-    source, faults = _open_table.by_settings((arguments["path"], None, None), CsvFormat.of(arguments))
-    faults += settings.faults()
+    faults = settings.faults()
+    if source is None:
+        source, of_file = _open_table.by_settings((arguments["path"], None, None), CsvFormat.of(arguments))
+        faults = [*of_file, *faults]
     if faults:
         return None, faults
     settings, faults = settings.with_header(source.header)

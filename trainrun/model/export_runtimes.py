@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from trainrun.model import inspected_file
 from trainrun.model.exporting import identifier, inputs
+from trainrun.ui import console
 
 # From input name (`exporting.identifier`) -> array `[batch, …]` to the output `[batch, …]`, of several outputs a dict by name.
 Run = Callable[[Mapping[str, np.ndarray]], Any]
@@ -77,7 +78,8 @@ def _onnx(path: Path) -> Run:
 def _litert(path: Path) -> Run:
     from ai_edge_litert.interpreter import Interpreter
 
-    runner = Interpreter(path.as_posix()).get_signature_runner("serving_default")
+    with console.hushed():  # it names its own kernels
+        runner = Interpreter(path.as_posix()).get_signature_runner("serving_default")
 
     return lambda feed: _alone(runner(**feed))
 

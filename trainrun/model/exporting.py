@@ -148,7 +148,7 @@ def _litert(model: keras.Model, path: Path, quantize: str | None) -> None:
     if quantize == "float16":
         target["supported_types"] = [tf.float16]
     options = {} if quantize is None else {"optimizations": [tf.lite.Optimize.DEFAULT]}
-    _export(_in_float32(model), path, "litert", target_spec=target, **options)
+    _export(_for_litert(model), path, "litert", target_spec=target, **options)
     if quantize == "int8":
         from ai_edge_litert.interpreter import Interpreter
 
@@ -158,10 +158,13 @@ def _litert(model: keras.Model, path: Path, quantize: str | None) -> None:
             raise UserError(Problem("quantize", text))
 
 
-def _in_float32(model: keras.Model) -> keras.Model:
-    """Return a model with the same weights whose layers compute in float32 where they did in float64: LiteRT has no such operations."""
+def _for_litert(model: keras.Model) -> keras.Model:
+    """Return a model with the same weights, of operations that LiteRT has.
+
+    It has none in float64, which become those in float32, and no loops over a batch of unknown size: recurrent layers are unrolled.
+    """
     config = model.get_config()
-    changed = _replaced(config, "float64", "float32")
+    changed = _litert_config(config)
     if changed == config:
         return model
     made = type(model).from_config(changed)
@@ -169,13 +172,13 @@ def _in_float32(model: keras.Model) -> keras.Model:
     return made
 
 
-def _replaced(tree: Any, old: str, new: str) -> Any:
-    """Return a config with a text replaced by another one, wherever it is a value."""
+def _litert_config(tree: Any) -> Any:
+    """Return a config with the changes of `_for_litert`."""
     if isinstance(tree, Mapping):
-        return {k: _replaced(v, old, new) for k, v in tree.items()}
+        return {k: True if k == "unroll" and v is False else _litert_config(v) for k, v in tree.items()}
     if isinstance(tree, list | tuple):
-        return type(tree)(_replaced(v, old, new) for v in tree)
-    return new if isinstance(tree, str) and tree == old else tree
+        return type(tree)(_litert_config(v) for v in tree)
+    return "float32" if isinstance(tree, str) and tree == "float64" else tree
 
 
 def _openvino(model: keras.Model, path: Path, quantize: str | None) -> None:

@@ -115,7 +115,7 @@ def _blocks(
         rows = min(size, count - at)
         table = pa.table({name: pa.array(array.take(rows)) for name, array in kept.items()})
         block = {name: array.take(rows) for name, array in arrays.items()}
-        yield _output(raw, call, block), TableRows({}, rows, {}, {}, table)
+        yield output_of(raw, call, block), TableRows({}, rows, {}, {}, table)
 
 
 def of_images(
@@ -147,7 +147,7 @@ def of_images(
     def block() -> tuple[Any, TableRows]:
         table: pa.Table = pa.table({FILE: names} if keep else {})
         rows = TableRows({}, len(names), {}, {}, table)
-        return _output(raw, call, {raw.inputs[0].name: np.stack(pending)}), rows
+        return output_of(raw, call, {raw.inputs[0].name: np.stack(pending)}), rows
 
     for file in files:
         image = _image(file, channels)
@@ -208,10 +208,13 @@ def _check_shapes(
         raise UserError(problems)
 
 
-def _output(raw: keras.Model, call: Call, arrays: Mapping[str, np.ndarray]) -> Any:
+def output_of(raw: keras.Model, call: Call, arrays: Mapping[str, np.ndarray]) -> Any:
+    """Return the model's output for raw arrays by the names of its inputs; NaN for rows of which a number is missing or infinite."""
     import keras
 
-    typed = {t.name: np.asarray(arrays[t.name], t.dtype) for t in raw.inputs}
+    typed = {
+        t.name: np.asarray(arrays[t.name], object if t.dtype == "string" else t.dtype) for t in raw.inputs
+    }
     x = typed if isinstance(raw.input, dict) else next(iter(typed.values()))
     return only_complete(keras.tree.map_structure(lambda t: np.array(t), call(x)), typed.values())
 
@@ -228,6 +231,17 @@ def only_complete(output: Any, arrays: Iterable[np.ndarray]) -> Any:
     for array in arrays:
         if array.dtype.kind == "f":
             lacking = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
-            for one in output.values() if isinstance(output, dict) else [output]:
-                one[lacking] = np.nan
+            blank(output, ~lacking)
+    return output
+
+
+def blank(output: Any, known: np.ndarray) -> Any:
+    """Return a model's output, changed to NaN for the rows that are not known.
+
+    Args:
+        output: an array, or a dict of arrays.
+        known: a truth value for each row.
+    """
+    for one in output.values() if isinstance(output, dict) else [output]:
+        one[~known] = np.nan
     return output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ from trainrun.data import image_folder, npz, python, text
 from trainrun.data.dataset import Dataset, Split, TargetSpec
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import Problem, UserError, listed
-from trainrun.run import own_data, stored_preprocessing
+from trainrun.run import item_blocks, own_data, stored_preprocessing
 from trainrun.util import paths
 
 CLASSES = ("binary", "multiclass")
@@ -34,8 +35,15 @@ def of_config(config: Mapping[str, Any], fitted: Preprocessor, run_dir: str) -> 
     return _as_trained(own_data.load(config, None, fitted), fitted, run_dir)
 
 
-def takes(data: Any, fitted: Preprocessor) -> bool:
-    """Return whether data is no table to a model: arrays, an .npz file, or a folder."""
+def takes(data: Any, spec: Mapping[str, Any], fitted: Preprocessor) -> bool:
+    """Return whether data is no table of columns to a model: arrays, an .npz file, a folder, or a table of texts or times.
+
+    Args:
+        data: a path or a value.
+        spec, fitted: the `data` of the run's config, and its preprocessing.
+    """
+    if item_blocks.takes(data, spec, fitted):
+        return True
     if fitted.table or hasattr(data, "columns"):
         return False
     if not isinstance(data, str | os.PathLike):
@@ -48,14 +56,21 @@ def of_value(data: Any, config: Mapping[str, Any], fitted: Preprocessor, run_dir
     """Return labelled arrays, or those of a file or folder, as a run's model takes them; all rows are the training part.
 
     Args:
-        data: the path of an .npz file with the run's keys (`data.x`, `data.y`), of a folder for each class of images or texts, arrays by
-            these keys, or ``(x, y)`` or ``(x, y, weight)``.
+        data: the path of an .npz file with the run's keys (`data.x`, `data.y`), of a folder for each class of images or texts, of a table
+            with the run's columns of texts or times, or it as a DataFrame, arrays by these keys, or ``(x, y)`` or ``(x, y, weight)``.
         config, fitted, run_dir: of the run.
 
     Raises:
         UserError: the data is faulty, or of another form, or has other classes.
     """
     spec = config["data"]
+    if hasattr(data, "columns"):
+        with tempfile.TemporaryDirectory() as folder:
+            file = os.path.join(folder, "data.feather")
+            data.reset_index(drop=True).to_feather(file)
+            return of_value(file, config, fitted, run_dir)
+    if item_blocks.takes(data, spec, fitted) and not paths.expanded(data).is_dir():
+        return _as_trained(own_data.load(_whole(config, str(data), fitted), None, fitted), fitted, run_dir)
     if not isinstance(data, str | os.PathLike):
         return _as_trained(python.python(function=data, **_roles(spec, fitted)), fitted, run_dir)
     path = os.fspath(data)
@@ -68,6 +83,19 @@ def of_value(data: Any, config: Mapping[str, Any], fitted: Preprocessor, run_dir
     else:
         loaded = text.text(path=path, encoding=spec.get("encoding"), preprocessor=fitted, **WHOLE)
     return _as_trained(loaded, fitted, run_dir)
+
+
+def _whole(config: Mapping[str, Any], path: str, fitted: Preprocessor) -> dict[str, Any]:
+    """Return a run's config with another table of texts or times, of which nothing is held out."""
+    spec = config["data"]
+    undivided = dict.fromkeys(
+        ("validation_path", "test_path", "group", "part", "folds", "fold", "max_train_size")
+    )
+    own = {"time": None, "split": "random"}
+    if spec["name"] == "timeseries":
+        own = item_blocks.columns_of_windows(spec, fitted)
+    changed = {k: v for k, v in {**undivided, **own, **WHOLE, "path": path}.items() if k in spec}
+    return {**config, "data": {**spec, **changed}}
 
 
 def _roles(spec: Mapping[str, Any], fitted: Preprocessor) -> dict[str, Any]:

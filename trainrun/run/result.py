@@ -96,7 +96,7 @@ class RunResult:
 
         with self.workplace():
             plugins.load(self.config.get("plugins") or [])
-        return SavedModel.load(self.run_dir)
+        return SavedModel.load(self.run_dir, self.config.get("data"))
 
     @retracing.unannounced()
     def predict(self, data: Any, keep: Sequence[str] = (), intervals: float | None = None) -> pd.DataFrame:
@@ -155,7 +155,7 @@ class RunResult:
                     raise UserError(Problem("against", text))
                 other = str(against.run_dir), theirs, split
             return evaluated.own_part(saved_model, self.config, self.run_dir, own, by, other)
-        if other_data.takes(data, saved_model.fitted):
+        if other_data.takes(data, self.config["data"], saved_model.fitted):
             second = None if against is None else (str(against.run_dir), against.saved, against.config)
             return evaluated.arrays(saved_model, self.config, self.run_dir, data, by, second)
         try:

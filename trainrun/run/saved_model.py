@@ -24,7 +24,7 @@ from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import Problem, UserError
 from trainrun.model import fitted_record, front, inspected_file
 from trainrun.model.source_file import MODEL
-from trainrun.run import array_blocks
+from trainrun.run import array_blocks, item_blocks
 from trainrun.util import background
 
 # Rows that are predicted at once: of raw arrays and images, and of a table. The last digits of a prediction may depend on it.
@@ -67,17 +67,23 @@ class SavedModel:
         model: takes preprocessed arrays and gives probabilities, or real numbers in their unit.
         raw: takes raw rows (`trainrun.model.front`).
         fitted: what leads from one to the other.
+        spec: the run's `data`, by which a table of texts or of a time series is read; None: such a table is not understood.
     """
 
     model: keras.Model
     raw: keras.Model
     fitted: Preprocessor
+    spec: Mapping[str, Any] | None = None
 
     @classmethod
-    def load(cls, path: Path) -> SavedModel:
+    def load(cls, path: Path, spec: Mapping[str, Any] | None = None) -> SavedModel:
         """Return the model of a run's directory, or of a .keras file.
 
         Plug-ins whose layers it contains are loaded already.
+
+        Args:
+            path: of the directory or the file.
+            spec: as above.
 
         Raises:
             UserError: there is no such file, or it has no preprocessing: an older trainrun, or Keras alone, has saved it.
@@ -85,7 +91,7 @@ class SavedModel:
         path = path / MODEL if path.is_dir() else path
         fitted = fitted_record.require(path)
         raw = inspected_file.load(path, "model")
-        return cls(front.on_arrays(raw), raw, fitted)
+        return cls(front.on_arrays(raw), raw, fitted, spec)
 
     def predict(self, data: Any, **options: Any) -> Predictions:
         """Return predictions for a table, or for raw arrays if the model takes such.
@@ -99,6 +105,8 @@ class SavedModel:
             UserError: columns or arrays are lacking, or a value is no number.
         """
         further = options.pop("further", ())
+        if item_blocks.takes(data, self.spec, self.fitted):
+            return _joined([*self._of_parts(self._of_items(data, further))])
         if self.fitted.table or hasattr(data, "columns"):
             form = CsvFormat.of(options) if options else None
             source = table_rows.open_rows(data, self.fitted, form)
@@ -107,7 +115,7 @@ class SavedModel:
             return _joined([*self.blocks_of_file(str(data), further)])
         arrays = data if isinstance(data, Mapping) else {self.raw.inputs[0].name: data}
         blocks = array_blocks.of_arrays(self.raw, self._compiled_raw, self.fitted, arrays, further, BATCH)
-        return _joined([Predictions(output, self.fitted, rows) for output, rows in blocks])
+        return _joined([*self._of_parts(blocks)])
 
     def blocks(self, source: table_rows.TableSource, further: Sequence[str] = ()) -> Iterator[Predictions]:
         """Yield predictions for a table, some rows at a time; see `table_rows.blocks`.
@@ -120,21 +128,28 @@ class SavedModel:
             yield self._of_rows(rows)
 
     def blocks_of_file(self, path: str, further: Sequence[str] = ()) -> Iterator[Predictions]:
-        """Yield predictions for a table's file, for the arrays of an .npz file, or for the images of a folder.
+        """Yield predictions for a table's file, for the arrays of an .npz file, or for the images or texts of a folder.
 
         Args:
             path: of the file or folder.
-            further: names of columns or arrays that are wanted, too; of images, ``file``.
+            further: names of columns or arrays that are wanted, too; of images and of a folder's texts, ``file``.
         """
         if Path(path).suffix == ".npz":
             parts = array_blocks.of_npz(self.raw, self._compiled_raw, self.fitted, path, further, BATCH)
         elif [i.kind for i in self.fitted.inputs] == ["image"] and Path(path).is_dir():
             parts = array_blocks.of_images(self.raw, self._compiled_raw, path, further)
+        elif item_blocks.takes(path, self.spec, self.fitted):
+            parts = self._of_items(path, further)
         else:
             yield from self.blocks(table_rows.open_rows(path, self.fitted), further)
             return
-        for output, rows in background.one_ahead(parts):
-            yield Predictions(output, self.fitted, rows)
+        yield from self._of_parts(background.one_ahead(parts))
+
+    def _of_items(self, data: Any, further: Sequence[str]) -> item_blocks.Blocks:
+        return item_blocks.of(self.raw, self._compiled_raw, self.fitted, data, self.spec, further, BATCH)
+
+    def _of_parts(self, parts: item_blocks.Blocks) -> Iterator[Predictions]:
+        return (Predictions(output, self.fitted, rows) for output, rows in parts)
 
     def _of_rows(self, rows: table_rows.TableRows) -> Predictions:
         output = self.on_arrays(rows.x)

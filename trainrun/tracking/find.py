@@ -35,22 +35,23 @@ def run(word: str, outputs: str | Path = OUTPUTS) -> Path:
     folder = Path(word)
     if word and is_run(folder):
         return folder
-    if os.path.isdir(folder) and any(folder.glob(f"*/{JOURNAL}")):
+    runs = sorted(run_dirs(outputs))
+    named = [p for p in runs if word in (p.name, f"{p.parent.name}/{p.name}")]
+    # A folder of data may have the name of a run.
+    if not named and os.path.isdir(folder) and any(folder.glob(f"*/{JOURNAL}")):
         raise UserError(
             f"{word} is a folder of several runs; name one of them: {next(folder.glob(f'*/{JOURNAL}')).parent}"
         )
-    if os.path.isdir(folder) and word not in ("", "."):
+    if not named and os.path.isdir(folder) and word not in ("", "."):
         if abandoned(folder):
             raise UserError(
                 f"{word} ended before training began, and has no record to go on from. Start the run again."
             )
         raise UserError(f"{word} is no run's directory: it has no {JOURNAL}.")
-    runs = sorted(run_dirs(outputs))
     if word == LATEST:
         if not runs:
             raise UserError(f"there is no run below {outputs}/ yet.")
         return max(runs, key=_began)
-    named = [p for p in runs if word in (p.name, f"{p.parent.name}/{p.name}")]
     named = named or [p for p in runs if word and word in _tracker_ids(p)]
     if len(named) > 1:
         raise UserError(f"{word} is the name of {len(named)} runs; give a path: {named[0]}")

@@ -1,0 +1,174 @@
+"""Predictions for a table whose rows are texts or times of a series, and for a folder of texts, by a model that takes them raw."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trainrun.data import _class_folders, _text_files, table_rows, text, timeseries
+from trainrun.data._csv_format import CsvFormat
+from trainrun.data._faults import raise_faults
+from trainrun.data._table_examples import TableSource
+from trainrun.data.table_rows import TableRows
+from trainrun.errors import Problem, UserError
+from trainrun.run.array_blocks import FILE, blank, output_of
+
+if TYPE_CHECKING:
+    import keras
+    import pyarrow as pa
+
+    from trainrun.data.preprocessor import Preprocessor
+
+Call = Callable[[Any], Any]
+Blocks = Iterator[tuple[Any, TableRows]]
+
+
+def takes(data: Any, spec: Mapping[str, Any] | None, fitted: Preprocessor) -> bool:
+    """Return whether data is a table of texts or times, or a folder of texts, as a run of such data takes it.
+
+    Args:
+        data: the path of a file or folder, or a value in memory.
+        spec: the run's `data`; None: it is not known.
+        fitted: of the run's model.
+    """
+    if spec is None or fitted.table or spec["name"] not in ("text", "timeseries"):
+        return False
+    if not isinstance(data, str | os.PathLike):
+        return hasattr(data, "columns")
+    if Path(data).is_dir():
+        return spec["name"] == "text"
+    return Path(data).suffix != ".npz" and (spec["name"] == "timeseries" or spec["text"] is not None)
+
+
+def open_rows(data: Any, spec: Mapping[str, Any], fitted: Preprocessor, keep: Sequence[str]) -> TableSource:
+    """Return the table of a file or a DataFrame.
+
+    Args:
+        data, spec, fitted: as in `takes`.
+        keep: columns that are wanted, too.
+
+    Raises:
+        UserError: the file cannot be read, or lacks columns.
+    """
+    source = table_rows.open_rows(data, None, CsvFormat.of(spec))
+    raise_faults(table_rows.further_faults(source, [*_columns(spec, fitted), *keep]))
+    return source
+
+
+def columns_of_windows(spec: Mapping[str, Any], fitted: Preprocessor) -> dict[str, Any]:
+    """Return the setting `features` of a time series: the columns that the model was trained on, where they are recorded."""
+    standardize = fitted.steps.get(timeseries.INPUT, {}).get("standardize")
+    return {"features": standardize["columns"][1:] if standardize else spec["features"]}
+
+
+def without_input(spec: Mapping[str, Any]) -> str:
+    """Return why a row has no prediction."""
+    if spec["name"] == "text":
+        return "it has no text"
+    return f"its window of {spec['window']} rows is not complete"
+
+
+def _columns(spec: Mapping[str, Any], fitted: Preprocessor) -> list[str]:
+    """Return the columns that a table must have."""
+    if spec["name"] == "text":
+        return [str(spec["text"])]
+    features = columns_of_windows(spec, fitted)["features"] or []
+    named = (spec["target"], spec["time"], spec["series"], *features)
+    return [str(name) for name in named if name is not None]
+
+
+def of(
+    raw: keras.Model,
+    call: Call,
+    fitted: Preprocessor,
+    data: Any,
+    spec: Mapping[str, Any],
+    keep: Sequence[str],
+    size: int,
+) -> Blocks:
+    """Yield the model's output for the rows of a table or the texts of a folder, some at a time; NaN for those without an input.
+
+    Args:
+        raw: takes texts or windows as they are in the file.
+        call: the model, compiled.
+        fitted, data, spec: as in `takes`.
+        keep: columns to carry through; of a folder ``file``, the path below it.
+        size: rows at once.
+
+    Raises:
+        UserError: the data cannot be read, or does not fit the model.
+    """
+    if isinstance(data, str | os.PathLike) and Path(data).is_dir():
+        blocks = _folder(Path(data), spec, keep, size)
+    elif spec["name"] == "text":
+        blocks = _texts(open_rows(data, spec, fitted, keep), str(spec["text"]), keep, size)
+    else:
+        blocks = _windows(open_rows(data, spec, fitted, keep), spec, fitted, keep, size)
+    for x, known, further in blocks:
+        output = output_of(raw, call, {raw.inputs[0].name: x})
+        rows = TableRows({}, len(known), {}, {}, further)
+        yield blank(output, known), rows
+
+
+def _texts(
+    source: TableSource, column: str, keep: Sequence[str], size: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, pa.Table]]:
+    """Yield texts `[n, 1]`, which of them are not empty, and what is carried through."""
+    for table in source.blocks(list(dict.fromkeys([column, *keep]))):
+        for at in range(0, table.num_rows, size):
+            part = table.slice(at, size)
+            values = ["" if v is None else str(v) for v in part.column(column).to_pylist()]
+            yield _column(values), np.array([bool(v.strip()) for v in values]), part.select(list(keep))
+
+
+def _folder(
+    folder: Path, spec: Mapping[str, Any], keep: Sequence[str], size: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, pa.Table]]:
+    """Yield the texts of a folder's files as `_texts` does, in the order of their paths."""
+    import pyarrow as pa
+
+    if other := [name for name in keep if name != FILE]:
+        raise UserError(Problem("keep", f"texts have no column {other[0]!r}; their paths are {FILE!r}."))
+    files = sorted(map(Path, _class_folders.files_below(folder, text.ENDINGS)))
+    if not files:
+        raise UserError(Problem("input", f"{folder} has no texts ({', '.join(text.ENDINGS)})."))
+    for at in range(0, len(files), size):
+        part = files[at : at + size]
+        values, faults = _text_files.read([str(file) for file in part], spec["encoding"])
+        raise_faults(faults)
+        names = [str(file.relative_to(folder)) for file in part]
+        yield (
+            _column(values),
+            np.array([bool(v.strip()) for v in values]),
+            pa.table(dict.fromkeys(keep, names)),
+        )
+
+
+def _column(texts: Sequence[str]) -> np.ndarray:
+    return np.array(texts, object).reshape(-1, 1)
+
+
+def _windows(
+    source: TableSource, spec: Mapping[str, Any], fitted: Preprocessor, keep: Sequence[str], size: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, pa.Table]]:
+    """Yield the window that ends at each row, whether the row has as many before it, and what is carried through.
+
+    The windows of the others are zeros.
+    """
+    import pyarrow as pa
+
+    windows, ends = timeseries.ending(source, {**spec, **columns_of_windows(spec, fitted)})
+    if windows.shape[1:] != tuple(fitted.inputs[0].shape):
+        text = f"a window has the shape {list(windows.shape[1:])}; the model takes {list(fitted.inputs[0].shape)}. Name data.features."
+        raise UserError(Problem("data", text))
+    kept = pa.concat_tables(source.blocks(list(keep))) if keep else None
+    for at in range(0, len(ends), size):
+        of_rows = ends[at : at + size]
+        known = of_rows >= 0
+        x = np.zeros((len(of_rows), *windows.shape[1:]), windows.dtype)
+        x[known] = windows[of_rows[known]]
+        yield x, known, pa.table({}) if kept is None else kept.slice(at, size)
