@@ -156,8 +156,9 @@ def _check(path: str, run: RunResult, fitted: Preprocessor, keep: Sequence[str])
 
 def _counted(blocks: Iterator[Predictions], predicted: Predicted) -> Iterator[Predictions]:
     """Yield the blocks, counting their rows; with the progress on the terminal unless predictions go there."""
-    if predicted.output is not None:
-        blocks = counter.so_far(blocks, lambda block: block.rows.count, "predicting rows")
+    on_errors = predicted.output is None
+    if not on_errors or (console.is_terminal(sys.stderr) and not console.is_terminal()):
+        blocks = counter.so_far(blocks, lambda block: block.rows.count, "predicting rows", on_errors)
     for block in blocks:
         predicted.add(block)
         yield block

@@ -148,7 +148,7 @@ def _litert(model: keras.Model, path: Path, quantize: str | None) -> None:
     if quantize == "float16":
         target["supported_types"] = [tf.float16]
     options = {} if quantize is None else {"optimizations": [tf.lite.Optimize.DEFAULT]}
-    _export(_for_litert(model), path, "litert", target_spec=target, **options)
+    _export(_unrolled(model, "float32"), path, "litert", target_spec=target, **options)
     if quantize == "int8":
         from ai_edge_litert.interpreter import Interpreter
 
@@ -158,13 +158,15 @@ def _litert(model: keras.Model, path: Path, quantize: str | None) -> None:
             raise UserError(Problem("quantize", text))
 
 
-def _for_litert(model: keras.Model) -> keras.Model:
-    """Return a model with the same weights, of operations that LiteRT has.
+def _unrolled(model: keras.Model, float64: str = "float64") -> keras.Model:
+    """Return a model with the same weights, without loops: those over a batch of unknown size are not converted everywhere.
 
-    It has none in float64, which become those in float32, and no loops over a batch of unknown size: recurrent layers are unrolled.
+    Args:
+        model: its recurrent layers are unrolled.
+        float64: what layers compute in that computed in float64, which LiteRT has not.
     """
     config = model.get_config()
-    changed = _litert_config(config)
+    changed = _unrolled_config(config, float64)
     if changed == config:
         return model
     made = type(model).from_config(changed)
@@ -172,21 +174,32 @@ def _for_litert(model: keras.Model) -> keras.Model:
     return made
 
 
-def _litert_config(tree: Any) -> Any:
-    """Return a config with the changes of `_for_litert`."""
+def _unrolled_config(tree: Any, float64: str) -> Any:
+    """Return a config with the changes of `_unrolled`."""
     if isinstance(tree, Mapping):
-        return {k: True if k == "unroll" and v is False else _litert_config(v) for k, v in tree.items()}
+        return {
+            k: True if k == "unroll" and v is False else _unrolled_config(v, float64) for k, v in tree.items()
+        }
     if isinstance(tree, list | tuple):
-        return type(tree)(_litert_config(v) for v in tree)
-    return "float32" if isinstance(tree, str) and tree == "float64" else tree
+        return type(tree)(_unrolled_config(v, float64) for v in tree)
+    return float64 if isinstance(tree, str) and tree == "float64" else tree
 
 
 def _openvino(model: keras.Model, path: Path, quantize: str | None) -> None:
     import openvino
 
     full = path.with_name(f"full-{path.name}")
-    _export(model, full, "openvino")
+    _export(_unrolled(model), full, "openvino")
     made = openvino.Core().read_model(full)
+    # Of unrolled layers also what nothing uses is an output.
+    unused = [
+        r
+        for r in made.get_results()
+        if not any(n.startswith("Identity") for n in r.input(0).get_source_output().get_names())
+    ]
+    if len(made.outputs) - len(unused) == len(model.outputs):
+        for result in unused:
+            made.remove_result(result)
     for node in made.inputs:
         name = identifier(next(iter(node.get_names())))
         node.get_node().set_friendly_name(name)

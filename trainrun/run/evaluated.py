@@ -19,6 +19,7 @@ from trainrun.errors import Problem, UserError
 from trainrun.run import drift, other_data, scores, slices, worst_examples
 from trainrun.run.saved_model import BATCH, SavedModel
 from trainrun.trainer.pipeline import in_order
+from trainrun.util import retracing
 
 
 def own_part(
@@ -150,6 +151,7 @@ def _refuse_other_target(model: SavedModel, other: SavedModel) -> None:
         raise UserError(Problem("against", "it predicts another target, or other classes."))
 
 
+@retracing.unannounced()
 def predicted(model: SavedModel, split: Split) -> Any:
     """Return a model's probabilities, or numbers in the target's unit, for a part of its run's data; a dict of several outputs."""
     return keras.tree.map_structure(np.asarray, model.model.predict(in_order(split, BATCH), verbose=0))

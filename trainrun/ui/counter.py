@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
@@ -15,17 +17,23 @@ FIRST_S, REDRAW_S, LINE_S = 2.0, 0.5, 20.0
 
 
 class _Line:
-    """The line of one loop; a context that removes it at the end."""
+    """The line of one loop; a context that removes it at the end.
 
-    def __init__(self) -> None:
-        self._began, self._terminal = time.monotonic(), console.is_terminal()
+    Args:
+        on_errors: whether it stands on standard error, because standard output has the results.
+    """
+
+    def __init__(self, on_errors: bool = False) -> None:
+        self._stream = sys.stderr if on_errors else sys.stdout
+        self._began, self._terminal = time.monotonic(), console.is_terminal(self._stream)
         self._due = self._began + (FIRST_S if self._terminal else LINE_S)
 
     def __enter__(self) -> _Line:
         return self
 
     def __exit__(self, *_: object) -> None:
-        console.live(None)
+        with contextlib.redirect_stdout(self._stream):
+            console.live(None)
 
     def due(self) -> float | None:
         """Return the seconds since the loop began if the line is to be shown now, else None."""
@@ -36,7 +44,8 @@ class _Line:
 
     def show(self, text: str) -> None:
         """Show the line, or show it anew."""
-        console.live(text) if self._terminal else console.note(text)
+        with contextlib.redirect_stdout(self._stream):
+            console.live(text) if self._terminal else console.note(text)
 
 
 def counted(items: Sequence[T], doing: str) -> Iterator[T]:
@@ -54,16 +63,17 @@ def counted(items: Sequence[T], doing: str) -> Iterator[T]:
             yield item
 
 
-def so_far(blocks: Iterable[T], size: Callable[[T], int], doing: str) -> Iterator[T]:
+def so_far(blocks: Iterable[T], size: Callable[[T], int], doing: str, on_errors: bool = False) -> Iterator[T]:
     """Yield blocks whose number is not known; if that takes long, show how much is done.
 
     Args:
         blocks: to be worked on.
         size: of a block.
         doing: what is done with them (``predicting rows``).
+        on_errors: see `_Line`.
     """
     done = 0
-    with _Line() as line:
+    with _Line(on_errors) as line:
         for block in blocks:
             yield block
             done += size(block)
