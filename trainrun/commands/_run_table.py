@@ -1,4 +1,4 @@
-"""A table of runs that fits the terminal: what does not fit beside the figures stands in lines of its own below them."""
+"""A table, such as of runs, that fits the terminal: what does not fit beside the figures stands in lines of its own below them."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def show(
         spare: columns that are left out there.
     """
     kept = [i for i in range(len(columns)) if i < 2 or any(row[i] for row in rows)]
-    width = console.columns()
-    if width is None or _needed(columns, rows, kept) <= width:
+    if fits(columns, rows, kept):
         console.table("", [columns[i] for i in kept], [[row[i] for i in kept] for row in rows])
         return
+    width = console.width()
     under = [i for i in kept if columns[i] in below]
     beside = [i for i in kept if i not in under]
     for name in spare:
@@ -47,6 +47,12 @@ def show(
                 console.note(textwrap.fill(row[i], width, initial_indent=INDENT, subsequent_indent=INDENT))
     if left_out:
         console.note(f"{left_out} columns more than {width} characters hold: --json has them")
+
+
+def fits(columns: Sequence[str], rows: Sequence[Sequence[str]], kept: Sequence[int] | None = None) -> bool:
+    """Return whether a table of some of the columns, or of all, is as narrow as the terminal, or there is none."""
+    kept = range(len(columns)) if kept is None else kept
+    return (width := console.columns()) is None or _needed(columns, rows, kept) <= width
 
 
 def _needed(columns: Sequence[str], rows: Sequence[Sequence[str]], kept: Sequence[int]) -> int:

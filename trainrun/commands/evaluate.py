@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.artifacts.result_table import measured
+from trainrun.commands import _run_table
 from trainrun.commands._parser import RUN, Parser
 from trainrun.errors import UserError
 from trainrun.run.result import RunResult
@@ -88,40 +89,16 @@ def main(argv: Sequence[str]) -> int:
         console.say(
             f"decision threshold{of_output} {value:.4g}: metrics ending in _at_threshold are at it, others at 0.5"
         )
-    rows = [
-        [name, measured(s.value), f"{measured(s.low)} to {measured(s.high)}"]
-        for name, s in scores.metrics.items()
-    ]
+    rows = [[name, measured(s.value), _interval(s)] for name, s in scores.metrics.items()]
     console.table("", ["metric", "value", "interval"], rows)
     if scores.differences:
         console.say()
-        rows = [
-            [name, f"{s.value:+.4g}", f"{measured(s.low)} to {measured(s.high)}", _clear(s)]
-            for name, s in scores.differences.items()
-        ]
-        console.table("", ["metric", f"{scores.against} minus it", "paired interval", ""], rows)
+        rows = [[name, f"{s.value:+.4g}", _interval(s), _clear(s)] for name, s in scores.differences.items()]
+        console.table(f"minus {scores.against}", ["metric", "difference", "paired interval", ""], rows)
     if scores.slices:
-        console.say()
-        names = list(scores.metrics)
-        console.table(
-            "",
-            [scores.by, "rows", *names],
-            [[s.name, f"{s.rows:,}", *(_cell(s.metrics, name) for name in names)] for s in scores.slices],
-        )
+        _show_slices(scores)
     if scores.worst:
-        console.say()
-        columns = list(scores.worst[0]["values"])
-        console.table(
-            "worst examples",
-            ["row", "true", "predicted", "error", *columns],
-            [
-                [
-                    f"{w['place'] + 1:,}",
-                    *map(_text, (w["true"], w["predicted"], w["error"], *w["values"].values())),
-                ]
-                for w in scores.worst[:SHOWN]
-            ],
-        )
+        _show_worst(scores)
     console.say(f"written: {record}")
     return 0
 
@@ -143,6 +120,51 @@ def _on_other_data(run: RunResult, by: str | None, changed: Sequence[str]) -> Sc
         return evaluated.on_other_data(saved_model, config, run.run_dir, data, by, " ".join(changed))
 
 
+def _show_slices(scores: Scores) -> None:
+    """Print the metrics of the slices in one table, or in a terminal that is too narrow in one for each metric."""
+    console.say()
+    names = list(scores.metrics)
+    columns = [scores.by, "rows", *names]
+    rows = [
+        [s.name, f"{s.rows:,}", *(f"{measured(m.value)} ({_interval(m)})" for m in map(s.metrics.get, names))]
+        for s in scores.slices
+    ]
+    if _run_table.fits(columns, rows):
+        console.table("", columns, rows)
+        return
+    for i, name in enumerate(names):
+        if i:
+            console.say()
+        rows = [
+            [s.name, f"{s.rows:,}", measured(s.metrics[name].value), _interval(s.metrics[name])]
+            for s in scores.slices
+        ]
+        console.table("", [scores.by, "rows", name, "interval"], rows)
+
+
+def _show_worst(scores: Scores) -> None:
+    """Print the worst examples; their values below each, where the terminal is too narrow for a column each."""
+    console.say()
+    console.say("worst examples", "bold")
+    head, names = ["row", "true", "predicted", "error"], list(scores.worst[0]["values"])
+    values = [[_text(v) for v in w["values"].values()] for w in scores.worst[:SHOWN]]
+    rows = [
+        [f"{w['place'] + 1:,}", *map(_text, (w["true"], w["predicted"], w["error"]))]
+        for w in scores.worst[:SHOWN]
+    ]
+    whole = [[*row, *of_row] for row, of_row in zip(rows, values, strict=True)]
+    if _run_table.fits([*head, *names], whole):
+        console.table("", [*head, *names], whole)
+        return
+    pairs = [", ".join(f"{n} {v}" for n, v in zip(names, of_row, strict=True)) for of_row in values]
+    merged = [[*row, of_row] for row, of_row in zip(rows, pairs, strict=True)]
+    _run_table.show([*head, "values"], merged, below=["values"])
+
+
+def _interval(score: Score) -> str:
+    return f"{measured(score.low)} to {measured(score.high)}"
+
+
 def _text(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
 
@@ -150,8 +172,3 @@ def _text(value: Any) -> str:
 def _clear(difference: Score) -> str:
     """Return whether a difference is more than the choice of the rows may explain."""
     return "no clear difference" if difference.low <= 0 <= difference.high else "differs"
-
-
-def _cell(metrics: Mapping[str, Score], name: str) -> str:
-    score = metrics[name]
-    return f"{measured(score.value)} ({measured(score.low)} to {measured(score.high)})"
