@@ -40,7 +40,8 @@ REAL = [
 ROOT = (
     "data", "model", "loss", "metric", "optimizer", "schedule", "trainer", "hardware", "callback", "tracking", "seed", "plugins",
     "name", "artifacts", "checkpoint", "tune", "profile", "profile_steps", "failure", "sweep", "seeds",
-    "augment", "alert", "threshold", "phases", "loss_weights", "init_from", "init_skip", "init_optimizer",
+    "augment", "alert", "threshold", "phases", "loss_weights", "init_from", "init_skip", "init_optimizer", "teacher", "teacher_alpha",
+    "teacher_temperature",
 )  # fmt: skip
 LETTERS = st.characters(exclude_categories=())
 WORD = st.text(LETTERS, max_size=30)

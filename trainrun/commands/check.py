@@ -20,9 +20,9 @@ def _show_weights(config: Mapping[str, Any]) -> None:
 
     console.note("the model is built by TensorFlow to list its weights …")
     with console.hushed(), imports.collector_paused("tensorflow"):
-        from trainrun.run import builders, weights_overview
+        from trainrun.run import builders, teacher, weights_overview
     strategy = builders.strategy(config)
-    job = builders.job(config, builders.dataset(config), strategy)
+    job = builders.job(config, teacher.taught(config, builders.dataset(config)), strategy)
     if job.initial is not None:
         job.initial.show()
     for phase in phases.listed(config):

@@ -127,6 +127,9 @@ class Root:
     init_from: Any = MISSING
     init_skip: Any = MISSING
     init_optimizer: bool = MISSING
+    teacher: Any = MISSING
+    teacher_alpha: Any = MISSING
+    teacher_temperature: Any = MISSING
     phases: Any = MISSING
     name: str | None = MISSING
     artifacts: Artifacts = field(default_factory=Artifacts)

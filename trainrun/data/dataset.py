@@ -145,6 +145,8 @@ class Dataset:
         inferred: what loading has understood of a table, for `overview`: `target`, `split`, `columns` (kind -> names), `imputed`,
             `indicators`, `left_out`, `notices`, `digests` (column -> digest of its values).
         validation_sets: further validation sets by name.
+        soft_targets: outputs of another model, a teacher, for the training part in its order, by output (empty: the only one): logits, or
+            real numbers in the target's unit, `[n, …, outputs]`; empty: there is none.
         fold_rows: where the validation part is one of several folds: the table's row of each of its examples, from 0, int64 `[n]`.
     """
 
@@ -160,6 +162,7 @@ class Dataset:
     inferred: dict = field(default_factory=dict)
     fold_rows: np.ndarray | None = None
     validation_sets: Mapping[str, Split] = field(default_factory=dict)
+    soft_targets: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def parts(self) -> dict[str, Split]:

@@ -11,7 +11,7 @@ from trainrun.errors import Problem, UserError
 from trainrun.model import source_file
 
 # Keys whose value is a run.
-RUNS = (source_file.KEY,)
+RUNS = (source_file.KEY, source_file.TEACHER)
 _TYPED = re.compile(rf"(?P<key>\+{{0,2}}(?:{'|'.join(RUNS)}))=(?P<words>[^\[{{(].*)")
 
 

@@ -44,11 +44,26 @@ def file(
     Raises:
         UserError: there is no such file, it is not a model, contains code, or does not fit the data.
     """
-    file_path = _path(path)
-    model = front.core(inspected_file.load(file_path, KEY))
-    if problems := [*_input_problems(model, inputs, file_path), *_output_problems(model, target, file_path)]:
-        raise UserError(problems)
+    model = load(_path(path), inputs, target, KEY)
     model.trainable = trainable
+    return model
+
+
+def load(file_path: Path, inputs: tuple[InputSpec, ...], target: TargetSpec, key: str) -> keras.Model:
+    """Return the model of a file, taken out of its raw-row front.
+
+    Args:
+        file_path: ends in .keras.
+        inputs, target: specs of the data.
+        key: of the config, for messages.
+
+    Raises:
+        UserError: it is not a model, contains code, or does not fit the data.
+    """
+    model = front.core(inspected_file.load(file_path, key))
+    texts = [*_input_problems(model, inputs, file_path), *_output_problems(model, target, file_path)]
+    if texts:
+        raise UserError([Problem(key, text) for text in texts])
     return model
 
 
@@ -83,27 +98,21 @@ def _fits(shape: tuple[int | None, ...], expected: tuple[int, ...]) -> bool:
     )
 
 
-def _input_problems(model: keras.Model, inputs: tuple[InputSpec, ...], path: Path) -> Iterator[Problem]:
+def _input_problems(model: keras.Model, inputs: tuple[InputSpec, ...], path: Path) -> Iterator[str]:
     if len(model.inputs) != len(inputs):
-        yield Problem(
-            KEY,
-            f"{path} takes {len(model.inputs)} inputs; the data has {len(inputs)} ({', '.join(s.name for s in inputs)}).",
-        )
+        yield f"{path} takes {len(model.inputs)} inputs; the data has {len(inputs)} ({', '.join(s.name for s in inputs)})."
         return
     by_name = {t.name: t for t in model.inputs}
     for position, spec in enumerate(inputs):
         if len(inputs) > 1 and spec.name not in by_name:
-            yield Problem(KEY, f"{path} has no input {spec.name}; it has {', '.join(by_name)}.")
+            yield f"{path} has no input {spec.name}; it has {', '.join(by_name)}."
             continue
         tensor = by_name[spec.name] if len(inputs) > 1 else model.inputs[position]
         if not _fits(tuple(tensor.shape[1:]), spec.shape):
-            yield Problem(
-                KEY,
-                f"{path} takes {spec.name} of shape {list(tensor.shape[1:])}; the data has {spec.kind} {list(spec.shape)}.",
-            )
+            yield f"{path} takes {spec.name} of shape {list(tensor.shape[1:])}; the data has {spec.kind} {list(spec.shape)}."
 
 
-def _output_problems(model: keras.Model, target: TargetSpec, path: Path) -> Iterator[Problem]:
+def _output_problems(model: keras.Model, target: TargetSpec, path: Path) -> Iterator[str]:
     if target.kind == "none":
         return
     wanted = dict(target.named) or {"": target}
@@ -112,7 +121,7 @@ def _output_problems(model: keras.Model, target: TargetSpec, path: Path) -> Iter
     if by_name.keys() != wanted.keys() or len(model.outputs) != len(wanted):
         has = ", ".join(name for name in by_name if name) or f"{len(model.outputs)}, without names"
         needs = ", ".join(target.named) or "one"
-        yield Problem(KEY, f"{path} has other outputs than the data: {has}; expected {needs}.")
+        yield f"{path} has other outputs than the data: {has}; expected {needs}."
         return
     for name, one in wanted.items():
         shape, expected = tuple(by_name[name].shape[1:]), (*one.shape, one.outputs)
@@ -120,4 +129,4 @@ def _output_problems(model: keras.Model, target: TargetSpec, path: Path) -> Iter
             means = f"{len(one.classes)} classes" if one.classes else f"{one.outputs} numbers to predict"
             of_output = f" of {name}" if name else ""
             text = f"{path} gives {list(shape)} for an example{of_output}; the data needs {list(expected)} ({means})."
-            yield Problem(KEY, text)
+            yield text

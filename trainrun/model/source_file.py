@@ -1,4 +1,4 @@
-"""The file that `init_from` means: of a run's directory, its model or its weights. Read without Keras."""
+"""The file that `init_from` or `teacher` means: of a run's directory, its model or its weights. Read without Keras."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from trainrun.util import paths
 
 KEY, SKIP, OPTIMIZER = "init_from", "init_skip", "init_optimizer"
+TEACHER, ALPHA, TEMPERATURE = "teacher", "teacher_alpha", "teacher_temperature"
 MODEL, WEIGHTS = "model.keras", "model.weights.h5"
 KERAS, H5 = ".keras", ".weights.h5"
 
@@ -23,21 +24,28 @@ def located(init_from: str) -> Path:
     return path / WEIGHTS if not (path / MODEL).is_file() and (path / WEIGHTS).is_file() else path / MODEL
 
 
-def fault(init_from: str) -> str | None:
-    """Return why no weights can be read from `init_from`, or None."""
-    path, file = paths.expanded(init_from), located(init_from)
-    if path.is_dir() and not file.is_file():
+def fault(source: str, key: str = KEY) -> str | None:
+    """Return why no weights can be read from a run or file, or None.
+
+    Args:
+        source: a run's directory, or a file.
+        key: ``init_from``, or ``teacher``, which needs a whole model.
+    """
+    path, file = paths.expanded(source), located(source)
+    endings = (KERAS,) if key == TEACHER else (KERAS, H5)
+    if path.is_dir() and not (file.is_file() and file.name.endswith(endings)):
+        lacks = MODEL if key == TEACHER else f"{MODEL} and no {WEIGHTS}"
         return (
-            f"{path} has no {MODEL} and no {WEIGHTS}: the run has not finished, or was trained with artifacts.model=false. "
+            f"{path} has no {lacks}: the run has not finished, or was trained with another artifacts.model. "
             f"Name another run or a file, or train it again: trainrun reproduce {path}"
         )
-    if not path.exists() and not init_from.endswith((KERAS, H5)):
+    if not path.exists() and not source.endswith(endings):
         return (
-            f"there is no run's directory {init_from}. Expected that, or a {KERAS} or {H5} file; on the command line also a run's id, "
+            f"there is no run's directory {source}. Expected that, or a {' or '.join(endings)} file; on the command line also a run's id, "
             "last or best."
         )
-    if (problem := paths.fault(file, KERAS, f"{KEY}=outputs/runs/…/{MODEL}")) is not None:
+    if (problem := paths.fault(file, KERAS, f"{key}=outputs/runs/…/{MODEL}")) is not None:
         return problem
-    if not file.name.endswith((KERAS, H5)):
-        return f"expected a run, or a file ending in {KERAS} or {H5}, got {file.name}. Save it with model.save('model.keras')."
+    if not file.name.endswith(endings):
+        return f"expected a run, or a file ending in {' or '.join(endings)}, got {file.name}. Save it with model.save('model.keras')."
     return None

@@ -21,24 +21,25 @@ from trainrun.errors import Problem, UserError
 from trainrun.failure.adjustments import NO_ADJUSTMENTS, Adjustments
 from trainrun.hardware import replicas
 from trainrun.model import functional, penalty
-from trainrun.registry import declaration_reader, lookup, signatures
+from trainrun.registry import declaration_reader, lookup
 from trainrun.registry.construct import construct, parameters, resolve
 from trainrun.run import (
     augmentation_builder,
     initial,
     metrics,
     model_builder,
+    optimizer_builder,
     output,
     output_head,
     stored_preprocessing,
+    teacher,
 )
 from trainrun.run.target_scaling import in_deviations, in_unit_of_loss, multiplied
 from trainrun.step._accumulate import divide, parts_refusal
-from trainrun.trainer import model_steps
+from trainrun.trainer import distillation, model_steps
 from trainrun.trainer.job import Job, Plan, Resampled
 from trainrun.trainer.model_state import ModelState
 from trainrun.ui import console
-from trainrun.util import lengths
 
 
 def dataset(config: Mapping[str, Any], cache: DatasetCache | None = None) -> Dataset:
@@ -132,7 +133,7 @@ def job(
         losses = {name: part.loss(meanings[name], plan) for name, part in parts.items()}
         weights = dict.fromkeys(losses, 1.0) | dict(config.get("loss_weights") or {}) if several else None
         model.compile(
-            optimizer=optimizer(config, plan, adjustments.rate),
+            optimizer=optimizer_builder.optimizer(config, plan, adjustments.rate),
             loss=_alone(losses),
             loss_weights=weights,
             **{_metrics_argument(data): _alone({n: p.metrics(meanings[n], plan) for n, p in parts.items()})},
@@ -146,6 +147,9 @@ def job(
             keras_model_private.weigh_terms_by_examples(
                 model, losses, weights, lambda: state.examples_of_replica
             )
+        taught = teacher.distillation(config, data, meanings, model)
+        if taught is not None:
+            taught.mix_into(model, weights)
         replicas.clip_together(model.optimizer, replica_count)
         if started is not None:
             started = replace(started, optimizer=initial.optimizer(config, model))
@@ -165,6 +169,8 @@ def job(
         splits["train"] = replace(
             splits["train"], weight=output.class_weights(settings["class_weight"], data)
         )
+    if taught is not None:
+        splits["train"] = distillation.joined(splits["train"], teacher.encoded(data))
     if not several and (fault := output_head.shape_problem(outline, data)) is not None:
         raise UserError(fault)
     probabilities = _alone(
@@ -174,7 +180,7 @@ def job(
     sets = {name: output.encoded(split, parts) for name, split in data.validation_sets.items()}
     return Job(
         model, data, **splits, plan=plan, probabilities=probabilities, state=state, initial=started, augment=augment,
-        validation_sets=sets,
+        teacher=taught, validation_sets=sets,
     )  # fmt: skip
 
 
@@ -230,28 +236,6 @@ def on_one_device(config: Mapping[str, Any], data: Dataset, trained: Job) -> Job
     return replace(single, plan=trained.plan)
 
 
-def optimizer(config: Mapping[str, Any], plan: Plan, rate: float = 1.0) -> keras.optimizers.Optimizer:
-    """Return the optimizer, with the schedule as its learning rate where there is one; times `rate`."""
-    spec = _in_steps("optimizer", config["optimizer"], plan)
-    if config["artifacts"].get("weights") == "ema":
-        spec["use_ema"] = True
-    if combinations.has_schedule(config):
-        spec["learning_rate"] = construct(
-            "schedule",
-            _in_steps("schedule", config["schedule"], plan),
-            complete=True,
-            **plan.lengths(),
-        )
-    built = construct("optimizer", spec, complete=True, **plan.lengths())
-    factor = plan.batch_size / config["trainer"].get("batch_size", plan.batch_size)
-    if config["hardware"].get("scale_learning_rate") == "linear" and factor != 1:
-        replicas.scale_rate(built, factor)
-        console.note(f"learning rate × {factor:g}: the linear rule for {factor:g} times the examples a step")
-    if rate != 1:
-        replicas.scale_rate(built, rate)
-    return built
-
-
 def trainer(config: Mapping[str, Any], parts: int = 1) -> Any:
     """Return the trainer; settings of the plan (`epochs` …) are left out of its arguments.
 
@@ -291,8 +275,3 @@ def _metrics_argument(data: Dataset) -> str:
 def _alone(of_outputs: dict[str, Any]) -> Any:
     """Return what is of the only output, or a dict by name where there are several."""
     return of_outputs.get("", of_outputs)
-
-
-def _in_steps(group: str, spec: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
-    names = signatures.lengths(resolve(group, spec)[0])
-    return lengths.in_steps(names, spec, plan.total_steps, plan.steps_per_epoch)

@@ -66,21 +66,19 @@ class Initial:
         }
 
 
-def preprocessing(config: Mapping[str, Any]) -> Preprocessor | None:
-    """Return what the run or file of `init_from` has recorded of its preprocessing, or None."""
-    init_from = config.get(source_file.KEY)
-    if not isinstance(init_from, str) or source_file.fault(init_from) is not None:
+def preprocessing(config: Mapping[str, Any], key: str = source_file.KEY) -> Preprocessor | None:
+    """Return what the run or file of `init_from`, or of `teacher`, has recorded of its preprocessing, or None."""
+    source = config.get(key)
+    if not isinstance(source, str) or source_file.fault(source, key) is not None:
         return None
-    path = source_file.located(init_from)
+    path = source_file.located(source)
     beside = path.with_name(preprocessor.FILE)
     try:
         if path.name.endswith(source_file.KERAS):
             return fitted_record.read(path)
         return Preprocessor.from_json(paths.content(beside)) if beside.is_file() else None
     except keras_file.READ_ERRORS as error:
-        raise UserError(
-            Problem(source_file.KEY, f"{path} has a damaged record of its preprocessing: {error}")
-        ) from error
+        raise UserError(Problem(key, f"{path} has a damaged record of its preprocessing: {error}")) from error
 
 
 def weights(config: Mapping[str, Any], model: keras.Model, data: Dataset) -> Initial | None:

@@ -88,6 +88,7 @@ def _train(
                 own_code,
                 remaining_phases,
                 settings,
+                teacher,
                 threshold,
                 tuning,
                 weights_overview,
@@ -101,6 +102,7 @@ def _train(
         with clock("data"):
             data = builders.dataset(config, context.datasets)
             replicas.refuse_different_data(strategy, data.digest)
+            data = teacher.taught(config, data, context.datasets, resume)
         with clock("tune"):
             config, tuned = tuning.tune(config, data, strategy, run_dir)
         with clock("build"):
@@ -131,6 +133,9 @@ def _train(
         if chief and attempts.job.initial is not None and resume is None:
             attempts.job.initial.show()
             record.event("initial_weights", **attempts.job.initial.record())
+        if chief and data.soft_targets and resume is None:
+            console.note(teacher.line(config, data))
+            record.event(teacher.EVENT, **teacher.record(config))
         if chief and resume is None:
             weights_overview.report(builder.config, attempts.job, record)
         with clock("train"), context.stop.between_steps():

@@ -15,6 +15,7 @@ from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import Problem, UserError, listed
 from trainrun.model import fitted_record, keras_file
 from trainrun.model.source_file import KEY as INIT_FROM
+from trainrun.model.source_file import TEACHER
 from trainrun.run import initial, own_data
 from trainrun.ui import console
 from trainrun.util import paths
@@ -23,7 +24,7 @@ Rows = np.ndarray | View
 
 
 def load(config: Mapping[str, Any], cache: DatasetCache | None) -> Dataset:
-    """Return the data of a config, preprocessed as for the run whose model or weights it begins with, where there is one.
+    """Return the data of a config, preprocessed as for the run whose model or weights it begins with, or learns from, where there is one.
 
     Raises:
         UserError: the data is faulty, or does not fit the file.
@@ -32,6 +33,12 @@ def load(config: Mapping[str, Any], cache: DatasetCache | None) -> Dataset:
         key, source, stored = "model.path", "model=file", _of_file(config["model"].get("path"))
     else:
         key, source, stored = INIT_FROM, INIT_FROM, initial.preprocessing(config)
+    teachers = initial.preprocessing(config, TEACHER)
+    if stored is None:
+        key, source, stored = TEACHER, TEACHER, teachers
+    elif teachers is not None and _inputs(teachers) != _inputs(stored):
+        text = f"its model reads data that was preprocessed otherwise than {source} does. Take a teacher that was trained on the same data."
+        raise UserError(Problem(TEACHER, text))
     if stored is not None:
         stored = replace(stored, target=_undecided(stored.target))
     data = own_data.load(config, cache, stored)
@@ -42,6 +49,11 @@ def _undecided(target: TargetSpec) -> TargetSpec:
     """Return a target without the decision threshold, which is that of other weights."""
     named = {name: _undecided(of_output) for name, of_output in target.named.items()}
     return replace(target, threshold=TargetSpec.threshold, named=named)
+
+
+def _inputs(fitted: Preprocessor) -> tuple:
+    """Return what is done to the inputs."""
+    return fitted.columns, fitted.moments, fitted.scales, fitted.steps, fitted.indicators
 
 
 def _of_file(path: Any) -> Preprocessor | None:
@@ -130,12 +142,13 @@ def _problem(own: Preprocessor, stored: Preprocessor, key: str) -> Problem | Non
             "Take data of that form, or train a new model.",
         )
     if [s.name for s in own.inputs] != [s.name for s in stored.inputs]:
-        if key != INIT_FROM:
+        if key == "model.path":
             return None  # the model's loader says that its inputs are others
         names = [", ".join(s.name for s in p.inputs) for p in (stored, own)]
         return Problem(
             key,
-            f"the model was trained on the inputs {names[0]} ({stored.data}); data={own.data} has {names[1]}.",
+            f"the model was trained on the inputs {names[0]} ({stored.data}); data={own.data} has {names[1]}. "
+            "Take data with these inputs, or another run.",
         )
     for name in own.moments.keys() & stored.moments.keys():
         counts = [len(p.moments[name][0]) for p in (stored, own)]
@@ -166,8 +179,10 @@ def _problem(own: Preprocessor, stored: Preprocessor, key: str) -> Problem | Non
 
 def _say_differences(own: Preprocessor, stored: Preprocessor, source: str) -> None:
     """Warn of classes and columns of arrays that are named otherwise than those that the model was trained on."""
-    # With `init_from`, the output layer of other classes is a new one.
-    names = () if source == INIT_FROM else (("classes", own.target.classes, stored.target.classes),)
+    # With `init_from`, the output layer of other classes is a new one; a teacher of other classes is refused.
+    names = (
+        () if source in (INIT_FROM, TEACHER) else (("classes", own.target.classes, stored.target.classes),)
+    )
     if len(own.features) == len(stored.features):
         names += (("columns", own.features, stored.features),)
     for what, own_names, stored_names in names:

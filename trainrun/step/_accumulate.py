@@ -158,7 +158,7 @@ def divide(model: keras.Model, parts: int) -> None:
     def train_step(data: tuple) -> dict[str, Any]:
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
         loss, y_pred = step(model, x, y, weight, 1.0)
-        keras_model_private.count_loss(model, loss, tf.shape(y)[0])
+        keras_model_private.count_loss(model, loss, tf.shape(tf.nest.flatten(y)[0])[0])
         return model.compute_metrics(x, y, y_pred, sample_weight=weight)
 
     model.train_step = train_step

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from trainrun.augment._sequence import Augmentations
     from trainrun.checkpoint.start import Start
+    from trainrun.trainer.distillation import Distillation
 
 
 class Resampled(NamedTuple):
@@ -100,6 +101,7 @@ class Job:
         start: the point to resume from; None: training begins.
         state: compiled functions and other data beside the model.
         augment: changes each training batch as a function of (seed, epoch, step); None: nothing does.
+        teacher: how the loss on a teacher's outputs is mixed into that of the training batches; None: there is no teacher.
         validation_sets: further validation sets by name, as `validation`.
         clock: of the run; trainers count the seconds that they wait for batches in it (`INPUT`).
         initial: where the initial weights come from (`trainrun.run.initial`); None: they are drawn.
@@ -116,6 +118,7 @@ class Job:
     state: ModelState = field(default_factory=ModelState)
     initial: Any = None
     augment: Augmentations | None = None
+    teacher: Distillation | None = None
     validation_sets: Mapping[str, Split] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
 

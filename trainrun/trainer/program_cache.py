@@ -121,6 +121,7 @@ class _Fingerprint:
             job.train.weight is not None,
             job.probabilities,
             repr(job.augment),
+            repr(job.teacher),
             self._plain(model.get_config()),
             [(tuple(v.shape), str(v.dtype), v.trainable) for v in model.variables],
             self._part(model.optimizer),

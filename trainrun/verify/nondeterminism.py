@@ -18,7 +18,7 @@ from trainrun.checkpoint import callback_state
 from trainrun.compat import tensorflow_private
 from trainrun.config import plugin_sources
 from trainrun.errors import first_line
-from trainrun.run import builders, callback_builders
+from trainrun.run import builders, callback_builders, teacher
 from trainrun.trainer.epoch_loop import trace
 from trainrun.trainer.job import Job
 from trainrun.trainer.random_operations import RANDOM_OPERATIONS
@@ -47,7 +47,7 @@ def of(config: Mapping[str, Any], run_dir: Path) -> list[str]:
     strategy = tf.distribute.get_strategy()
     causes: list[str] = []
     try:
-        job = builders.job(config, builders.dataset(config), strategy)
+        job = builders.job(config, teacher.taught(config, builders.dataset(config)), strategy)
         step = getattr(builders.trainer(config), "step", None)
         causes += _in_graph(job, step)
         causes += _in_callbacks(callback_builders.user_callbacks(config, run_dir, job))

@@ -91,7 +91,8 @@ def groups(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
 def treated_differently(config: Mapping[str, Any]) -> bool:
     """Return whether what becomes of each weight is known only once the model is built."""
     phases_name = any(names_weights(phase.config) for phase in phases.listed(config))
-    return phases_name or config.get(source_file.KEY) is not None
+    from_files = any(config.get(key) is not None for key in (source_file.KEY, source_file.TEACHER))
+    return phases_name or from_files
 
 
 def names_weights(config: Mapping[str, Any]) -> bool:

@@ -68,6 +68,7 @@ def obstacle(config: Mapping[str, Any], plugins: bool, capability: str) -> str |
         "tune": tune.get("batch_size") is not None or tune.get("learning_rate") is not None,
         "profile=true": config["profile"],
         "data.validation_sets": capability == VECTORIZES and bool(config["data"].get("validation_sets")),
+        "teacher": capability == VECTORIZES and config.get("teacher") is not None,
         "phases": config.get("phases") is not None,
         f"callback={','.join(odd)}": odd,
     }
