@@ -72,7 +72,7 @@ SECTIONS = [
         "predict",
         "Prediction of a file",
         "`trainrun predict` of a CSV file: the model is loaded, the file read, checked and preprocessed, and ids, classes and probabilities "
-        "written. Compared with plain Keras' `predict` over an array that was prepared before.",
+        "written. Compared with plain Keras' `predict` over an array that was prepared before; and the memory of the command on a file four times as long.",
     ),
     Section(
         "metrics_speed",
