@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainrun.artifacts import curves
-from trainrun.data._image_cache import LARGEST_LABEL
+from trainrun.data._image_pixels import LARGEST_LABEL
 from trainrun.data.dataset import TargetSpec
 from trainrun.errors import Problem, UserError
 from trainrun.run.array_blocks import FILE

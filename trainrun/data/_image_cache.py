@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainrun.data._image_pixels import OF_LABELS, pixels_of
 from trainrun.data._mapped import Mapped
 from trainrun.errors import Problem, UserError, first_line
 from trainrun.ui.counter import counted
@@ -19,24 +21,19 @@ from trainrun.util.file_lock import FileLock
 
 if TYPE_CHECKING:
     import numpy as np
-    from PIL import Image
 
 # Below the folder that runs are recorded in.
 FOLDER = Path("outputs", ".cache", "images")
 # Part of the key: the next number, if what is stored for an image changes.
 VERSION = 1
-# A file that unpacks to more pixels is refused.
-MAX_PIXELS = 100_000_000
 # Hexadecimal digits by which equal files are recognized.
 CONTENT_DIGITS = 16
 # Seconds that another process may take to decode the same images.
 PATIENCE_S = 24 * 3600.0
 # Faulty files that are named.
 NAMED = 10
-MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-# Of `ImageForm.channels`: the images are masks, whose pixels are numbers of classes.
-OF_LABELS = 0
-LARGEST_LABEL = 255
+# Files that a thread takes at once, and bytes of images of one size that one call resizes: a call takes a millisecond.
+AT_ONCE, RESIZED_BYTES = 64, 2**22
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ def decoded(files: Sequence[str], form: ImageForm, folder: Path) -> tuple[Mapped
     except OSError:
         key, contents = "", []
     if len(contents) != len(files):
-        contents = _parallel(_content, files, "reading images")
+        contents = _parallel(lambda some: list(map(_content, some)), files, "reading images")
         key, contents = _digest([form, *contents]), [content[:CONTENT_DIGITS] or "-" for content in contents]
     path = folder / f"{key}.npy"
     lock = FileLock(folder / f"{key}.lock")
@@ -152,14 +149,34 @@ def _decode(files: Sequence[str], form: ImageForm, size: tuple[int, int], path: 
     with paths.whole(path) as new:
         pixels = np.lib.format.open_memmap(new, mode="w+", dtype="uint8", shape=shape)
 
-        def fill(i: int) -> str | None:
-            try:
-                image = pixels_of(files[i], form.channels)
-                pixels[i] = image if resize is None or image.shape[:2] == size else resize(image)
-            # Pillow raises what its decoders and C libraries make of a damaged file.
-            except Exception as error:
-                return f"{files[i]} cannot be read as an image: {first_line(error)}"
-            return None
+        def fill(some: Sequence[int]) -> list[str | None]:
+            faults: dict[int, str] = {}
+
+            def fitted(images: dict[int, np.ndarray]) -> None:
+                try:
+                    if images:
+                        pixels[[*images]] = resize(np.stack([*images.values()]))
+                except Exception as error:  # a side of none of its pixels
+                    faults.update((i, f"{files[i]} cannot be resized: {first_line(error)}") for i in images)
+                images.clear()
+
+            of_one_size: dict[int, np.ndarray] = {}
+            for i in some:
+                try:
+                    image = pixels_of(files[i], form.channels)
+                    if resize is None or image.shape[:2] == size:
+                        pixels[i] = image
+                        continue
+                # Pillow raises what its decoders and C libraries make of a damaged file.
+                except Exception as error:
+                    faults[i] = f"{files[i]} cannot be read as an image: {first_line(error)}"
+                    continue
+                other = next(iter(of_one_size.values()), image)
+                if other.shape != image.shape or (len(of_one_size) + 1) * image.nbytes > RESIZED_BYTES:
+                    fitted(of_one_size)
+                of_one_size[i] = image
+            fitted(of_one_size)
+            return [faults.get(i) for i in some]
 
         wrong = [fault for fault in _parallel(fill, range(len(files)), "decoding images") if fault]
         if wrong:
@@ -170,54 +187,8 @@ def _decode(files: Sequence[str], form: ImageForm, size: tuple[int, int], path: 
         pixels.flush()
 
 
-def pixels_of(file: str, channels: int) -> np.ndarray:
-    """Return an image as uint8 `[height, width, channels]`, turned as its camera says.
-
-    Args:
-        file: the image.
-        channels: 1, 3 or 4; or `OF_LABELS`: the number of each pixel, of palettes its index.
-
-    Raises:
-        OSError, ValueError: it is no image, is damaged, or has too many pixels; or it has colours instead of labels.
-    """
-    import numpy as np
-    from PIL import Image, ImageOps
-
-    with Image.open(file) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise ValueError(f"it has {image.width}x{image.height} pixels; at most {MAX_PIXELS:,} are read.")
-        image.load()
-        turned = ImageOps.exif_transpose(image)
-        if channels == OF_LABELS:
-            return _numbers(turned)
-        if turned.mode.startswith("I"):  # 16 bits a pixel
-            turned = Image.fromarray((np.asarray(turned) // 257).astype("uint8"))
-        if turned.mode == "P" and "transparency" in turned.info:
-            turned = turned.convert("RGBA")
-        array = np.asarray(turned.convert(MODES[channels]))
-    return array.reshape(*array.shape[:2], channels)
-
-
-def _numbers(mask: Image.Image) -> np.ndarray:
-    """Return the number of each pixel, uint8 `[height, width, 1]`."""
-    import numpy as np
-
-    array = np.asarray(mask)
-    if array.ndim == 3 and mask.mode == "RGB" and (array == array[..., :1]).all():
-        array = array[..., 0]
-    if array.ndim != 2:
-        raise ValueError(f"a mask has one number a pixel, its class; this image is {mask.mode}.")
-    with np.errstate(invalid="ignore"):  # NaN, which differs from what becomes of it
-        whole = array.astype("uint8")
-    if (other := array[array != whole]).size:
-        raise ValueError(
-            f"it has the number {other[0]}; classes are whole numbers from 0 to {LARGEST_LABEL}."
-        )
-    return whole[..., None]
-
-
 def _resizing(form: ImageForm) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a function from one image to one of the wanted size: by `keras.layers.Resizing`, rounded to whole numbers."""
+    """Return a function from images of one size to images of the wanted size: by `keras.layers.Resizing`, rounded to whole numbers."""
     import keras
     import tensorflow as tf
 
@@ -226,18 +197,18 @@ def _resizing(form: ImageForm) -> Callable[[np.ndarray], np.ndarray]:
     if form.channels == OF_LABELS:
         arguments |= {"interpolation": "nearest", "antialias": False}
     layer = keras.layers.Resizing(*form.size, dtype="float32", **arguments)
-    signature = tf.TensorSpec([1, None, None, form.channels or 1], tf.uint8)
+    signature = tf.TensorSpec([None, None, None, form.channels or 1], tf.uint8)
 
     @tf.function(input_signature=[signature])
-    def resize(image: Any) -> Any:
-        resized = tf.round(layer(tf.cast(image, tf.float32)))
+    def resize(images: Any) -> Any:
+        resized = tf.round(layer(tf.cast(images, tf.float32)))
         return tf.cast(tf.clip_by_value(resized, 0, 255), tf.uint8)
 
-    def one(image: np.ndarray) -> np.ndarray:
+    def of_arrays(images: np.ndarray) -> np.ndarray:
         with tf.device("cpu:0"):
-            return resize(image[None])[0].numpy()
+            return resize(images).numpy()
 
-    return one
+    return of_arrays
 
 
 def resizing_arguments(resize: str) -> dict[str, Any]:
@@ -250,11 +221,18 @@ def resizing_arguments(resize: str) -> dict[str, Any]:
     }
 
 
-def _parallel(work: Callable[[Any], Any], items: Sequence[Any], doing: str) -> list[Any]:
-    """Return the results of some work on each item, by a thread for each processor."""
+def _parallel(work: Callable[[Sequence[Any]], list[Any]], items: Sequence[Any], doing: str) -> list[Any]:
+    """Return a result for each item, by a thread for each processor.
+
+    Args:
+        work: returns the results of some items.
+        items: all of them.
+        doing: what is done, for the progress shown.
+    """
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    some = [items[first : first + AT_ONCE] for first in range(0, len(items), AT_ONCE)]
     with ThreadPoolExecutor(workers) as pool:
-        results: Iterator[Any] = pool.map(work, items)
+        results: Iterator[Any] = itertools.chain.from_iterable(pool.map(work, some))
         return [next(results) for _ in counted(items, doing)]
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from trainrun.data import _image_cache
 from trainrun.data._class_folders import ARGUMENTS, FILE, files_below, source
 from trainrun.data._faults import Fault
-from trainrun.data._image_cache import LARGEST_LABEL, ImageForm
+from trainrun.data._image_cache import ImageForm
+from trainrun.data._image_pixels import LARGEST_LABEL, OF_LABELS
 from trainrun.data._in_memory import MemorySource
 from trainrun.data.dataset import TargetSpec
 from trainrun.data.lazy_array import blocks
@@ -79,9 +80,7 @@ def labels(files: Sequence[str], form: ImageForm, cache: Path) -> tuple[TargetSp
     """
     import numpy as np
 
-    rows, size, _ = _image_cache.decoded(
-        files, ImageForm(form.size, _image_cache.OF_LABELS, form.resize), cache
-    )
+    rows, size, _ = _image_cache.decoded(files, ImageForm(form.size, OF_LABELS, form.resize), cache)
     counts = sum(np.bincount(block.ravel(), minlength=LARGEST_LABEL + 1) for _, block in blocks(rows))
     present = np.flatnonzero(counts)
     if len(present) < 2:

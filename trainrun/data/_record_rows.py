@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _image_cache, _record_index
+from trainrun.data import _image_pixels, _record_index
 from trainrun.data._faults import Fault
 from trainrun.data._record_index import RecordIndex, Records
 from trainrun.errors import Problem, UserError, did_you_mean, first_line
@@ -78,7 +78,7 @@ def specs(features: Any) -> tuple[dict[str, FeatureSpec], list[Fault]]:
             )
         elif not all(type(size) is int and size > 0 for size in sizes):
             faults.append(("features", f"{name}: expected a shape such as [28,28,1], got {shape!r}."))
-        elif dtype == "image" and (len(sizes) != 3 or sizes[2] not in _image_cache.MODES):
+        elif dtype == "image" and (len(sizes) != 3 or sizes[2] not in _image_pixels.MODES):
             faults.append(("features", f"{name}: an image needs a shape of height, width and 1, 3 or 4 channels, got {list(sizes)}."))  # fmt: skip
         elif dtype == "text" and sizes:
             faults.append(("features", f"{name}: a text has no shape, got {list(sizes)}. Leave it out."))
@@ -251,7 +251,7 @@ def _array(values: np.ndarray, spec: FeatureSpec, rows: np.ndarray, index: Recor
 
 
 def _pixels(value: bytes, spec: FeatureSpec) -> np.ndarray:
-    pixels = _image_cache.pixels_of(io.BytesIO(value), spec.shape[2])
+    pixels = _image_pixels.pixels_of(io.BytesIO(value), spec.shape[2])
     if pixels.shape != spec.shape:
         raise ValueError(f"it has {pixels.shape[0]}x{pixels.shape[1]} pixels (height x width).")
     return pixels

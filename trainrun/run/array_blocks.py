@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainrun.data import _class_folders, _image_cache, _npz_file, image_folder
+from trainrun.data import _class_folders, _image_pixels, _npz_file, image_folder
 from trainrun.data.table_rows import TableRows
 from trainrun.errors import Problem, UserError, did_you_mean
 
@@ -161,7 +161,7 @@ def of_images(
 
 def _image(path: Path, channels: int) -> np.ndarray:
     try:
-        return _image_cache.pixels_of(str(path), channels).astype("float32")
+        return _image_pixels.pixels_of(str(path), channels).astype("float32")
     except (OSError, ValueError) as error:
         raise UserError(Problem("input", f"{path} cannot be read as an image: {error}")) from error
 

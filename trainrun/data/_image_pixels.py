@@ -1,0 +1,62 @@
+"""The pixels of an image file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+# A file that unpacks to more pixels is refused.
+MAX_PIXELS = 100_000_000
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+# Number of channels of masks, whose pixels are numbers of classes.
+OF_LABELS = 0
+LARGEST_LABEL = 255
+
+
+def pixels_of(file: str, channels: int) -> np.ndarray:
+    """Return an image as uint8 `[height, width, channels]`, turned as its camera says.
+
+    Args:
+        file: the image.
+        channels: 1, 3 or 4; or `OF_LABELS`: the number of each pixel, of palettes its index.
+
+    Raises:
+        OSError, ValueError: it is no image, is damaged, or has too many pixels; or it has colours instead of labels.
+    """
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    with Image.open(file) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise ValueError(f"it has {image.width}x{image.height} pixels; at most {MAX_PIXELS:,} are read.")
+        image.load()
+        turned = ImageOps.exif_transpose(image)
+        if channels == OF_LABELS:
+            return _numbers(turned)
+        if turned.mode.startswith("I"):  # 16 bits a pixel
+            turned = Image.fromarray((np.asarray(turned) // 257).astype("uint8"))
+        if turned.mode == "P" and "transparency" in turned.info:
+            turned = turned.convert("RGBA")
+        array = np.asarray(turned.convert(MODES[channels]))
+    return array.reshape(*array.shape[:2], channels)
+
+
+def _numbers(mask: Image.Image) -> np.ndarray:
+    """Return the number of each pixel, uint8 `[height, width, 1]`."""
+    import numpy as np
+
+    array = np.asarray(mask)
+    if array.ndim == 3 and mask.mode == "RGB" and (array == array[..., :1]).all():
+        array = array[..., 0]
+    if array.ndim != 2:
+        raise ValueError(f"a mask has one number a pixel, its class; this image is {mask.mode}.")
+    with np.errstate(invalid="ignore"):  # NaN, which differs from what becomes of it
+        whole = array.astype("uint8")
+    if (other := array[array != whole]).size:
+        raise ValueError(
+            f"it has the number {other[0]}; classes are whole numbers from 0 to {LARGEST_LABEL}."
+        )
+    return whole[..., None]
