@@ -88,11 +88,12 @@ class Items:
     masks: Sequence[str] = ()
 
 
-def read(settings: ItemSettings) -> tuple[Items | None, list[Fault]]:
+def read(settings: ItemSettings, even_large: bool = True) -> tuple[Items | None, list[Fault]]:
     """Return the items, or their faults.
 
     Args:
         settings: where they are.
+        even_large: also read the rows of a large table; otherwise it has neither items nor faults.
     """
     path = settings.folders[0]
     folder = path is not None and expanded(path).is_dir()
@@ -125,6 +126,8 @@ def read(settings: ItemSettings) -> tuple[Items | None, list[Fault]]:
     table = dataclasses.replace(table, features=[column], categorical=[column], formats="plain")
     table, faults = table.with_header(source.header)
     faults += settings.splitting.faults(table)
+    if not faults and not (even_large or folder or source.is_small):
+        return None, []
     if not faults:
         examples, faults = _table_examples.examples(source, table)
     if not faults:
@@ -154,12 +157,12 @@ def description(items: Items | None, kind: InputKind, faults: Sequence[Fault]) -
     """Return what is known before the items have become arrays.
 
     Args:
-        items: from `read`.
+        items: from `read`; None: of a large table.
         kind: of the input.
         faults: all that is wrong.
     """
     if items is None or faults:
-        return Description(problems=tuple(faults))
+        return Description(inputs=None if faults else (kind,), problems=tuple(faults))
     # How many rows the groups have depends on the seed.
     examples = None if items.method == "group" else len(items.parts[0])
     if items.masks:  # their numbers are the classes

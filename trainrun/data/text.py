@@ -103,19 +103,19 @@ def text(
 
 
 def describe(**arguments: Any) -> Description:
-    """Return what the table or the folders tell; arguments as in `text`."""
-    items, faults = _items(arguments | {"seed": 0})
+    """Return what the folders, the header or the rows of a small table tell; arguments as in `text`."""
+    items, faults = _items(arguments | {"seed": 0}, even_large=False)
     if items is not None and items.folder:
         faults += _text_files.read(items.values[: _text_files.SAMPLE], arguments.get("encoding"))[1]
     return _item_table.description(items, "tokens", faults)
 
 
-def _items(arguments: Mapping[str, Any]) -> tuple[Items | None, list[Fault]]:
-    """Return the rows of the table, or the files, or their faults; arguments as in `text`."""
+def _items(arguments: Mapping[str, Any], even_large: bool = True) -> tuple[Items | None, list[Fault]]:
+    """Return the rows of the table, or the files, or their faults; arguments as in `text` and `_item_table.read`."""
     table, splitting = settings_of({**arguments, "text": None})
     paths, form = _table_files.paths_of(arguments), CsvFormat.of(arguments)
     return _item_table.read(
-        ItemSettings("text", ENDINGS, paths, arguments.get("text"), table, splitting, form)
+        ItemSettings("text", ENDINGS, paths, arguments.get("text"), table, splitting, form), even_large
     )
 
 
