@@ -99,9 +99,9 @@ def test_balanced_epochs_ordinal_columns_a_threshold_and_a_named_validation_set_
     predicted = run.predict(frame)
     assert ((predicted["prediction"] == "yes") == (predicted["probability_yes"] > chosen["value"])).all()
     assert ((predicted["prediction"] == "yes") != (predicted["probability_yes"] > 0.5)).any()
-    assert (
-        json.loads((run.run_dir / "preprocessing.json").read_text())["target"]["threshold"] == chosen["value"]
-    )
+    stored = json.loads((run.run_dir / "preprocessing.json").read_text())["target"]
+    assert stored["threshold"] == chosen["value"]
+    assert stored["threshold_interval"] == [chosen["low"], chosen["high"]]
     shown = run.evaluate("fraud.csv")
     assert shown.thresholds == {"": chosen["value"]}
     assert shown.metrics["recall_at_threshold"].value == sk.recall_score(Y, predicted["prediction"] == "yes")

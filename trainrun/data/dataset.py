@@ -54,6 +54,7 @@ class TargetSpec:
         shape: the shape over which a label repeats, `(height, width)` for segmentation, else `()`.
         named: of ``named``: output -> its target, in the order of the config; else empty.
         threshold: of ``binary``: the probability above which the positive class is predicted.
+        threshold_interval: its 95% interval, of a threshold that a criterion has chosen; else empty.
     """
 
     kind: TargetKind
@@ -62,6 +63,7 @@ class TargetSpec:
     shape: tuple[int, ...] = ()
     named: Mapping[str, TargetSpec] = field(default_factory=dict, hash=False)
     threshold: float = 0.5
+    threshold_interval: tuple[float, ...] = ()
 
     @property
     def task(self) -> Task:

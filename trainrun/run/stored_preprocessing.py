@@ -48,7 +48,7 @@ def load(config: Mapping[str, Any], cache: DatasetCache | None) -> Dataset:
 def _undecided(target: TargetSpec) -> TargetSpec:
     """Return a target without the decision threshold, which is that of other weights."""
     named = {name: _undecided(of_output) for name, of_output in target.named.items()}
-    return replace(target, threshold=TargetSpec.threshold, named=named)
+    return replace(target, threshold=TargetSpec.threshold, threshold_interval=(), named=named)
 
 
 def _inputs(fitted: Preprocessor) -> tuple:

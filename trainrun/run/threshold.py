@@ -195,7 +195,7 @@ def settle(config: Mapping[str, Any], job: Job, record: RunRecord, measured: Eva
             prefix: (one.parts[parts[prefix]].y == 1, np.ravel(of[name] if name else of))
             for prefix, of in output.items()
         }
-        value, label = criterion, f"{name}_" if name else ""
+        value, label, interval = criterion, f"{name}_" if name else "", ()
         if isinstance(criterion, int | float):
             records[name] = {"value": float(criterion)}
         else:
@@ -209,7 +209,9 @@ def settle(config: Mapping[str, Any], job: Job, record: RunRecord, measured: Eva
                     f"no threshold reaches {picked.criterion.partition(', ')[2]} on the validation part."
                 )
             records[name], value = plain_json.without_nan(asdict(picked)), picked.value
-        targets[name] = replace(one.target, threshold=float(value))
+            ends = picked.low, picked.high
+            interval = tuple(map(float, ends)) if np.isfinite(ends).all() else ()
+        targets[name] = replace(one.target, threshold=float(value), threshold_interval=interval)
         figures[f"{label}threshold"] = float(value)
         for prefix, (y, p) in compared.items():
             figures |= {f"{prefix}{label}{key}": number for key, number in rates(y, p, value).items()}
