@@ -141,7 +141,6 @@ def test_several_targets_are_outputs_with_weights_and_tasks_of_their_own(save):
         ({"x": NUMBERS, "y": TWO}, {"task": "regresion"}, "task", "Did you mean regression?"),
         ({"x": NUMBERS, "y": np.array(["a", "b"])[TWO]}, {"task": "regression"}, "y", "the target is text"),
         ({"x": NUMBERS, "y": TWO}, {"test": 0.9}, "test", "below 1"),
-        ({"x": NUMBERS, "y": TWO}, {"y": []}, "y", "For example [y]"),
         ({"x": NUMBERS, "y": TWO}, {"y": ["y", "z"]}, "y", "has no array 'z'"),
         ({"x": NUMBERS, "y": TWO, "name": TWO}, {"y": ["y", "name"]}, "y", "Rename it"),
         ({"x": NUMBERS, "y": TWO}, {"y": ["y", "x"]}, "y", "'x' is an input, too"),

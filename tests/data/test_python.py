@@ -70,8 +70,33 @@ def test_several_targets_by_name(load, x):
 
 
 @pytest.mark.parametrize(
+    ("first", "further"), [(FRAME, FRAME[:10]), ((IMAGES, FRAME["age"]), (IMAGES[:10], FRAME["age"][:10]))]
+)
+def test_parts_that_are_handed_over_apart_stay_apart(load, first, further):
+    data = load({"train": first, "test": further}, target="age" if first is FRAME else None)
+    assert [len(part) for part in data.parts.values()] == [32, 8, 10], "only validation is split off"
+    assert data.test.y.ravel().tolist() == FRAME["age"][:10].tolist()
+
+
+def test_arrays_without_a_target(load):
+    data = load({"train": (IMAGES, None), "test": (IMAGES[:4], None)}, validation=0)
+    assert (data.task, len(data.train), len(data.test)) == ("minimization", 40, 4)
+    assert load({"a": IMAGES}, x="a", y=None).target.kind == "none"
+
+
+@pytest.mark.parametrize(
     ("value", "arguments", "message"),
     [
+        (
+            {"train": FRAME, "test": FRAME[["age"]]},
+            {},
+            r"test has age \(int64\); expected age \(int64\), city",
+        ),
+        (
+            {"train": (IMAGES, None), "test": (IMAGES[:, :5], None)},
+            {},
+            r"test has x uint8 \[n, 5, 5, 3\]; expected x",
+        ),
         (7, {}, "data: expected a DataFrame .* got int"),
         ((IMAGES,), {}, "got a tuple of 1"),
         ((IMAGES, FRAME["age"][:30]), {}, "data.y: array 'y' has 30 examples, 'x' has 40"),

@@ -48,12 +48,8 @@ def key_faults(
         known: the keys of all arrays.
         lacking, has: the beginnings of the message's sentences: ``there is no array``, ``There are``.
     """
-    faults = [
-        (argument, f"expected the key of an array, or a list of keys, got []. For example [{argument}].")
-        for argument, keys in (("x", x), ("y", keys_of(y)))
-        if not keys
-    ]
-    return faults + [
+    message = "expected the key of an array, or a list of keys, got []. For example [x]."
+    return [("x", message)] * (not x) + [
         (argument, f"{lacking} {key!r}.{did_you_mean(str(key), known)} {has} {', '.join(known) or 'none'}.")
         for argument, key in roles(x, y, weight)
         if key not in known

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _arrow_source
 from trainrun.data._faults import Fault
+from trainrun.data.dataset import Dataset
 from trainrun.errors import Problem, UserError, first_line
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-EXPECTED = "expected a DataFrame (of pandas, polars or pyarrow), arrays by name, {'x': x, 'y': y}, or a tuple (x, y) or (x, y, weight)"
+EXPECTED = (
+    "expected a DataFrame (of pandas, polars or pyarrow), arrays by name, {'x': x, 'y': y}, a tuple (x, y) or (x, y, weight), "
+    "or these by part, {'train': …, 'validation': …, 'test': …}"
+)
 # Names of the columns and arrays of a tuple.
 X, Y, WEIGHT, TARGET = "x", "y", "weight", "target"
 
@@ -28,11 +32,13 @@ class InMemory:
         table: the table, or None.
         arrays: by name, where there is no table.
         roles: settings that the form of the value determines: `target` and `weight` of a table, `x`, `y` and `weight` of arrays.
+        rows: examples of training, validation and test that were handed over apart, and stand one after another; empty: they were not.
     """
 
     table: pa.Table | None = None
     arrays: Mapping[str, np.ndarray] | None = None
     roles: Mapping[str, Any] | None = None
+    rows: tuple[int, ...] = ()
 
 
 def understood(value: Any) -> InMemory:
@@ -41,7 +47,8 @@ def understood(value: Any) -> InMemory:
     Args:
         value: a DataFrame; a mapping of arrays, which is a table if each has one axis; or `(x, y)` or `(x, y, weight)`, where `x` is
             an array, arrays by name, or a DataFrame without the target; `y` of several targets, and their weights, are arrays by name (`y` with
-            a DataFrame also a DataFrame).
+            a DataFrame also a DataFrame), and None where there is nothing to predict. Or any of these by part: ``train``, and ``validation``,
+            ``test`` or both.
 
     Raises:
         UserError: it is none of these, or an array in it is faulty.
@@ -49,6 +56,8 @@ def understood(value: Any) -> InMemory:
     if isinstance(value, tuple | list):
         return _of_tuple(value)
     if isinstance(value, Mapping):
+        if _is_by_part(value):
+            return _joined({part: understood(value[part]) for part in Dataset.PARTS if part in value})
         arrays = _arrays(value)
         if arrays and all(array.ndim == 1 for array in arrays.values()):
             return InMemory(_table(arrays), roles={})
@@ -56,6 +65,45 @@ def understood(value: Any) -> InMemory:
     if _is_table(value):
         return InMemory(_table(value), roles={})
     raise _refused(f"{EXPECTED}, got {type(value).__name__}.")
+
+
+def _is_by_part(value: Mapping[Any, Any]) -> bool:
+    """Return whether a mapping has a value for each part, not for each column or array."""
+    apart = all(isinstance(one, tuple | list | Mapping) or _is_table(one) for one in value.values())
+    return "train" in value and apart and set(value) <= set(Dataset.PARTS)
+
+
+def _joined(parts: Mapping[str, InMemory]) -> InMemory:
+    """Return the examples of all parts, one part after another.
+
+    Raises:
+        UserError: a part has other columns or arrays than the training part.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    train = parts["train"]
+    rows = []
+    for name, part in parts.items():
+        names, expected = (_described(one) for one in (part, train))
+        if names != expected:
+            raise _refused(f"{name} has {names}; expected {expected}, as train has.")
+        rows.append(len(part.table if part.table is not None else next(iter(part.arrays.values()))))
+    counts = tuple(dict(zip(parts, rows, strict=True)).get(name, 0) for name in Dataset.PARTS)
+    if train.table is not None:
+        table = pa.concat_tables([part.table for part in parts.values()])
+        return InMemory(table, roles=train.roles, rows=counts)
+    arrays = {key: np.concatenate([part.arrays[key] for part in parts.values()]) for key in train.arrays}
+    return InMemory(arrays=arrays, roles=train.roles, rows=counts)
+
+
+def _described(part: InMemory) -> str:
+    """Return the columns with their types, or the arrays with their shapes and types."""
+    if part.table is not None:
+        return ", ".join(f"{field.name} ({field.type})" for field in part.table.schema)
+    kind = {name: "text" if a.dtype.kind in "US" else str(a.dtype) for name, a in part.arrays.items()}
+    each = (f"{name} {kind[name]} {['n', *array.shape[1:]]}" for name, array in part.arrays.items())
+    return ", ".join(each).replace("'", "")
 
 
 class MemorySource:
@@ -126,6 +174,8 @@ def _of_tuple(value: Sequence[Any]) -> InMemory:
 
 def _named(role: str, value: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the arrays of targets or of weights, of several targets by name, and the setting that names them."""
+    if value is None:
+        return {}, {role: None}
     if not isinstance(value, Mapping):
         return {role: value}, {role: role}
     names = [str(name) for name in value]

@@ -30,7 +30,7 @@ class ArraySettings:
 
     Args:
         x: the keys of the inputs.
-        y: the keys of the targets.
+        y: the keys of the targets; empty: there is nothing to predict.
         weight: the key of the examples' weights, one for each target by its key, or None.
         kind: of the inputs: one for all, one by key, or None: inferred from types and shapes.
         task: of the targets: ``classification``, ``regression`` or ``auto``, or one by key.
@@ -83,7 +83,7 @@ def dataset(
         {spec: values for spec, values, _ in inputs},
         target,
         labels,
-        _arrays.own_parts(labels, target, splitting, rows or (len(arrays[settings.y[0]]), 0, 0)),
+        _arrays.own_parts(labels, target, splitting, rows or (len(arrays[settings.x[0]]), 0, 0)),
         features=[f"x{i}" for i in range(spec.shape[0])] if single and spec.kind == "numeric" else (),
         standardize=settings.standardize,
         standardize_target=settings.standardize_target,
@@ -103,7 +103,7 @@ def description(arrays: Mapping[str, Rows], settings: ArraySettings, splitting: 
         target, _ = _target(arrays, settings, specs[0])
     except UserError as error:
         return Description(problems=tuple((p.key.removeprefix("data."), p.message) for p in error.problems))
-    examples = sizes(len(arrays[settings.y[0]]), splitting.validation, splitting.test)[0]
+    examples = sizes(len(arrays[settings.x[0]]), splitting.validation, splitting.test)[0]
     return Description.of(target, examples, tuple(spec.kind for spec in specs))
 
 
@@ -115,6 +115,10 @@ def _target(
     Raises:
         UserError: as `target_of`, of several with the array's key.
     """
+    import numpy as np
+
+    if not settings.y:
+        return TargetSpec("none"), np.zeros((len(arrays[settings.x[0]]), 1), "float32")
     read, problems = {}, []
     for key in settings.y:
         task = settings.task.get(key, "auto") if isinstance(settings.task, Mapping) else settings.task

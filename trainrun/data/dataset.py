@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from trainrun.data.lazy_array import View, blocks
 
@@ -85,17 +85,19 @@ class TargetSpec:
 @dataclass(frozen=True)
 class Split:
     """Examples: `x` an array, or a dict of arrays by input name; `y` labels, a dict by output name if there are several; `weight` one per
-    example or None, of a job with several outputs a dict by output name.
+    example or None, of a job with several outputs a dict by output name. Where a job's model takes steps of its own on unlabeled
+    examples, `y` is None.
 
     A large input is a `View`: it has an array's shape, dtype, length and indexing, and makes the examples on access.
     """
 
     x: np.ndarray | View | dict[str, np.ndarray | View]
-    y: np.ndarray | dict[str, np.ndarray]
+    y: np.ndarray | dict[str, np.ndarray] | None
     weight: np.ndarray | dict[str, np.ndarray] | None = None
 
     def __len__(self) -> int:
-        return len(next(iter(self.y.values())) if isinstance(self.y, dict) else self.y)
+        held = self.x if self.y is None else self.y
+        return len(next(iter(held.values())) if isinstance(held, dict) else held)
 
     def take(self, index: np.ndarray) -> Split:
         """Return the examples at `index`, in that order, as arrays."""
@@ -165,12 +167,12 @@ class Dataset:
     fold_rows: np.ndarray | None = None
     validation_sets: Mapping[str, Split] = field(default_factory=dict)
     soft_targets: Mapping[str, np.ndarray] = field(default_factory=dict)
+    PARTS: ClassVar = ("train", "validation", "test")
 
     @property
     def parts(self) -> dict[str, Split]:
         """The splits that there are: ``train``, ``validation``, ``test``."""
-        named = {"train": self.train, "validation": self.validation, "test": self.test}
-        return {part: split for part, split in named.items() if split is not None}
+        return {part: split for part in self.PARTS if (split := getattr(self, part)) is not None}
 
     def held_out(self) -> tuple[str, Split]:
         """Return name and examples of the part to judge a model by: test, else validation, else train."""

@@ -25,7 +25,7 @@ def npz(
     *,
     path: str | None = None,
     x: str | Sequence[str] = "x",
-    y: str | Sequence[str] = "y",
+    y: str | Sequence[str] | None = "y",
     weight: Any = None,
     kind: Any = None,
     task: Any = "auto",
@@ -49,7 +49,8 @@ def npz(
         path: the file.
         x: the inputs' key, or a list of keys, each of which is an input of that name: `[n, d]`, `[n, height, width]` or
             `[n, height, width, channels]`.
-        y: the target's key: `[n]`, `[n, outputs]` or `[n, height, width]`; or a list of keys, each of which is an output of that name.
+        y: the target's key: `[n]`, `[n, outputs]` or `[n, height, width]`; or a list of keys, each of which is an output of that name; None: there is
+            nothing to predict, and a plug-in's model has a loss of its own.
         weight: the key of each example's weight in the loss, `[n]`, or None; of several targets also one by key.
         kind: ``numeric``, ``image``, ``tokens``, ``categorical``, or ``sequence`` (numbers of several steps, taken as they are); of several inputs by key; None: inferred from dtype and
             shape.
@@ -77,7 +78,7 @@ def describe(
     *,
     path: str | None = None,
     x: str | Sequence[str] = "x",
-    y: str | Sequence[str] = "y",
+    y: str | Sequence[str] | None = "y",
     weight: Any = None,
     kind: Any = None,
     task: Any = "auto",

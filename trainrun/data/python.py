@@ -39,7 +39,7 @@ def python(
     task: Any = "auto",
     na_values: Sequence[Name] | None = None,
     x: str | Sequence[str] = "x",
-    y: str | Sequence[str] = "y",
+    y: str | Sequence[str] | None = "y",
     kind: Any = None,
     weight: Any = None,
     split: str = "auto",
@@ -60,7 +60,8 @@ def python(
     """Return what a registered function returns, split.
 
     The function returns a DataFrame (pandas, polars or pyarrow), which is understood as `data.parquet.parquet` does; arrays by name or
-    a tuple ``(x, y)`` or ``(x, y, weight)``, which are understood as `data.npz.npz` does; or a `Dataset`, which is split already.
+    a tuple ``(x, y)`` or ``(x, y, weight)``, which are understood as `data.npz.npz` does; these by part,
+    ``{"train": (x, y), "test": (x, y)}``, of which only a part that is missing is split off; or a `Dataset`, which is split already.
 
     Args:
         function: the registered name, or its name and arguments: ``{name: mine, years: 3}``.
@@ -85,7 +86,10 @@ def python(
     if value.table is not None:
         roles = {"target": target, "weight": weight}
         roles = {key: value.roles.get(key) if role is None else role for key, role in roles.items()}
-        source = MemorySource("python", value.table)
+        own = [
+            name for name, rows in zip(Dataset.PARTS, value.rows, strict=False) if rows and name != "train"
+        ]
+        source = MemorySource("python", value.table, own_files=own, part_sizes=value.rows)
         return _table_dataset.dataset(lambda: (source, []), {**arguments, **roles})
     of_tables = {"split": split != "auto", "group": group, "time": time, "part": part, "folds": folds}
     if chosen := [key for key, value in of_tables.items() if value]:
@@ -96,7 +100,7 @@ def python(
     )
     raise_faults([*_array_faults(value, settings), *share_problems(None, validation, test)])
     return _named_arrays.dataset(
-        "python", value.arrays, settings, SplitSettings(validation, test, stratify, seed)
+        "python", value.arrays, settings, SplitSettings(validation, test, stratify, seed), value.rows
     )
 
 
