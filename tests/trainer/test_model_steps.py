@@ -16,7 +16,7 @@ from trainrun.errors import UserError
 OFF = ["tracking=none", "artifacts=none", "data=iris", "metric=none", "trainer.epochs=3", "optimizer=sgd", "plugins=[./own.py]", "trainer.shuffle=false"]  # fmt: skip
 OWN = """
 from types import SimpleNamespace
-import keras, tensorflow as tf, trainrun
+import keras, numpy as np, tensorflow as tf, trainrun
 from keras import ops
 
 class Weighed(keras.Model):
@@ -78,6 +78,30 @@ class Held:
         self.slow.apply_gradients([(by_bias, model.trainable_weights[1])])
         return loss, y_pred
 
+class Alone(keras.Model):
+    # As Keras' fit(x): a batch is x alone; what the steps return is logged, though no metric is updated.
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.last = keras.layers.Dense(4)
+    def call(self, x):
+        return self.last(x)
+    def train_step(self, x):
+        with tf.GradientTape() as tape:
+            loss = ops.mean(ops.square(x - self(x)))
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, self.trainable_weights), self.trainable_weights))
+        return {"loss": loss}
+    def test_step(self, x):
+        return {"loss": ops.mean(ops.square(x - self(x)))}
+
+@trainrun.register("data", "unlabeled")
+def unlabeled():
+    x = (np.arange(160).reshape(40, 4) % 7 / 7).astype("float32")
+    return {"train": (x[:30], None), "validation": (x[30:], None)}
+
+@trainrun.register("model", "alone", targets="none")
+def alone(inputs, target, head):
+    return Alone()
+
 @trainrun.register("model", "weighed", targets="multiclass", output="probabilities")
 def weighed(inputs, target, head):
     return Weighed()
@@ -106,6 +130,23 @@ def test_a_models_own_steps_train_as_in_keras(trainer, name):
     for column in history:
         assert result.history[column] == pytest.approx(history[column], rel=1e-5), column
     np.testing.assert_allclose(result.model.get_weights()[0], plain.get_weights()[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("trainer", ["fit", "train_on_batch", "custom"])
+def test_unlabeled_examples_reach_the_steps_alone_as_in_keras(trainer, inside):
+    unlabeled = [*OFF, "model=alone", "data=python", "data.function=unlabeled", "data.test=0"]
+    result = trainrun.run(
+        [*unlabeled, "data.standardize=false", "trainer.batch_size=30", f"trainer={trainer}"]
+    )
+    x = (np.arange(160).reshape(40, 4) % 7 / 7).astype("float32")
+    keras.utils.set_random_seed(42)
+    plain = sys.modules["trainrun_plugin_own"].Alone()
+    plain(x)
+    plain.compile("sgd")
+    losses = [float(plain.train_step(x[:30])["loss"]) for _ in range(3)]
+    assert result.history["loss"] == pytest.approx(losses, rel=1e-5)
+    expected = float(np.mean((x[30:] - plain(x[30:])) ** 2))
+    assert result.history["val_loss"][-1] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -212,6 +212,15 @@ def never_build_by_batches(model: keras.Model) -> None:
     model._maybe_symbolic_build = lambda **_: None
 
 
+def log_what_steps_return(model: keras.Model) -> None:
+    """Have `fit` log what the model's own steps return, also if these names are those of the model's metrics.
+
+    For: Keras logs its own mean of the loss, which a step that returns ``{"loss": loss}`` has not updated: 0.
+    Public API: none. Checked: Keras 3.15.1. Missing: such a loss is logged as 0 by `fit`.
+    """
+    model._get_metrics_result_or_logs = lambda logs: logs
+
+
 def initial_epoch(model: keras.Model) -> int:
     """Return the epoch at which training begins, as a callback (`BackupAndRestore`) has set it; else 0.
 

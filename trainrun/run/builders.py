@@ -131,10 +131,12 @@ def job(
         example = data.train.take(np.arange(1)).x if replica_count == 1 else None
         penalty.report(model, replica_count, lambda: state.examples_of_replica, example)
         losses = {name: part.loss(meanings[name], plan) for name, part in parts.items()}
+        # A step of the model's own gets x alone where there is nothing to predict, as by Keras' `fit(x)`; a loss gets placeholders.
+        unlabeled = data.target.kind == "none" and model_steps.is_own(model, "train_step")
         weights = dict.fromkeys(losses, 1.0) | dict(config.get("loss_weights") or {}) if several else None
         model.compile(
             optimizer=optimizer_builder.optimizer(config, plan, adjustments.rate),
-            loss=_alone(losses),
+            loss=None if unlabeled else _alone(losses),
             loss_weights=weights,
             **{_metrics_argument(data): _alone({n: p.metrics(meanings[n], plan) for n, p in parts.items()})},
             run_eagerly=settings.get("run_eagerly", False),
@@ -164,7 +166,7 @@ def job(
         raise UserError(Problem("model", reason))
     if adjustments.parts > 1 and trains.calls_train_step:
         divide(model, adjustments.parts)
-    splits = {part: output.encoded(getattr(data, part), parts) for part in ("train", "validation", "test")}
+    splits = {part: output.encoded(getattr(data, part), parts, unlabeled) for part in Dataset.PARTS}
     if settings["class_weight"] is not None:
         splits["train"] = replace(
             splits["train"], weight=output.class_weights(settings["class_weight"], data)

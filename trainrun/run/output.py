@@ -99,15 +99,16 @@ def of(config: Mapping[str, Any], data: Dataset) -> dict[str, Output]:
     return {name: Output(name, outputs.of(config, name), one) for name, one in data.each().items()}
 
 
-def encoded(split: Split | None, parts: Mapping[str, Output]) -> Split | None:
+def encoded(split: Split | None, parts: Mapping[str, Output], unlabeled: bool = False) -> Split | None:
     """Return a split with its labels as the losses read them, and one weight for each label.
 
     Args:
         split: as loaded; None: there is none.
         parts: the outputs.
+        unlabeled: leave the labels out.
     """
-    if split is None:
-        return None
+    if split is None or unlabeled:
+        return None if split is None else replace(split, y=None)
     of_output = {name: split.output(name) if name else split for name in parts}
     y = {name: part.labels(of_output[name]) for name, part in parts.items()}
     weight = {

@@ -9,11 +9,13 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
+from trainrun.compat import keras_model_private
 from trainrun.hardware.replicas import average_together, even_batches
 from trainrun.trainer.callbacks import Callbacks
 from trainrun.trainer.epoch_loop import build, numbers
 from trainrun.trainer.fit_from_arrays import Indexed
 from trainrun.trainer.job import Job
+from trainrun.trainer.model_steps import is_own
 from trainrun.trainer.pipeline import Feed, in_order
 from trainrun.trainer.steps_per_call import TEST, TRAIN, call_interval, traced, wants_steps
 from trainrun.util.arguments import Count
@@ -55,6 +57,8 @@ class Fit:
         """
         build(job)
         model, plan = job.model, job.plan
+        if is_own(model, "train_step"):
+            keras_model_private.log_what_steps_return(model)
         if Indexed.fits(job):
             feed = Indexed(job)
             feed.training.traced = feed.measuring.traced = traced(callbacks)

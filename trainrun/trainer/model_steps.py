@@ -13,9 +13,9 @@ def is_own(model: keras.Model, name: str) -> bool:
     return getattr(type(model), name) is not getattr(keras.Model, name)
 
 
-def batch_of(x: Any, y: Any, weight: Any) -> tuple:
-    """Return a batch as Keras passes it to a step: `(x, y)` without sample weights, else `(x, y, weight)`."""
-    return (x, y) if weight is None else (x, y, weight)
+def batch_of(x: Any, y: Any, weight: Any) -> Any:
+    """Return a batch as Keras passes it to a step: `x` without labels, `(x, y)` without sample weights, else `(x, y, weight)`."""
+    return keras.utils.pack_x_y_sample_weight(x, y, weight)
 
 
 def as_tensors(x: Any, y: Any, weight: Any = None) -> tuple:
