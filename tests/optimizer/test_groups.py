@@ -11,6 +11,7 @@ import trainrun
 from trainrun.errors import UserError
 from trainrun.hardware import replicas
 from trainrun.optimizer import _groups
+from trainrun.registry import lookup
 
 GROUPS = {"a.*": {"scale": 0.1}, ".*bias": {"weight_decay": 0.0, "scale": 0.5}}
 SHAPES = {"a/kernel": (3, 2), "a/bias": (2,), "b/kernel": (2, 2), "b/bias": (2,)}
@@ -114,3 +115,15 @@ def test_a_wrapper_scales_the_optimizer_inside_it_and_takes_no_decay_of_a_group(
         np.testing.assert_allclose(v.numpy(), alone[k].numpy(), rtol=1e-5, atol=1e-6, err_msg=k)
     with pytest.raises(UserError, match="Lookahead wraps other optimizers"):
         _groups.apply([*replicas.leaves(trainrun.build("optimizer", "lookahead"))], GROUPS, variables)
+
+
+def test_keras_multi_optimizer_of_a_plugin_is_refused_with_the_way_out():
+    with lookup.isolated():
+
+        @trainrun.register("optimizer", "two")
+        def two(learning_rate: float = 0.1):
+            first = keras.optimizers.SGD(learning_rate)
+            return keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(first))
+
+        with pytest.raises(UserError, match=r"optimizer\.groups"):
+            trainrun.build("optimizer", "two")

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trainrun.cli import main
+
 from .test_agreement import SMALL, agree
 
 
@@ -26,15 +28,10 @@ def test_accumulated_parts_of_a_batch_equal_the_step_of_the_whole_batch(parts, e
     agree([whole, train("custom", *SMALL, "trainer.epochs=2", *extra, f"trainer.accumulate={parts}")])
 
 
-def test_whole_batch_loss_with_accumulation_is_refused(train):
-    with pytest.raises(ValueError, match="sum over examples; Dice"):
-        train(
-            "custom",
-            "experiment=segmentation_iou",
-            "data.size=16",
-            "trainer.limit=40",
-            "trainer.accumulate=2",
-        )
+def test_whole_batch_loss_with_accumulation_is_refused_by_check(capsys):
+    settings = ["experiment=segmentation_iou", "trainer=custom", "trainer.accumulate=2"]
+    assert main(["check", *settings]) == 2
+    assert "error: loss: Dice is one number for the whole batch" in capsys.readouterr().err
 
 
 def test_data_that_is_too_large_to_hold_is_sent_in_blocks(train, deterministic, monkeypatch):

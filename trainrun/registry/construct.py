@@ -97,9 +97,23 @@ def _marked(group: str, component: lookup.Component, built: Any) -> Any:
     declared = declaration_reader.of(group, component.name)
     if group == "loss" and declared.whole_batch:
         built.whole_batch = True
+    if group == "optimizer":
+        _refuse_several_rates(component.name, built)
     if group == "metric" and declared.direction:
         keras_metric_private.set_direction(built, declared.direction)
     return built
+
+
+def _refuse_several_rates(name: str, optimizer: Any) -> None:
+    """Refuse Keras' MultiOptimizer, which has no learning rate to read, and whose state Keras (3.15) does not load from a model's file."""
+    import keras
+
+    if isinstance(optimizer, keras.optimizers.MultiOptimizer):
+        text = (
+            f"{name} makes a keras.optimizers.MultiOptimizer, which has no learning rate for schedules, logs and callbacks. "
+            "optimizer.groups={'backbone/.*': {scale: 0.1, weight_decay: 0}} gives weights a rate and a decay of their own."
+        )
+        raise UserError(Problem("optimizer", text))
 
 
 def _mean_of_loss(component: lookup.Component, loss: type, arguments: dict[str, Any]) -> Any:

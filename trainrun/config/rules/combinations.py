@@ -71,7 +71,7 @@ def problems(config: Mapping[str, Any], data: Description) -> list[Problem]:
     """
     rules = (
         targets, inputs, rate_set_twice, rate_to_start_from, optimizer.nesterov, optimizer.clipping, batch_size, classes, class_weights, resampling, monitored_directions,
-        averaging.problems, compiled_losses, boundaries, heads.problems, columns.held_out_parts, columns.problems, initial.problems, distillation.problems, layer_graph.problems, freezing.problems, freezing.adapters, freezing.groups, requirements.problems, hardware.problems, tuning.problems, augmentation.problems, threshold.problems,
+        averaging.problems, accumulated_losses, compiled_losses, boundaries, heads.problems, columns.held_out_parts, columns.problems, initial.problems, distillation.problems, layer_graph.problems, freezing.problems, freezing.adapters, freezing.groups, requirements.problems, hardware.problems, tuning.problems, augmentation.problems, threshold.problems,
     )  # fmt: skip
     problems = [*outputs.problems(config, data), *(p for rule in rules for p in rule(config, data))]
     for output, one in data.named.items():
@@ -255,6 +255,16 @@ def monitored_directions(config: Mapping[str, Any], data: Description) -> Iterat
             continue
         if direction.of(monitor, metrics) is None:
             yield Problem(f"{key}.mode", direction.unknown(monitor, f"{key}.mode=min or {key}.mode=max"))
+
+
+def accumulated_losses(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
+    """A batch that is taken in parts needs a loss that is a sum over examples."""
+    loss, parts = config.get("loss"), (config.get("trainer") or {}).get("accumulate") or 1
+    if not isinstance(loss, Mapping) or parts == 1 or loss.get("axis") is not None:
+        return
+    if declaration_reader.of("loss", loss.get("name")).whole_batch:
+        text = f"{loss['name']} is one number for the whole batch, which trainer.accumulate takes in parts. Set it to 1, or take another loss."
+        yield Problem("loss", text)
 
 
 def compiled_losses(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
