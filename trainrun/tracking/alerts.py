@@ -5,6 +5,7 @@ The delivery process sends them (`delivery/alert_delivery.py`), so that a killed
 
 from __future__ import annotations
 
+import http.client
 import json
 import math
 import os
@@ -20,6 +21,7 @@ from trainrun.util import grants, redaction
 
 TIMEOUT_S = 10.0
 EVENTS = ("failed", "killed", "finished", "better")
+NOT_SENT = "alert_not_sent"  # event of the journal
 BEST = "best_"  # before the objective's name, in the metrics of a sweep's own journal
 
 
@@ -182,7 +184,11 @@ def _post(address: str, message: Mapping[str, Any]) -> str | None:
             return None
     except urllib.error.HTTPError as error:
         return f"webhook: the server answered {error.code}"
-    except (OSError, ValueError) as error:  # the address itself stays out of the words
+    except (
+        OSError,
+        ValueError,
+        http.client.HTTPException,
+    ) as error:  # the address itself stays out of the words
         return f"webhook: {type(getattr(error, 'reason', error)).__name__}"
 
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trainrun.tracking import find, origin, trackers
+from trainrun.tracking.alerts import NOT_SENT
 from trainrun.tracking.delivery.handover import Handover, not_sent
 from trainrun.tracking.journal import Journal, read
 from trainrun.tracking.settings import TrackingSettings
@@ -252,6 +253,9 @@ class Recorder:
         identity, undelivered = None, 0
         if self.delivery is not None:
             identity, undelivered = self.delivery.finish(self.journal.last + 1, timeout)
+            if self.delivery.alerts_lost:
+                self.event(NOT_SENT, alert=status.lower(), reason="the delivery process had ended")
+                self.warn(f"alerts of {self.run_dir.name} may not be sent: the delivery process had ended.")
         self.journal.close()
         self._ended = DeliveryResult(identity, undelivered)
         # The final output of a finished run includes this line.

@@ -8,11 +8,13 @@ import os
 import signal
 import threading
 import time
+import types
 
 import pytest
 
 from trainrun.config.rules import alert
 from trainrun.tracking import alerts, journal, summary
+from trainrun.tracking.delivery import alert_delivery, state
 from trainrun.util import grants
 
 SECRET = "T0PSECRETPATH"
@@ -80,7 +82,8 @@ def test_an_alert_that_cannot_be_sent_is_in_the_journal_and_harms_nothing(traine
 
     assert eventually(lambda: journal.read(path).records[-1]["kind"] == "event")
 
-    assert (undelivered, seconds < 5) == (0, True)
+    assert (undelivered, seconds < 8) == (0, True)
+    assert "the alert of run (finished) was not sent: webhook: the server answered 500" in run.err
     last = journal.read(path).records[-1]
     assert (last["event"], last["alert"], last["reason"]) == (
         "alert_not_sent",
@@ -89,6 +92,66 @@ def test_an_alert_that_cannot_be_sent_is_in_the_journal_and_harms_nothing(traine
     )
     (entry,) = eventually(lambda: _delivered(run.run_dir, len(journal.read(path).records)))
     assert "left" not in entry
+
+
+def test_every_alert_that_is_not_sent_is_told_whatever_fails(tmp_path, monkeypatch):
+    book = journal.Journal(tmp_path / "journal.jsonl")
+    book.write("start", run_id="run", sweep={"total": 3})
+    for number, value in enumerate((3.0, 2.0, 1.0)):
+        book.write("metrics", trial=number, metrics={"best_val_loss": value})
+    book.write("end", status="FINISHED")
+    book.close()
+    warnings, reports = [], []
+    run = types.SimpleNamespace(
+        run_dir=tmp_path,
+        deliveries=[],
+        service=types.SimpleNamespace(wake=lambda: None),
+        warn=warnings.append,
+        report=lambda **fields: reports.append(fields),
+    )
+    take = alerts.Watcher.take
+
+    def failing_take(watcher, record, current):
+        if record.get("trial") == 1:
+            raise KeyError("of this record")
+        return take(watcher, record, current)
+
+    def failing_send(settings, message):
+        raise RuntimeError(SECRET)
+
+    monkeypatch.setattr(alerts.Watcher, "take", failing_take)
+    monkeypatch.setattr(alerts, "send", failing_send)
+    monkeypatch.setattr(alert_delivery, "TRIES", 1)
+    delivery = alert_delivery.AlertDelivery(run, alerts.AlertSettings(webhook="http://127.0.0.1:1"))
+
+    def once_sent():
+        delivery.work()
+        return len(warnings) == 2
+
+    assert eventually(once_sent)
+    delivery.give_up("no time was left")
+
+    events = [r for r in journal.read(book.path).records if r["kind"] == "event"]
+    failures = [
+        ("metrics", "KeyError"),
+        ("better", "RuntimeError"),
+        ("finished", "no time was left"),
+    ]
+    assert [(e["event"], e["alert"], e["reason"]) for e in events] == [
+        (alerts.NOT_SENT, *failure) for failure in failures
+    ]
+    assert (len(warnings), reports) == (3, [{"tracker": 0, "finished": True}])
+
+
+def test_alerts_of_a_delivery_process_that_died_are_told(trainer, hook):
+    run = trainer({"name": "none"}, epochs=10, pace=0.3, alert={"webhook": True})
+    assert eventually((run.run_dir / state.LOCK).exists)
+    os.kill(run.delivery, signal.SIGKILL)
+    run.wait()
+
+    assert "alerts of run may not be sent: the delivery process had ended" in run.err
+    last = journal.read(run.run_dir / "journal.jsonl").records[-1]
+    assert (last["event"], last["alert"], hook.got) == (alerts.NOT_SENT, "finished", [])
 
 
 def _delivered(run_dir, total):

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from trainrun.tracking import alerts, journal, status
-from trainrun.tracking.alerts import AlertSettings, Watcher
+from trainrun.tracking.alerts import NOT_SENT, AlertSettings, Watcher
 from trainrun.tracking.delivery.state import Cursor
 from trainrun.ui import console
 from trainrun.util import background
@@ -45,6 +45,10 @@ class AlertDelivery:
         """Seconds until the next look."""
         return max(self._due - time.monotonic(), 0.0)
 
+    def due_now(self) -> None:
+        """Look at the next turn."""
+        self._due = 0.0
+
     def work(self) -> None:
         """Read new records, and send one message after the other."""
         self._due = time.monotonic() + INTERVAL_S
@@ -53,33 +57,59 @@ class AlertDelivery:
             fault, event = self._sending.result(), self._messages.popleft()["event"]
             self._sending = None
             if fault is not None:
-                self._failed.append({"alert": event, "reason": fault})
-                self.run.warn(f"the alert of {self.run.run_dir.name} ({event}) was not sent: {fault}")
+                self._not_sent(event, fault)
         if self._sending is None and self._messages:
             self._sending = background.begin(_send, self.settings, self._messages[0])
+            self._sending.add_done_callback(self._sent)
         if self._watcher.ended and not self._messages:
-            self._record_failures()
-            self.finished = True
+            self._finish()
+
+    def give_up(self, reason: str) -> None:
+        """Count as not sent what is waiting, and end."""
+        while self._messages:
+            self._not_sent(self._messages.popleft()["event"], reason)
+        self._finish()
+
+    def _sent(self, _: Future[str | None]) -> None:
+        """Have the next message sent at once; called by the thread of the last one."""
+        self.due_now()
+        self.run.service.wake()
 
     def _read(self) -> None:
         records = self._tail.read()
         last = max((i for i, r in enumerate(records) if r["kind"] == "start"), default=-1)
         for i, record in enumerate(records):
-            message = self._watcher.take(record, current=self._began or i >= last)
+            try:
+                message = self._watcher.take(record, current=self._began or i >= last)
+            except Exception as error:  # of this record: the others are not held back
+                self._not_sent(str(record.get("status", record["kind"])).lower(), type(error).__name__)
+                continue
             if message is not None:
                 self._messages.append(message)
         self._began = self._began or bool(records)
+
+    def _not_sent(self, event: str, reason: str) -> None:
+        self._failed.append({"alert": event, "reason": reason})
+        self.run.warn(f"the alert of {self.run.run_dir.name} ({event}) was not sent: {reason}")
+
+    def _finish(self) -> None:
+        self.finished = True
+        try:
+            if self._failed:
+                self._record_failures()
+        finally:  # the training process waits for it
+            self.run.report(tracker=len(self.run.deliveries), finished=True)
 
     def _record_failures(self) -> None:
         """Write to the journal what could not be sent; the run has ended, so that no other process writes."""
         book = journal.Journal(self._tail.path)
         try:
             for failure in self._failed:
-                book.write("event", event="alert_not_sent", **failure)
+                book.write("event", event=NOT_SENT, **failure)
         finally:
             book.close()
         for delivery in self.run.deliveries:  # trackers have no use for it: it does not count as undelivered
-            if delivery.finished and self._failed:
+            if delivery.finished:
                 cursor = Cursor(self.run.run_dir, delivery.target)
                 cursor.next += len(self._failed)
                 cursor.save()
@@ -87,7 +117,11 @@ class AlertDelivery:
 
 def _send(settings: AlertSettings, message: Mapping[str, Any]) -> str | None:
     for number in range(TRIES):
-        if (fault := alerts.send(settings, message)) is None:
+        try:
+            fault = alerts.send(settings, message)
+        except Exception as error:  # its words may have the address
+            fault = type(error).__name__
+        if fault is None:
             return None
         console.log(f"alert: {fault}")
         if number + 1 < TRIES:

@@ -14,7 +14,6 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from typing import Any
 from trainrun.tracking import trackers
 from trainrun.tracking.alerts import AlertSettings
 from trainrun.tracking.delivery import state
+from trainrun.tracking.delivery.followed import Followed
 from trainrun.tracking.delivery.state import Target
 from trainrun.util import grants, subprocesses
 
@@ -40,49 +40,6 @@ FAMILIES = (
     "REQUESTS_",
     "PG",
 )
-
-
-@dataclass
-class Progress:
-    """The progress of a run's delivery to one tracker, as reported by the delivery process."""
-
-    finished: bool = False
-    identity: dict[str, str] | None = None
-    failing: str | None = None
-    sent: int = -1  # number of records delivered
-
-
-class Followed:
-    """A run that the delivery process was asked to deliver."""
-
-    def __init__(self, warn: Callable[[str], None], count: int):
-        self.warn = warn
-        self.acknowledged = False
-        self.trackers = [Progress() for _ in range(count)]
-
-    @property
-    def finished(self) -> bool:
-        """Whether the process has finished with the run."""
-        return all(p.finished for p in self.trackers)
-
-    @property
-    def failing(self) -> bool:
-        """Whether every tracker that has not finished is failing."""
-        return not self.finished and all(p.finished or p.failing for p in self.trackers)
-
-    @property
-    def sent(self) -> list[int]:
-        """Number of records delivered to each tracker."""
-        return [p.sent for p in self.trackers]
-
-    @property
-    def identity(self) -> dict[str, str] | None:
-        """The run's identity at the first tracker that has reported one."""
-        return next((p.identity for p in self.trackers if p.identity), None)
-
-    def moved(self, sent: list[int], failing: bool) -> bool:
-        """Return whether something has changed since."""
-        return self.finished or self.sent != sent or self.failing != failing
 
 
 class Courier:
@@ -144,7 +101,7 @@ class Courier:
                 self._withheld.add(withheld)
                 warn(withheld)
         with self._changed:
-            self._runs[str(run_dir)] = Followed(warn, len(targets))
+            self._runs[str(run_dir)] = Followed(warn, len(targets), alerts is not None)
         where = [target._asdict() for target in targets]
         more = {} if alerts is None else {"alerts": alerts._asdict()}
         self._send(
@@ -170,7 +127,7 @@ class Courier:
         return run.identity
 
     def finish(self, run_dir: Path, timeout: float) -> bool:
-        """Wait at most `timeout` seconds until an ended run is delivered; return whether it is.
+        """Wait at most `timeout` seconds until an ended run is delivered, and its alerts are sent; return whether all records are.
 
         False also for a run that was sent to an earlier delivery process, which was killed.
         """
@@ -185,7 +142,12 @@ class Courier:
             self._wait(partial(run.moved, sent, failing), limit)
             if failing and not run.moved(sent, failing):
                 break
-        return run.finished
+        return run.delivered
+
+    def alerted(self, run_dir: Path) -> bool:
+        """Return whether the alerts of an ended run are sent, or are known not to be."""
+        run = self._runs.get(str(run_dir))
+        return run is not None and run.alerts.finished
 
     def finished(self, run_dir: Path) -> bool:
         """Return whether the process has delivered a run up to its end record."""
@@ -240,8 +202,9 @@ class Courier:
     def _take(self, run: Followed, message: Mapping[str, Any]) -> None:
         with self._changed:
             run.acknowledged = True
-            # A report without a tracker's number concerns all of them.
-            for progress in [run.trackers[message["tracker"]]] if "tracker" in message else run.trackers:
+            # A report without a tracker's number concerns all of them; the number after the last tracker is that of the alerts.
+            every = [*run.trackers, run.alerts]
+            for progress in [every[message["tracker"]]] if "tracker" in message else every:
                 progress.finished = message.get("finished", progress.finished)
                 progress.identity = message.get("identity", progress.identity)
                 progress.failing = message.get("failing", progress.failing)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,13 @@ class Delivery:
         self.waited_for = True
         for delivery in self.deliveries:
             delivery.hurry()
+        if self.alerts is not None:
+            self.alerts.due_now()
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the user does not wait for it, nor for an alert."""
+        return self.released and (self.alerts is None or self.alerts.finished)
 
     def relax(self) -> None:
         """Retry at longer intervals: the user no longer waits."""
@@ -126,10 +134,16 @@ class Delivery:
         try:
             alerts.work()
         except Exception as error:  # never the run's matter
-            console.log(f"alert: {type(error).__name__}: {error}")
-            alerts.finished = True
+            console.log("".join(traceback.format_exception(error)))
+            self.give_up_alerts(type(error).__name__)
         finally:
             console.detach()
+
+    def give_up_alerts(self, reason: str) -> None:
+        """Send no more alerts; those that wait are recorded as not sent."""
+        if self.alerts is not None and not self.alerts.finished and self.run_dir.is_dir() and self.take():
+            with contextlib.suppress(OSError):  # no room for the record
+                self.alerts.give_up(reason)
 
     def report(self, **fields: Any) -> None:
         """Send something to the training process."""

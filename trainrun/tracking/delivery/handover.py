@@ -68,7 +68,23 @@ class Handover:
         undelivered = sum(client.unsent(self.run_dir, target, total) for target in self.settings.targets)
         if undelivered:
             self.courier.release(self.run_dir)
+        if not self.alerts_lost and not self.alerted:
+            self.warn(
+                f"an alert of {self.run_dir.name} is not sent yet; if it cannot be, its journal says so."
+            )
         return self.courier.identity(self.run_dir, 0.0), undelivered
+
+    @property
+    def alerted(self) -> bool:
+        """Whether no alert of the run is on its way."""
+        return self.settings.alerts is None or (
+            self.courier is not None and self.courier.alerted(self.run_dir)
+        )
+
+    @property
+    def alerts_lost(self) -> bool:
+        """Whether the delivery process, which would send the alerts, has ended before, or has not started."""
+        return not self.alerted and (self.courier is None or not self.courier.alive)
 
 
 def start(

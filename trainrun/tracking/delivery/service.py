@@ -78,7 +78,8 @@ class Service:
             self.runs = {name: run for name, run in self.runs.items() if not run.finished}
             if (closed or gone) and not self.runs:
                 return
-            if gone and (time.monotonic() >= self._deadline or all(j.released for j in self.runs.values())):
+            if gone and (time.monotonic() >= self._deadline or all(j.abandoned for j in self.runs.values())):
+                self._give_up_alerts()
                 return
 
     def file_thread(self, tracker: str, uri: str) -> ThreadPoolExecutor:
@@ -181,9 +182,19 @@ class Service:
         # A hanging request is abandoned: `trainrun sync` sends its records again.
         if self._watchdog is not None:
             self._watchdog.cancel()
-        self._watchdog = threading.Timer(patience + GRACE_S, os._exit, [0])
+        self._watchdog = threading.Timer(patience + GRACE_S, self._exit)
         self._watchdog.daemon = True
         self._watchdog.start()
+
+    def _give_up_alerts(self) -> None:
+        for run in list(self.runs.values()):
+            run.give_up_alerts("no time was left")
+
+    def _exit(self) -> None:
+        try:
+            self._give_up_alerts()
+        finally:
+            os._exit(0)
 
 
 def main() -> None:
