@@ -14,8 +14,9 @@ from sklearn.inspection import permutation_importance
 
 from trainrun.data.dataset import Dataset, InputSpec, Split, TargetSpec
 from trainrun.data.preprocessor import Column, Preprocessor
+from trainrun.data.timeseries import timeseries
 from trainrun.run.linear_coefficients import coefficients
-from trainrun.run.permutation_importance import errors, importance
+from trainrun.run.permutation_importance import errors, importance, lacking
 from trainrun.run.worst_examples import worst
 
 RANDOM = np.random.default_rng(0)
@@ -74,6 +75,43 @@ def test_a_number_is_shuffled_with_its_indicator_and_a_category_by_its_name():
 
     importances = importance(predict, Split(x, y), fitted.target, fitted, seed=1)
     assert [(i.column, i.rise > 0.1) for i in importances] == [("city", True), ("age", False)]
+
+
+def test_a_column_of_windows_is_shuffled_whole_and_worst_examples_show_the_last_step(tmp_path):
+    temp = RANDOM.normal(10, 3, 400)
+    load = np.concatenate([[0.0], 2 * temp[:-1]])  # of a row: twice the temperature of the one before
+    rows = [f"{a},{b},{c}" for a, b, c in zip(load, temp, RANDOM.normal(size=400), strict=True)]
+    (tmp_path / "load.csv").write_text("\n".join(["load,temp,noise", *rows]))
+    data = timeseries(path=str(tmp_path / "load.csv"), target="load", window=5, standardize_target=False)
+    fitted, split = Preprocessor.of(data), data.test
+    scaling = fitted.steps["window"]["standardize"]
+    mean, std = (scaling[k][1] for k in ("mean", "std"))
+
+    def predict(x):
+        changed = x[:, :, 1][:, :, None] == split.x[:, :, 1].T[None]
+        assert changed.all(axis=1).any(axis=1).all(), "a window's own values were torn apart"
+        return 2 * (x[:, -1, 1] * std + mean)[:, None]
+
+    first, *others = importance(predict, split, data.target, fitted, seed=1)
+    temps = split.x[:, -1, 1] * std + mean
+    assert (first.column, {i.column: i.rise for i in others}) == ("temp", {"load": 0.0, "noise": 0.0})
+    # A permutation pairs examples at random: the mean absolute difference of two of them.
+    assert first.rise == pytest.approx(2 * np.abs(temps[:, None] - temps).mean(), rel=0.05)
+
+    columns, examples = worst(data, split, predict(split.x) + np.arange(len(split))[:, None], fitted)
+    assert (columns, examples[0].place) == (["last load", "last temp", "last noise"], len(split) - 1)
+    # The last row is predicted by the one before.
+    assert examples[0].values[:2] == pytest.approx([load[-2], temp[-2]], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "words"), [("image", (8, 8, 3), "images"), ("tokens", (9,), "texts")]
+)
+def test_inputs_without_columns_say_so(kind, shape, words):
+    fitted = Preprocessor("made", "classification", (InputSpec("x", kind, shape),), TargetSpec("binary"))
+    split = Split(np.zeros((4, *shape)), np.zeros(4))
+    assert importance(lambda x: x, split, fitted.target, fitted, seed=1) == []
+    assert lacking(split, fitted.target, fitted) == f"None: {words} have no columns to shuffle."
 
 
 def test_errors_are_the_log_loss_of_each_example():

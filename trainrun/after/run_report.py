@@ -39,12 +39,14 @@ class Explained:
     Args:
         diagnostics: of the test part, else of the validation or training part; None: there is no model or no target.
         importance, coefficients, worst: each empty where there are none.
+        lacking: why there is no importance, in a sentence.
         columns: whose values `worst` has.
         outputs: of several outputs, name -> these of each; all else is empty.
     """
 
     diagnostics: Diagnostics | None = None
     importance: list[Importance] = field(default_factory=list)
+    lacking: str = ""
     coefficients: list[Coefficient] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
     worst: list[Worst] = field(default_factory=list)
@@ -75,6 +77,7 @@ class Explained:
                 for c in (diagnostics.classes if diagnostics else ())
             ],
             "importance": [i._asdict() for i in self.importance],
+            "importance_lacking": self.lacking or None,
             "coefficients": [c._asdict() for c in self.coefficients],
             "worst": [w.plain(self.columns) for w in self.worst],
         }
@@ -131,7 +134,7 @@ def explain(run_dir: Path) -> Explained:
 
     linear = (run.config.get("model") or {}).get("name") == "linear"
 
-    def further(name: str, target: TargetSpec, split: Split) -> tuple[list[Importance], list[Coefficient]]:
+    def further(name: str, target: TargetSpec, split: Split) -> dict[str, Any]:
         importance = permutation_importance.importance(
             lambda x: model.on_arrays(x)[name] if name else model.on_arrays(x),
             split,
@@ -139,7 +142,13 @@ def explain(run_dir: Path) -> Explained:
             model.fitted,
             run.config["seed"],
         )
-        return importance, linear_coefficients.coefficients(model.model, model.fitted, name) if linear else []
+        return {
+            "importance": importance,
+            "lacking": permutation_importance.lacking(split, target, model.fitted),
+            "coefficients": linear_coefficients.coefficients(model.model, model.fitted, name)
+            if linear
+            else [],
+        }
 
     return _explained(run.data(), model.fitted, lambda split: evaluated.predicted(model, split), further)
 
@@ -148,7 +157,7 @@ def _explained(
     data: Dataset,
     fitted: Preprocessor,
     predict: Callable[[Split], Any],
-    further: Callable[..., Any] | None = None,
+    further: Callable[..., dict[str, Any]],
 ) -> Explained:
     """Return the diagnostics and the worst examples of predictions for the held-out part of the data.
 
@@ -156,7 +165,7 @@ def _explained(
         data: of the run.
         fitted: of its model.
         predict: returns the model's output for a split; of several outputs a dict by name.
-        further: returns importance and coefficients of an output, from its name, target and split; None: there are none.
+        further: returns `importance`, `lacking` and `coefficients` of an output, from its name, target and split.
     """
     from trainrun.artifacts.output_diagnostics import of_outputs
     from trainrun.run import worst_examples
@@ -170,9 +179,10 @@ def _explained(
 
     def of_one(name: str, one: Dataset) -> Explained:
         split, output = (whole.output(name), predicted[name]) if name else (whole, predicted)
-        importance, coefficients = ([], []) if further is None else further(name, one.target, split)
-        columns, worst = worst_examples.worst(one, split, output, fitted, [i.column for i in importance])
-        return Explained(diagnostics.get(name), importance, coefficients, columns, worst)
+        more = further(name, one.target, split)
+        important = [i.column for i in more.get("importance", ())]
+        columns, worst = worst_examples.worst(one, split, output, fitted, important)
+        return Explained(diagnostics.get(name), columns=columns, worst=worst, **more)
 
     each = {name: of_one(name, one) for name, one in data.each().items()}
     return each.get("") or Explained(outputs=each)
@@ -195,7 +205,10 @@ def _of_weights(run: RunResult) -> Explained:
     with run.workplace():
         job = model_files.job_of_weights(run.run_dir, saved.load(run.run_dir))
     fitted = Preprocessor.from_json((run.run_dir / preprocessor.FILE).read_text("utf-8"))
-    return _explained(job.dataset, fitted, lambda split: evaluation.predictions(job, split))
+    lacking = {"lacking": f"None: the run saved its weights without {MODEL} (artifacts.model)."}
+    return _explained(
+        job.dataset, fitted, lambda split: evaluation.predictions(job, split), lambda *_: lacking
+    )
 
 
 def sections(explained: Explained, output: str = "") -> list[Section]:
@@ -234,9 +247,12 @@ def sections(explained: Explained, output: str = "") -> list[Section]:
         Section(
             f"importance{mark}",
             f"{of}Importance of the columns",
+            lines=[explained.lacking] if explained.lacking else [],
             tables=_table(("column", f"rise of the {unit}", "95% interval"), importance),
-            note=f"By how much the mean {unit} rises if the column's values are shuffled among the examples. Columns that tell the "
-            f"same stand in for each other.{_more(explained.importance)}",
+            note=""
+            if explained.lacking
+            else f"By how much the mean {unit} rises if the column's values are shuffled among the examples (of sequences, those "
+            f"of all steps). Columns that tell the same stand in for each other.{_more(explained.importance)}",
         ),
         Section(
             f"coefficients{mark}",
@@ -250,7 +266,12 @@ def sections(explained: Explained, output: str = "") -> list[Section]:
             f"{of}Worst examples",
             tables=_table(heads_of_worst, rows, texts=(1, 2, *long)),
             note="Numbers of examples count from 0 within the part; columns are the most important ones, with imputed values"
-            + ("; of a text the words of the vocabulary alone." if long else "."),
+            + ("; of a text the words of the vocabulary alone" if long else "")
+            + (
+                "; of a sequence its last step."
+                if any(c.startswith("last ") for c in explained.columns)
+                else "."
+            ),
         ),
     ]
 

@@ -80,7 +80,7 @@ class Preprocessor:
         table: raw data are columns by name; False: arrays as in `inputs`.
         columns: of a table, in the order in which they are encoded: numbers and truth values, dates, categories, texts.
         indicators: column -> False if its indicator is 0 throughout; an indicator is 1 where the value is missing.
-        features: the names of the numbers in a numeric array: columns, parts of dates, indicators.
+        features: the names of the numbers in a numeric array, or of a step of sequences: columns, parts of dates, indicators.
         moments: numeric input -> mean and deviation of each of its numbers, to subtract and to divide by; numbers of other inputs are
             taken as they are.
         scales: image input -> the factor of its pixels, unless it is 1.
@@ -292,9 +292,9 @@ def _columns(record: Mapping[str, Any]) -> tuple[Column, ...]:
 
 
 def _features(data: Dataset) -> tuple[str, ...]:
-    """Return the names of the columns of a single numeric array; data of other inputs, and windows of rows, have none."""
-    if len(data.inputs) != 1 or data.inputs[0].kind != "numeric" or len(data.inputs[0].shape) != 1:
+    """Return the names of the columns of a single numeric array, of sequences those of a step; data of other inputs has none."""
+    if len(data.inputs) != 1 or data.inputs[0].kind != "numeric":
         return ()
-    width = data.inputs[0].shape[0]
+    width = data.inputs[0].shape[-1]
     names = tuple(str(name) for name in data.features)
     return names if len(set(names)) == width else tuple(f"x{i}" for i in range(width))

@@ -104,6 +104,7 @@ def timeseries(
         TargetSpec("real", (), horizon),
         y,
         windows.parts,
+        features=names,
         standardize_target=standardize_target,
         preprocessing=record,
     )

@@ -13,13 +13,14 @@ import numpy as np
 
 from trainrun.artifacts.score_curves import Z, log_losses
 from trainrun.data._table_inputs import INDICATOR
-from trainrun.data.dataset import Split, TargetSpec
+from trainrun.data.dataset import InputSpec, Split, TargetSpec
 from trainrun.data.preprocessor import Preprocessor
 
 Arrays = np.ndarray | Mapping[str, np.ndarray]
 # Rows that are shuffled, and shuffles of each column; fewer shuffles and columns, so that no more rows than `PREDICTED` are predicted.
 ROWS, REPEATS, PREDICTED = 1000, 5, 500_000
-BLOCK = 50_000  # rows of one call of the model
+BLOCK, NUMBERS = 50_000, 50_000_000  # rows of one call of the model, and numbers in them
+KINDS = {"image": "images", "tokens": "texts"}
 
 
 class Importance(NamedTuple):
@@ -53,7 +54,8 @@ def importance(
 ) -> list[Importance]:
     """Return the importance of each column, the greatest first; empty if the inputs have no columns.
 
-    Columns are shuffled as the table has them: the parts of a date, or a number and its indicator, together.
+    Columns are shuffled as the table has them: the parts of a date, a number and its indicator, or the tokens of a text together. Of
+    sequences, as the windows of time series, a column's values at all steps go together from one sequence to another.
 
     Args:
         predict: preprocessed arrays -> probabilities or numbers.
@@ -62,9 +64,9 @@ def importance(
         fitted: of the model, for the columns' names.
         seed: of the shuffles.
     """
-    columns = _columns(split, fitted)
-    if not columns or target.kind == "none" or target.shape or len(split) < 2:
+    if lacking(split, target, fitted):
         return []
+    columns = _columns(fitted)
     random = np.random.default_rng(seed)
     rows = np.sort(random.permutation(len(split))[:ROWS])
     part = split.take(rows)
@@ -73,7 +75,8 @@ def importance(
     names = [*columns][: max(1, PREDICTED // n)]
     before = errors(target, part.y, predict(part.x))
     measured = []
-    each = max(1, BLOCK // (n * repeats))  # columns of one call
+    width = sum(math.prod(spec.shape) for spec in fitted.inputs)
+    each = max(1, min(BLOCK, NUMBERS // width) // (n * repeats))  # columns of one call
     for first in range(0, len(names), each):
         block = names[first : first + each]
         x = _shuffled(part.x, [columns[name] for name in block], repeats, fitted.inputs[0].name, random)
@@ -87,14 +90,30 @@ def importance(
     return sorted(measured, key=lambda i: -i.rise)
 
 
-def _columns(split: Split, fitted: Preprocessor) -> dict[str, list[tuple[str, int]]]:
-    """Return each column with its places in the arrays: (input, number)."""
+def lacking(split: Split, target: TargetSpec, fitted: Preprocessor) -> str:
+    """Return in a sentence why columns have no importance; empty if they have one. Arguments as in `importance`."""
+    if not _columns(fitted):
+        kinds = sorted({KINDS.get(spec.kind, "arrays") for spec in fitted.inputs})
+        return f"None: {' and '.join(kinds)} have no columns to shuffle."
+    if target.shape:
+        return "None: the target has a class for each pixel."
+    return "None: there are too few examples to shuffle." if len(split) < 2 else ""
+
+
+def step_names(fitted: Preprocessor, spec: InputSpec) -> tuple[str, ...]:
+    """Return the names of the numbers of each step of an input that is a sequence; empty of other inputs."""
+    sequence = spec.kind == "numeric" and spec.shape[1:] == (len(fitted.features),)
+    return fitted.features if sequence else ()
+
+
+def _columns(fitted: Preprocessor) -> dict[str, list[tuple[str, int]]]:
+    """Return each column with its places in the arrays: (input, index along the last axis)."""
     columns: dict[str, list[tuple[str, int]]] = {}
     # "sold year" and "age is missing" belong to the table's columns "sold" and "age".
     whole = {feature: c.name for c in fitted.columns for feature in c.features}
     whole |= {f"{c.name}{INDICATOR}": c.name for c in fitted.columns}
     for spec in fitted.inputs:
-        for i, name in enumerate(fitted.names(spec)):
+        for i, name in enumerate(step_names(fitted, spec) or fitted.names(spec)):
             columns.setdefault(whole.get(name, name), []).append((spec.name, i))
         if spec.name in fitted.of_texts:
             places = ((spec.name, i) for i in range(spec.shape[0]))
@@ -113,5 +132,5 @@ def _shuffled(
     for copy in range(len(columns) * repeats):
         order = random.permutation(n)
         for name, i in columns[copy // repeats]:
-            wide[name][copy * n : (copy + 1) * n, i] = arrays[name][order, i]
+            wide[name][copy * n : (copy + 1) * n, ..., i] = arrays[name][order, ..., i]
     return wide if isinstance(x, Mapping) else wide[only]

@@ -13,7 +13,7 @@ from trainrun.data.dataset import Dataset, Split
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.model import raw_examples
 from trainrun.run import slices
-from trainrun.run.permutation_importance import errors
+from trainrun.run.permutation_importance import errors, step_names
 
 COUNT, COLUMNS = 10, 8
 TEXT, SIDE = 400, 96  # characters of a text, pixels of an image
@@ -26,7 +26,7 @@ class Worst(NamedTuple):
         place: in its part, counted from 0.
         true, predicted: a class's name or a number; None of several an example.
         error: see `permutation_importance.errors`.
-        values: of the columns; of a text the words that the model knows.
+        values: of the columns; of a text the words that the model knows, of a sequence the last step.
         picture: of an image, the bytes of a PNG file.
     """
 
@@ -83,6 +83,13 @@ def worst(
     for name, texts in raw_examples.of(rows.x, fitted).items() if of_texts else ():
         if name in of_texts:
             columns[name] = [str(text)[:TEXT].replace(raw_examples.UNKNOWN_TEXT, "?") for text in texts[:, 0]]
+    for spec in fitted.inputs:
+        if names_of_step := step_names(fitted, spec):
+            last = raw_examples.of(rows.x, fitted)[spec.name][:, -1]
+            listed = dict.fromkeys([*first, *names_of_step])
+            for name in [name for name in listed if name in names_of_step][:COLUMNS]:
+                values = last[:, names_of_step.index(name)]
+                columns[f"last {name}"] = [float(f"{value:.7g}") for value in values]
     images = [inputs[s.name] for s in fitted.inputs if s.kind == "image"][:1]
     p = predictions.reshape(len(split), -1)[places]
     if target.kind == "real":
