@@ -30,6 +30,17 @@ def test_a_word_means_a_run(within, word, folder):
     assert named_run.run(word).resolve() == within / "outputs" / folder
 
 
+def test_a_run_is_found_beside_another_folder_of_its_name(within, monkeypatch, tmp_path):
+    for name in ("first", "last", "elsewhere"):
+        (tmp_path / "cwd" / name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "cwd")
+    outputs = within / "outputs"
+    assert named_run.run("first", outputs) == outputs / "runs" / "first"
+    assert named_run.run("last", outputs).name == "1"
+    with pytest.raises(UserError, match="elsewhere is no run's directory"):
+        named_run.run("elsewhere", outputs)
+
+
 def test_a_trackers_run_id_means_its_run(within, monkeypatch):
     sent = [{"run_id": "0123abcd", "tracking_uri": "sqlite:///mlflow.db", "experiment_id": "1"}]
     monkeypatch.setattr(state, "read", lambda folder: sent if folder.name == "second" else [])

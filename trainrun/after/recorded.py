@@ -18,6 +18,7 @@ from trainrun.util import redaction
 
 # Shown without being asked for.
 FIRST = ("run", "status")
+SENT_TO = ("tracking", "alert")  # overrides that change nothing in a run
 
 
 class Recorded(NamedTuple):
@@ -146,11 +147,14 @@ def _sorted(runs: Sequence[Recorded], key: str, reverse: bool) -> list[Recorded]
 def differing(overrides: Sequence[Sequence[str]]) -> list[list[str]]:
     """Return of each run's overrides those that not all runs share, with the shortest key that is clear among them.
 
+    Of several runs, where they were sent to is left out.
+
     Args:
         overrides: of each run, as typed.
     """
     shared: set[str] = set(overrides[0]).intersection(*overrides[1:]) if len(overrides) > 1 else set()
-    kept = [[o for o in words if o not in shared] for words in overrides]
+    left_out = SENT_TO if len(overrides) > 1 else ()
+    kept = [[o for o in words if o not in shared and not o.startswith(left_out)] for words in overrides]
     keys = {o.partition("=")[0] for words in kept for o in words if "=" in o}
     short = shortened(sorted(keys))
     return [[short.get(k, k) + eq + v for k, eq, v in (o.partition("=") for o in words)] for words in kept]
@@ -160,7 +164,7 @@ def shortened(names: Sequence[str]) -> dict[str, str]:
     """Return each dotted name's shortest end that no other one has: ``optimizer.learning_rate`` -> ``learning_rate``."""
     short = {}
     for name in names:
-        parts = name.split(".")
+        parts = name.removesuffix(".total").split(".")  # `total` alone says nothing
         ends = (".".join(parts[-n:]) for n in range(1, len(parts) + 1))
         short[name] = next(
             (end for end in ends if sum(n == end or n.endswith(f".{end}") for n in names) == 1), name

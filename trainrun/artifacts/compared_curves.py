@@ -41,7 +41,9 @@ def write(path: Path, runs: Mapping[str, Mapping[str, Sequence[float]]]) -> Path
         axes.set_title(shown[0][2].title, loc="left")
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
+    splits = {split for of in drawn.values() for curve in of.values() for split in curve.series}
     if metrics:
-        places[0].legend(frameon=False, fontsize=8)
+        title = "thick: validation, thin: training" if len(splits) > 1 else None
+        places[0].legend(frameon=False, fontsize=8, title=title, title_fontsize=8)
     figure.savefig(path, dpi=120)
     return path

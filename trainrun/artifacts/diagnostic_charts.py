@@ -13,6 +13,7 @@ from trainrun.artifacts.learning_curves import panels
 from trainrun.artifacts.score_curves import Calibration, Curve
 from trainrun.artifacts.svg_chart import (
     COLOURS,
+    EPOCH,
     HEIGHT,
     LEFT,
     RIGHT,
@@ -39,7 +40,7 @@ def learning_curves(
     for curve in panels(history, metrics):
         finite, log = curve.finite, curve.logarithmic
         ends = (float(finite.min()), float(finite.max())) if log else span(finite)
-        chart = Chart(curve.title, (1, max(curve.epochs, 2)), ends, "epoch", log_y=log)
+        chart = Chart(curve.title, (1, max(curve.epochs, 2)), ends, EPOCH, log_y=log)
         lost = 0
         for i, (split, (at, values)) in enumerate(curve.series.items()):
             lost += int(np.sum(~np.isfinite(values)))

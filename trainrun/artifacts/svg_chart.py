@@ -15,6 +15,7 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 38
 LINE_POINTS, DOTS = 200, 600
 LEAST, MOST = 1e-150, 1e150  # of an axis
 LARGE, LARGEST = 9999.5, 1e15  # numbers between them are written as whole ones
+EPOCH = "epoch"  # label of an axis of whole numbers
 COLOURS = 8  # classes `s0` to `s7` of the page
 
 
@@ -196,7 +197,10 @@ class Chart:
     def _marks(self) -> list[tuple[str, float]]:
         """Return the labels of the x axis with their places."""
         if self._names is None:
-            return [(tick(t), float(self._x.place([t])[0])) for t in self._x.ticks()]
+            ticks = self._x.ticks()
+            if self._labels[0] == EPOCH:  # there is no epoch 1.5
+                ticks = [t for t in ticks if abs(t - round(t)) < 1e-9]
+            return [(tick(t), float(self._x.place([t])[0])) for t in ticks]
         room = max(2, int((WIDTH - LEFT - RIGHT) / max(len(self._names), 1) / 6))
         return [(cut(name, room), float(self._x.place([i])[0])) for i, name in enumerate(self._names)]
 

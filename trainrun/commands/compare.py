@@ -41,7 +41,9 @@ def main(argv: Sequence[str]) -> int:
         "-o", "--output", metavar="FILE", help="draw the learning curves over one another: .png, .svg or .pdf"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="read the records only, without the models: no intervals"
+        "--quick",
+        action="store_true",
+        help="read the records only, without the models: intervals of shares such as accuracy alone, and wider ones",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)

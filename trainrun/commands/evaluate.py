@@ -98,7 +98,7 @@ def main(argv: Sequence[str]) -> int:
     if scores.slices:
         _show_slices(scores)
     if scores.worst:
-        _show_worst(scores)
+        _show_worst(scores, bool(options.file))
     console.say(f"written: {record}")
     return 0
 
@@ -142,14 +142,16 @@ def _show_slices(scores: Scores) -> None:
         console.table("", [scores.by, "rows", name, "interval"], rows)
 
 
-def _show_worst(scores: Scores) -> None:
+def _show_worst(scores: Scores, of_file: bool) -> None:
     """Print the worst examples; their values below each, where the terminal is too narrow for a column each."""
     console.say()
     console.say("worst examples", "bold")
-    head, names = ["row", "true", "predicted", "error"], list(scores.worst[0]["values"])
+    # As in the report, examples of a part count from 0; rows of a file from 1.
+    head = ["row" if of_file else "example", "true", "predicted", "error"]
+    names = list(scores.worst[0]["values"])
     values = [[_text(v) for v in w["values"].values()] for w in scores.worst[:SHOWN]]
     rows = [
-        [f"{w['place'] + 1:,}", *map(_text, (w["true"], w["predicted"], w["error"]))]
+        [f"{w['place'] + of_file:,}", *map(_text, (w["true"], w["predicted"], w["error"]))]
         for w in scores.worst[:SHOWN]
     ]
     whole = [[*row, *of_row] for row, of_row in zip(rows, values, strict=True)]

@@ -36,22 +36,14 @@ def run(word: str, outputs: str | Path = OUTPUTS) -> Path:
     if word and is_run(folder):
         return folder
     runs = sorted(run_dirs(outputs))
-    named = [p for p in runs if word in (p.name, f"{p.parent.name}/{p.name}")]
-    # A folder of data may have the name of a run.
-    if not named and os.path.isdir(folder) and any(folder.glob(f"*/{JOURNAL}")):
-        raise UserError(
-            f"{word} is a folder of several runs; name one of them: {next(folder.glob(f'*/{JOURNAL}')).parent}"
-        )
-    if not named and os.path.isdir(folder) and word not in ("", "."):
-        if abandoned(folder):
-            raise UserError(
-                f"{word} ended before training began, and has no record to go on from. Start the run again."
-            )
-        raise UserError(f"{word} is no run's directory: it has no {JOURNAL}.")
-    if word == LATEST:
-        if not runs:
-            raise UserError(f"there is no run below {outputs}/ yet.")
+    if word == LATEST and runs:
         return max(runs, key=_began)
+    # Before other directories of the name: `digits` may well be a run and, in the working directory, a folder of images.
+    named = [p for p in runs if word in (p.name, f"{p.parent.name}/{p.name}")]
+    if not named and os.path.isdir(folder) and word not in ("", "."):
+        raise UserError(_no_run(word))
+    if word == LATEST:
+        raise UserError(f"there is no run below {outputs}/ yet.")
     named = named or [p for p in runs if word and word in _tracker_ids(p)]
     if len(named) > 1:
         raise UserError(f"{word} is the name of {len(named)} runs; give a path: {named[0]}")
@@ -62,6 +54,16 @@ def run(word: str, outputs: str | Path = OUTPUTS) -> Path:
         f"no run {word!r}: expected a run's directory, its tracker's run id, or {LATEST}; there are {len(runs)} runs below "
         f"{outputs}/.{near}"
     )
+
+
+def _no_run(word: str) -> str:
+    """Return why a directory is no run's."""
+    folder = Path(word)
+    if (journal_of_one := next(folder.glob(f"*/{JOURNAL}"), None)) is not None:
+        return f"{word} is a folder of several runs; name one of them: {journal_of_one.parent}"
+    if abandoned(folder):
+        return f"{word} ended before training began, and has no record to go on from. Start the run again."
+    return f"{word} is no run's directory: it has no {JOURNAL}."
 
 
 def sweep(word: str, outputs: str | Path = OUTPUTS) -> Path:

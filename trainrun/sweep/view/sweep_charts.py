@@ -10,6 +10,7 @@ import numpy as np
 
 from trainrun.artifacts.svg_chart import (
     BOTTOM,
+    EPOCH,
     HEIGHT,
     TOP,
     WIDTH,
@@ -163,7 +164,7 @@ def curves(
     log = wide(all_values)
     last = max(e for e, _ in points)
     ends = (min(all_values), max(all_values)) if log else span(all_values)
-    chart = Chart(f"Learning curves: {name}", (min(1, last - 1), max(last, 2)), ends, "epoch", log_y=log)
+    chart = Chart(f"Learning curves: {name}", (min(1, last - 1), max(last, 2)), ends, EPOCH, log_y=log)
     seen: set[str] = set()
     for i, (trial, _, values) in reversed([*enumerate(learning)]):
         best = i == 0 and trial.status == "FINISHED"
