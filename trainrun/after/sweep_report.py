@@ -83,18 +83,19 @@ def _ranking(sweep_dir: Path, trials: Sequence[Trial], objective: Objective) -> 
                 str(rank),
                 str(places[rank - 1]) if places else "",
                 number(statistics.fmean(values)),
+                " ".join(redaction.words(setting.varied)) or "default",
                 f"{number(between[0])} to {number(between[1])}" if between else "",
                 *(number(statistics.fmean(setting.values(o.name))) for o in objective.others),
                 number_ranges([t.number for t in setting.trials]),
                 duration(sum(t.seconds for t in setting.trials)),
-                " ".join(redaction.words(setting.varied)) or "default",
             ]
         )
     others = [o.name for o in objective.others]
-    columns = ["rank", "tier", name, "95% interval", *others, "trial", "time", "setting"]
+    # What a telephone shows without scrolling: value and setting.
+    columns = ["rank", "tier", name, "setting", "95% interval", *others, "trial", "time"]
     columns, rows = result_table.filled(columns, rows)
     marked = [i for i in range(len(rows)) if places and places[i] == 1] or [0]
-    table = Table(columns, rows, marked, texts=[len(columns) - 1])
+    table = Table(columns, rows, marked, texts=[columns.index("setting")])
     if places is None:
         note = "One run of each setting: whether two settings differ cannot be told. seeds=3 trains each three times."
     else:
