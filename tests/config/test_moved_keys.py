@@ -14,6 +14,7 @@ import yaml
 
 from trainrun.cli import main
 from trainrun.config import moved_keys, saved
+from trainrun.errors import UserError
 from trainrun.hydra_bridge import preflight
 from trainrun.sweep import sweep_record
 
@@ -86,6 +87,15 @@ def test_a_run_recorded_before_has_its_settings_under_the_new_keys(tmp_path):
     assert config["sweep"]["objective"] == "val_accuracy" and config["sweep"]["pruner"] == {"name": "none"}
     assert not {"on_failure", "objective", "direction"} & config.keys()
     assert config["seeds"] is None and "seeds" not in config["sweep"]
+
+
+def test_the_model_of_a_run_is_used_without_where_its_alerts_went(tmp_path, monkeypatch):
+    monkeypatch.delenv("TRAINRUN_ALERT_WEBHOOK", raising=False)
+    config = yaml.safe_load((RECORDED / "config.yaml").read_text())
+    (tmp_path / "config.yaml").write_text(yaml.dump({**config, "alert": {"webhook": True}}))
+    assert saved.load(tmp_path)["alert"]["webhook"] is True
+    with pytest.raises(UserError, match=r"alert\.webhook.*goes nowhere"):
+        saved.load(tmp_path, trains=True)
 
 
 def test_a_run_recorded_before_resumes(inside, capsys):

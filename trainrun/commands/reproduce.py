@@ -75,7 +75,7 @@ def again(
     if (folder := origin.workplace(run_dir, start)) is not None:
         os.chdir(folder)
     try:
-        config = saved.load(run_dir)
+        config = saved.load(run_dir, trains=True)
         warnings = list(differing(run_dir, start, before, config["plugins"]))
         for sentence in warnings:
             console.warn(sentence)

@@ -201,7 +201,7 @@ def _explain(whole: Path, killed: Path, differing: Sequence[differences.Differen
         between = f"; the killed run resumed from step {went_on[0]}" if went_on else ""
         console.say(f"first seen at step {place.updates} ({at}){before}{between}", "bold")
         _list([f"{n}: {s}" for n, s in zip(place.names, place.sizes, strict=True)])
-    config = saved.load(whole)
+    config = saved.load(whole, trains=True)
     with console.hushed():
         from trainrun.verify import nondeterminism
     causes = nondeterminism.of(config, whole)

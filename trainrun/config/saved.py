@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,30 +15,35 @@ from trainrun.registry.followed_keys import walk
 from trainrun.util import redaction, yaml_file
 
 FILE = "config.yaml"
+REPORTING = ("alert", "tracking")  # groups whose addresses and passwords a recorded run does not have
 # Arguments of datasets that an older version did not have, where the default is not what it did: argument -> what it did.
 OLD_DATA = {"positive": None, "formats": "plain", "target_transform": "none"}
 
 
-def load(run_dir: Path) -> dict[str, Any]:
+def load(run_dir: Path, trains: bool = False) -> dict[str, Any]:
     """Return a run's config, resolved and checked.
 
     Args:
         run_dir: the run's directory.
+        trains: whether it is trained again; else faults of what only training uses are none.
 
     Raises:
         UserError: there is no config, it is of a newer trainrun, or something that the config names is missing.
     """
     config = load_plain(run_dir)
-    return checked(config, [])
+    return checked(config, [], unused=() if trains else REPORTING)
 
 
-def checked(config: dict[str, Any], problems: list[Problem], group: str | None = None) -> dict[str, Any]:
+def checked(
+    config: dict[str, Any], problems: list[Problem], group: str | None = None, unused: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return a recorded config, checked, with its plug-ins loaded.
 
     Args:
         config: as `load_plain` returns it.
         problems: of the overrides, for one report.
         group: the only one that is going to be used: faults of others are none. None: all are.
+        unused: groups that are not, either.
 
     Raises:
         UserError: there are problems, `problems` included.
@@ -45,7 +51,8 @@ def checked(config: dict[str, Any], problems: list[Problem], group: str | None =
     problems = [*problems, *plugins.announce(config.get("plugins") or [])]
     if not problems:
         config = normal_form.of(config)
-        problems += [p for p in check.problems(config) if group in (None, p.key.split(".")[0])]
+        faults = [(p.key.split(".")[0], p) for p in check.problems(config)]
+        problems += [p for root, p in faults if group in (None, root) and root not in unused]
     if problems:
         raise UserError(problems)
     plugins.load(config["plugins"])

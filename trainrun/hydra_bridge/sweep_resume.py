@@ -266,7 +266,7 @@ def _config(trial: Trial) -> Trial:
 
     if status.read(trial.run_dir).status == "FINISHED":
         return sweep_record.settled(trial)
-    trial.config = saved.load(trial.run_dir)
+    trial.config = saved.load(trial.run_dir, trains=True)
     trackers.restore_secrets(trial.config["tracking"], f"trainrun resume {trial.run_dir.parent}")
     return trial
 
