@@ -182,7 +182,7 @@ class Service:
         # A hanging request is abandoned: `trainrun sync` sends its records again.
         if self._watchdog is not None:
             self._watchdog.cancel()
-        self._watchdog = threading.Timer(patience + GRACE_S, self._exit)
+        self._watchdog = threading.Timer(patience + GRACE_S, self._abandon)
         self._watchdog.daemon = True
         self._watchdog.start()
 
@@ -190,7 +190,7 @@ class Service:
         for run in list(self.runs.values()):
             run.give_up_alerts("no time was left")
 
-    def _exit(self) -> None:
+    def _abandon(self) -> None:
         try:
             self._give_up_alerts()
         finally:
