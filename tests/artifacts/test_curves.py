@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn import metrics
 
 from trainrun.artifacts import curves
 
@@ -12,6 +13,23 @@ def test_confusion_has_true_classes_by_row_and_leaves_out_other_labels():
     counts = curves.confusion(np.array([0, 0, 1, 2, -1]), np.array([0, 1, 1, 0, 2]), 3)
     np.testing.assert_array_equal(counts, [[1, 1, 0], [0, 1, 0], [1, 0, 0]])
     np.testing.assert_array_equal(curves.confusion(np.array([-1]), np.array([0]), 2), np.zeros((2, 2)))
+
+
+def test_of_many_classes_the_most_frequent_are_shown_and_all_are_counted():
+    draw = np.random.default_rng(0)
+    y = np.append(draw.integers(0, 10_000, 20_000), [7, 7, 7, -1] * 20)
+    guess = np.where(draw.random(len(y)) < 0.5, y, 3)
+    names = [f"c{i}" for i in range(10_000)]
+    counts, shown = curves.shown_confusion(y, guess, names)
+    assert counts.shape == (100, 100) and "c7" in shown
+    at = shown.index("c7")
+    assert counts[at, at] == np.sum((y == 7) & (guess == 7))
+    assert curves.accuracies(y, guess) == pytest.approx(
+        (
+            metrics.accuracy_score(y[y >= 0], guess[y >= 0]),
+            metrics.balanced_accuracy_score(y[y >= 0], guess[y >= 0]),
+        )
+    )
 
 
 @pytest.mark.parametrize("shape", [(5,), (5, 1), (5, 2)])

@@ -38,7 +38,7 @@ def test_the_headline_of_two_classes():
             "Brier score": metrics.brier_score_loss(Y, P),
         }
     )
-    np.testing.assert_array_equal(diagnostics.confusion, metrics.confusion_matrix(Y, guess))
+    np.testing.assert_array_equal(diagnostics.confusion[0], metrics.confusion_matrix(Y, guess))
     assert diagnostics.headline[0].detail == f"always 'no': {np.mean(~Y):.1%}"
 
 

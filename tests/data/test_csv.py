@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import time
 from pathlib import Path
 
@@ -13,8 +15,9 @@ import pytest
 
 from trainrun.data import overview, table_rows
 from trainrun.data._csv_file import sniff_delimiter
+from trainrun.data._csv_format import CsvFormat
 from trainrun.data._csv_source import SMALL
-from trainrun.data.csv import describe
+from trainrun.data.csv import describe, open_source
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import UserError
 from trainrun.hydra_bridge import preflight
@@ -499,6 +502,22 @@ def test_compressed_files_are_read_and_their_faults_named_by_line(write, ending,
     data = load(packed(people()))
     assert data.name == "people" and data.digest() == load(write(people())).digest()
     assert "line 9: column age: 'abc'" in faults(packed(people(change={9: "abc,Rome,5,yes"})))
+
+
+@pytest.mark.parametrize("note", ["plain", '"in quotes, {i}"', '"two\nlines {i}"', '"CR and LF\r\n{i}"'])
+def test_late_quotes_in_a_compressed_file_are_read_as_by_the_csv_module(write, note):
+    long = "long " * 30  # The first quote is in the second megabyte.
+    rows = [f"{i},{long if i < 10_000 else note.format(i=i)}\n" for i in range(15_000)]
+    text = "i,note\n" + "".join(rows)
+    path = write(gzip.compress(text.encode(), 1), "notes.csv.gz")
+    source, _ = open_source([path, None, None], CsvFormat())
+    table, found = source.read(["i", "note"], ["note"])
+    _, *expected = csv.reader(io.StringIO(text, newline=""))
+    numbers, notes = zip(*expected, strict=True)
+    assert not found and table.column("note").to_pylist() == list(notes)
+    np.testing.assert_array_equal(table.column("i"), np.array(numbers, "float64"))
+    streamed = list(source.blocks(["i", "note"]))
+    assert [n for block in streamed for n in block.column("note").to_pylist()] == list(notes)
 
 
 def test_a_compressed_file_that_unpacks_to_more_than_the_memory_is_refused(write, monkeypatch):

@@ -20,12 +20,14 @@ MAX_CURVES, MAX_NAMES = 10, 24
 
 def confusion_matrix(y: np.ndarray, guess: np.ndarray, names: Sequence[str], part: str) -> Figure:
     """Counts of true against predicted class; the colour is the share of the true class."""
-    size = len(names)
-    counts = curves.confusion(y, guess, size)
+    counts, shown = curves.shown_confusion(y, guess, names)
+    of_all = f"; of {len(names):,} classes the {len(shown)} most frequent" if len(shown) < len(names) else ""
+    right, balanced = curves.accuracies(y, guess)
+    names, size = shown, len(shown)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = min(max(0.38 * size + 2.2, 4.2), 11)
     figure, (axes,) = sheet(1, width=side + 0.6, height=side)
-    shown = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     if size <= MAX_NAMES:
         long = max(map(len, names)) > 3
         axes.set_xticks(range(size), names, rotation=45 if long else 0, ha="right" if long else "center")
@@ -37,14 +39,12 @@ def confusion_matrix(y: np.ndarray, guess: np.ndarray, names: Sequence[str], par
                 axes.text(j, i, text, ha="center", va="center", color=colour, fontsize=9)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    right = np.trace(counts) / max(counts.sum(), 1)
-    balanced = np.diag(share)[counts.sum(axis=1) > 0].mean() if counts.any() else 0.0
     axes.set_title(
-        f"{part}: {right:.1%} of {counts.sum():,} right, {balanced:.1%} on average over the classes",
+        f"{part}: {right:.1%} of {np.sum(y >= 0):,} right, {balanced:.1%} on average over the classes{of_all}",
         loc="left",
     )
     axes.grid(False)
-    bar = figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.03)
+    bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03)
     bar.set_label("share of the true class", size=9, color=INK)
     bar.ax.tick_params(labelsize=8, colors="#444444", length=3)
     bar.outline.set_visible(False)

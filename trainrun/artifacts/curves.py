@@ -8,6 +8,9 @@ import numpy as np
 
 from trainrun.data.dataset import TargetSpec
 
+# Classes of which a matrix and curves are made; of more, the most frequent ones.
+MOST_CLASSES = 100
+
 
 def per_class(predictions: np.ndarray, kind: str) -> np.ndarray:
     """Return scores with one column per class: a binary `p` (`[…]` or `[…, 1]`) becomes `(1 − p, p)`."""
@@ -35,6 +38,32 @@ def confusion(y: np.ndarray, guess: np.ndarray, classes: int) -> np.ndarray:
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 
+def accuracies(y: np.ndarray, guess: np.ndarray) -> tuple[float, float]:
+    """Return the share of the examples that are right, and its mean over the classes; labels below 0 are left out."""
+    y, guess = (np.asarray(ids).ravel().astype(np.int64) for ids in (y, guess))
+    y, guess = y[y >= 0], guess[y >= 0]
+    examples = np.bincount(y)
+    right = np.bincount(y[guess == y], minlength=len(examples))
+    known = examples > 0
+    return right.sum() / max(len(y), 1), float(
+        np.mean(right[known] / examples[known])
+    ) if known.any() else 0.0
+
+
+def frequent(counts: np.ndarray) -> np.ndarray:
+    """Return the classes that are shown, ascending: all, or the `MOST_CLASSES` with most examples."""
+    return np.sort(np.argsort(-np.asarray(counts), kind="stable")[:MOST_CLASSES])
+
+
+def shown_confusion(y: np.ndarray, guess: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """Return the counts of `confusion` among the classes that are shown, and the names of these."""
+    y, guess = (np.asarray(ids).ravel().astype(np.int64) for ids in (y, guess))
+    shown = frequent(np.bincount(y[y >= 0], minlength=len(names)))
+    places = np.full(len(names) + 1, -1)  # The last one is that of the label -1.
+    places[shown] = np.arange(len(shown))
+    return confusion(places[y], places[guess], len(shown)), [names[i] for i in shown]
+
+
 def finite_rows(y: np.ndarray, predictions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return true and predicted numbers as `[n, outputs]`, without examples that are not finite."""
     y = np.asarray(y, np.float64).reshape(len(y), -1)
@@ -48,7 +77,7 @@ def against_the_rest(
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Yield `(name, whether an example is of the class, score of the class)` for each class; binary: for class 1 only.
 
-    A class without examples, or of all examples, has no curve and is left out.
+    A class without examples, or of all examples, has no curve and is left out, and so are the rarer ones of many classes.
 
     Raises:
         ValueError: a score is not a finite number.
@@ -57,7 +86,13 @@ def against_the_rest(
         raise ValueError("the predictions hold NaN or infinity")
     columns = scores.reshape(-1, scores.shape[-1])
     labels = np.asarray(y).reshape(-1, columns.shape[-1]) if kind == "multilabel" else np.asarray(y).ravel()
-    for i in [1] if kind == "binary" else range(columns.shape[-1]):
+    size = columns.shape[-1]
+    counts = (
+        (labels > 0.5).sum(axis=0)
+        if kind == "multilabel"
+        else np.bincount(labels[labels >= 0], minlength=size)
+    )
+    for i in [1] if kind == "binary" else frequent(counts):
         positive = labels[:, i] > 0.5 if kind == "multilabel" else labels == i
         if positive.any() and not positive.all():
             yield str(names[i]), positive, columns[:, i]

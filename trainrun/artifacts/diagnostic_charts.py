@@ -55,7 +55,7 @@ def learning_curves(
 def charts(diagnostics: Diagnostics) -> Iterator[Panel]:
     """Yield the charts that suit the task."""
     if diagnostics.confusion is not None:
-        yield _confusion(diagnostics.confusion, [c.name for c in diagnostics.classes])
+        yield _confusion(*diagnostics.confusion)
     if diagnostics.roc:
         chart = Chart("ROC", RATE, RATE, "false positive rate", "true positive rate")
         chart.guide(RATE, RATE)

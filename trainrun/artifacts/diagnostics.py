@@ -108,7 +108,7 @@ class Diagnostics:
         examples: how many.
         headline: figures, those first that do not flatter.
         classes: of a classification.
-        confusion: counts, true class by row; None for several labels an example.
+        confusion: counts, true class by row, and the names of the classes; None for several labels an example.
         roc, precision_recall: for each class against the rest; of two classes for the positive one.
         separation, lift: of two classes; `lift` is by the share of the examples with the highest scores.
         calibration: of the positive class; of several classes, of the predicted one.
@@ -121,7 +121,7 @@ class Diagnostics:
     examples: int
     headline: list[Figure] = field(default_factory=list)
     classes: list[ClassFigures] = field(default_factory=list)
-    confusion: np.ndarray | None = None
+    confusion: tuple[np.ndarray, Sequence[str]] | None = None
     roc: list[Curve] = field(default_factory=list)
     precision_recall: list[Curve] = field(default_factory=list)
     separation: Separation | None = None
@@ -164,11 +164,8 @@ def diagnose(target: TargetSpec, y: np.ndarray, predictions: np.ndarray, part: s
 
 def _classes(y: np.ndarray, scores: np.ndarray, target: TargetSpec, part: str) -> Diagnostics:
     names, binary, guess = target.class_names, target.kind == "binary", curves.decided(scores, target)
-    confusion = curves.confusion(y, guess, len(names))
-    classes = [
-        ClassFigures(name, int(confusion[i].sum()), int(confusion[i, i]), int(confusion[:, i].sum()))
-        for i, name in enumerate(names)
-    ]
+    counts = (np.bincount(ids, minlength=len(names)).tolist() for ids in (y, y[guess == y], guess))
+    classes = [ClassFigures(*figures) for figures in zip(names, *counts, strict=True)]
     right, most = float(np.mean(guess == y)), max(classes, key=lambda c: c.examples)
     recalls = [c for c in classes if c.examples]
     log_loss = float(np.mean(log_losses(scores[np.arange(len(y)), y])))
@@ -220,7 +217,7 @@ def _classes(y: np.ndarray, scores: np.ndarray, target: TargetSpec, part: str) -
         len(y),
         headline,
         classes,
-        confusion,
+        curves.shown_confusion(y, guess, names),
         roc,
         average,
         separation,

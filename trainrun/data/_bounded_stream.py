@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import IO
 
@@ -15,17 +16,25 @@ class TooLarge(Exception):
     """What a file unpacks to does not fit into memory; the message names it."""
 
 
+class Unexpected(Exception):
+    """The stream holds what its reader has not been set up for."""
+
+
 class BoundedStream:
     """A binary stream for `pyarrow.csv`.
 
     Args:
         stream: decompressed.
         path: of the file, for the message.
+        unexpected: a byte string that ends the reading; None: there is none.
+        bounded: whether all of it is to be in memory at once.
     """
 
-    def __init__(self, stream: IO[bytes], path: Path) -> None:
-        self._stream, self._path = stream, path
-        self._read, self._limit = 0, machine.available_memory() // IN_MEMORY
+    def __init__(
+        self, stream: IO[bytes], path: Path, unexpected: bytes | None = None, bounded: bool = True
+    ) -> None:
+        self._stream, self._path, self._unexpected = stream, path, unexpected
+        self._read, self._limit = 0, machine.available_memory() // IN_MEMORY if bounded else math.inf
 
     @property
     def closed(self) -> bool:
@@ -53,8 +62,11 @@ class BoundedStream:
 
         Raises:
             TooLarge: they are too many.
+            Unexpected: the unexpected byte string is among them.
         """
         content = self._stream.read(size)
+        if self._unexpected is not None and self._unexpected in content:
+            raise Unexpected
         self._read += len(content)
         if self._read > self._limit:
             raise TooLarge(

@@ -69,9 +69,11 @@ class CsvFile:
 
         return pa.input_stream(str(self.path), compression=self.compression)
 
-    def open_bounded(self) -> Any:
-        """Open the file for pyarrow; unpacking more than fits into memory raises `bounded_stream.TooLarge`."""
-        return self.path if self.compression is None else BoundedStream(self.open_bytes(), self.path)
+    def open_for_arrow(self, unexpected: bytes | None = None, bounded: bool = True) -> Any:
+        """Open the file for pyarrow; the arguments, for a compressed file, are those of `BoundedStream`."""
+        if self.compression is None:
+            return self.path
+        return BoundedStream(self.open_bytes(), self.path, unexpected, bounded)
 
     def open_text(self) -> IO[str]:
         """Open the file in text mode, with newlines untranslated as the csv module requires."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import mmap
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from trainrun.data import _csv_file, _csv_lines, _spool, _table_files
-from trainrun.data._bounded_stream import TooLarge
+from trainrun.data import _csv_file, _csv_lines, _csv_reading, _spool, _table_files
+from trainrun.data._bounded_stream import TooLarge, Unexpected
 from trainrun.data._columns import LARGEST, number
-from trainrun.data._csv_file import UTF_8, CsvFile
+from trainrun.data._csv_file import CsvFile
+from trainrun.data._csv_reading import Way
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._header_names import override
 from trainrun.data._notations import understand
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 SMALL = 2_000_000
 # Typical ratio of text to compressed text.
 COMPRESSION = 10
-# Bytes of a block that pyarrow reads, and of one if a file's table is not held in memory: its reader is up to 32 blocks ahead. Some
-# files need to be read in one block, of at most 1 GiB.
-BLOCK, SMALL_BLOCK, ONE_BLOCK = 2**20, 2**18, 2**30
 # Bytes of text that `CsvSource.blocks` has in memory at once.
 STREAMED = 2**23
 
@@ -112,29 +109,39 @@ class CsvSource:
         Raises:
             UserError: a row has a wrong number of fields, or the file is damaged; the rows before it were yielded.
         """
+        self._rows = []
+        for file in self._files:
+            self._rows.append(0)
+            for way in _csv_reading.ways(file):
+                try:
+                    yield from self._blocks(file, columns, way)
+                    break
+                except Unexpected:
+                    continue
+
+    def _blocks(self, file: CsvFile, columns: Sequence[str], way: Way) -> Iterator[pa.Table]:
+        """Yield the rows of a file that were not yet yielded, some at a time; as `blocks`."""
         import pyarrow as pa
         from pyarrow import csv
 
-        self._rows = []
-        for file in self._files:
-            wrong: list[csv.InvalidRow] = []
-            block_size, quoted = _reading(file)
-            options = _options(file, columns, (), max(block_size, STREAMED), quoted, wrong)
-            self._rows.append(0)
-            reason = "a row has a wrong number of fields."
-            try:
-                with csv.open_csv(_opened(file), **options) as reader:
-                    for batch in reader:
-                        self._rows[-1] += batch.num_rows
-                        if wrong:
-                            break
+        wrong: list[csv.InvalidRow | None] = []
+        options = _csv_reading.options(file, columns, (), way, wrong, STREAMED)
+        reason, known = "a row has a wrong number of fields.", self._rows[-1]
+        try:
+            with csv.open_csv(file.open_for_arrow(way.unexpected, bounded=False), **options) as reader:
+                for batch in reader:
+                    if wrong:
+                        break
+                    known, batch = max(0, known - batch.num_rows), batch.slice(known)
+                    self._rows[-1] += batch.num_rows
+                    if batch.num_rows:
                         yield pa.Table.from_batches([batch])
-            except (pa.ArrowException, OSError, UnicodeError) as error:
-                reason = f"it cannot be read as CSV: {error}"
-                wrong.append(None)
-            if wrong:
-                faults = _csv_lines.faults(file) or [("path", f"{file.path}: {reason}")]
-                raise_faults([(key, self._named(file, message)) for key, message in faults])
+        except (pa.ArrowException, OSError, UnicodeError) as error:
+            reason = f"it cannot be read as CSV: {error}"
+            wrong.append(None)
+        if wrong:
+            faults = _csv_lines.faults(file) or [("path", f"{file.path}: {reason}")]
+            raise_faults([(key, self._named(file, message)) for key, message in faults])
 
     def _read(self, columns: Sequence[str], numbers: Collection[str]) -> tuple[list[pa.Table], list[Fault]]:
         """Return a table for each readable file, with the columns in `numbers` as float64, and the faults of the rows."""
@@ -182,80 +189,33 @@ def _read(file: CsvFile, columns: Sequence[str], numbers: Collection[str]) -> tu
     import pyarrow as pa
     from pyarrow import csv
 
-    wrong: list[csv.InvalidRow] = []
+    def read(way: Way) -> tuple[pa.Table, bool]:
+        wrong: list[csv.InvalidRow] = []
+        large = _text_bytes(file) > _spool.LARGE
+        if large and way.block_size == _csv_reading.BLOCK:
+            way = way._replace(block_size=_csv_reading.SMALL_BLOCK)
+        options = _csv_reading.options(file, columns, numbers, way, wrong)
+        stream = file.open_for_arrow(way.unexpected)
+        if not large:
+            return csv.read_csv(stream, **options), not wrong
+        with csv.open_csv(stream, **options) as reader:
+            return _spool.arrow_table(reader), not wrong
 
-    def read(block_size: int) -> pa.Table:
-        if _text_bytes(file) <= _spool.LARGE:
-            return csv.read_csv(
-                file.open_bounded(), **_options(file, columns, numbers, block_size, quoted, wrong)
-            )
-        small = SMALL_BLOCK if block_size == BLOCK else block_size
-        with csv.open_csv(
-            file.open_bounded(), **_options(file, columns, numbers, small, quoted, wrong)
-        ) as reader:
-            return _spool.arrow_table(reader)
-
-    block_size, quoted = _reading(file)
-    try:
-        table = read(block_size)
-    except pa.ArrowInvalid as error:
-        if "straddl" not in str(error) or block_size == ONE_BLOCK:
-            raise
-        table = read(ONE_BLOCK)  # a row longer than a block
-    return table, not wrong
+    for way in _csv_reading.ways(file):
+        try:
+            return read(way)
+        except Unexpected:
+            continue
+        except pa.ArrowInvalid as error:
+            if "straddl" not in str(error) or way.block_size == _csv_reading.ONE_BLOCK:
+                raise
+            return read(_csv_reading.ANY_ROWS)  # a row longer than a block
+    raise AssertionError("the last way reads everything")
 
 
 def _text_bytes(file: CsvFile) -> int:
     """Return the bytes of a file's text, of a compressed one about."""
     return file.path.stat().st_size * (COMPRESSION if file.compression else 1)
-
-
-def _reading(file: CsvFile) -> tuple[int, bool]:
-    """Return the bytes of a block, and whether fields may hold line ends."""
-    quotes, returns = _holds(file, b'"', b"\r")
-    # At a block's end pyarrow loses the line feed of a CRLF within quotes (arrow #51368).
-    return ONE_BLOCK if quotes and returns else BLOCK, quotes
-
-
-def _opened(file: CsvFile) -> Any:
-    return file.path if file.compression is None else file.open_bytes()
-
-
-def _options(
-    file: CsvFile,
-    columns: Sequence[str],
-    numbers: Collection[str],
-    block_size: int,
-    quoted_lines: bool,
-    wrong: list[Any],
-) -> dict[str, Any]:
-    """Return pyarrow's options for a file; the first row with a wrong number of fields is added to `wrong`, such rows are skipped."""
-    import pyarrow as pa
-    from pyarrow import csv
-
-    def skip(row: csv.InvalidRow) -> str:
-        if not wrong:
-            wrong.append(row)
-        return "skip"
-
-    return {
-        "read_options": csv.ReadOptions(
-            column_names=file.header,
-            skip_rows=file.header_lines,
-            encoding="utf8" if file.encoding == UTF_8 else file.encoding,
-            block_size=block_size,
-        ),
-        "parse_options": csv.ParseOptions(
-            delimiter=file.delimiter, newlines_in_values=quoted_lines, invalid_row_handler=skip
-        ),
-        "convert_options": csv.ConvertOptions(
-            column_types={**dict.fromkeys(columns, pa.string()), **dict.fromkeys(numbers, pa.float64())},
-            null_values=[""],
-            decimal_point=file.decimal,
-            include_columns=columns,
-            strings_can_be_null=False,
-        ),
-    }
 
 
 def _are_clean(table: pa.Table, numbers: Collection[str]) -> bool:
@@ -279,11 +239,3 @@ def _values(column: pa.ChunkedArray) -> list[str]:
 
     values = pc.cast(column.unique(), pa.string()).to_pylist()
     return [value.strip() for value in values if value and value.strip()]
-
-
-def _holds(file: CsvFile, *marks: bytes) -> list[bool]:
-    """Return for each byte string whether the file contains it; always True if the file is not plain UTF-8."""
-    if file.compression or file.encoding != UTF_8:
-        return [True] * len(marks)
-    with file.path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return [content.find(mark) >= 0 for mark in marks]

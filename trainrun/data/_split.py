@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -143,14 +144,52 @@ def _complete(parts: Sequence[np.ndarray], labels: np.ndarray) -> None:
     """
     import numpy as np
 
-    for part in parts:
-        for absent in np.setdiff1d(labels, labels[part]):
-            donor = max(parts, key=lambda p: np.count_nonzero(labels[p] == absent))
-            spare = np.flatnonzero(labels[donor] == absent)
-            ids, counts = np.unique(labels[part], return_counts=True)
-            if len(spare) > 1 and counts.max() > 1:
-                surplus = np.flatnonzero(labels[part] == ids[counts.argmax()])[0]
-                donor[spare[0]], part[surplus] = part[surplus], donor[spare[0]]
+    ids, codes = np.unique(labels, return_inverse=True)
+    counts = np.array([np.bincount(codes[part], minlength=len(ids)) for part in parts])
+    if counts.all():
+        return
+    places = [_Places(codes[part], counts[i]) for i, part in enumerate(parts)]
+    for i, part in enumerate(parts):
+        for absent in np.flatnonzero(counts[i] == 0):
+            donor, largest = int(counts[:, absent].argmax()), int(counts[i].argmax())
+            if counts[donor, absent] < 2 or counts[i, largest] < 2:
+                continue
+            spare, surplus = places[donor].first(absent), places[i].first(largest)
+            parts[donor][spare], part[surplus] = part[surplus], parts[donor][spare]
+            for at, gone, come, place in ((donor, absent, largest, spare), (i, largest, absent, surplus)):
+                counts[at, gone] -= 1
+                counts[at, come] += 1
+                places[at].add(come, place)
+
+
+class _Places:
+    """The places of each class's examples in a set.
+
+    Args:
+        codes: class of each example.
+        counts: examples of each class.
+    """
+
+    def __init__(self, codes: np.ndarray, counts: np.ndarray) -> None:
+        import numpy as np
+
+        self._ascending = np.argsort(codes, kind="stable")
+        self._ends = np.cumsum(counts)
+        self._heaps: dict[int, list[int]] = {}
+
+    def _of(self, code: int) -> list[int]:
+        if code not in self._heaps:  # An ascending list is a heap.
+            begin = self._ends[code - 1] if code else 0
+            self._heaps[code] = self._ascending[begin : self._ends[code]].tolist()
+        return self._heaps[code]
+
+    def first(self, code: int) -> int:
+        """Return the first place of a class, and take it away."""
+        return heapq.heappop(self._of(code))
+
+    def add(self, code: int, place: int) -> None:
+        """Add a place to a class."""
+        heapq.heappush(self._of(code), place)
 
 
 def class_problem(counts: Mapping[str, int], parts: int) -> str | None:

@@ -1,0 +1,87 @@
+"""How pyarrow reads a CSV file: the sizes of its blocks, and whether fields may hold line ends."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from trainrun.data._csv_file import UTF_8, CsvFile
+
+if TYPE_CHECKING:
+    from pyarrow import csv
+
+# Bytes of a block that pyarrow reads, and of one if a file's table is not held in memory: its reader is up to 32 blocks ahead. Some
+# files need to be read in one block, of at most 1 GiB.
+BLOCK, SMALL_BLOCK, ONE_BLOCK = 2**20, 2**18, 2**30
+
+
+class Way(NamedTuple):
+    """How a file is read.
+
+    Args:
+        block_size: bytes that are parsed at once.
+        quoted_lines: whether fields may hold line ends, which is slower.
+        unexpected: what the file must not hold to be read so; None: it may hold anything.
+    """
+
+    block_size: int
+    quoted_lines: bool
+    unexpected: bytes | None = None
+
+
+# At a block's end pyarrow loses the line feed of a CRLF within quotes (arrow #51368).
+ANY_ROWS = Way(ONE_BLOCK, True)
+
+
+def ways(file: CsvFile) -> list[Way]:
+    """Return how a file may be read, the fastest first; each but the last one may raise `Unexpected`."""
+    if file.encoding != UTF_8:
+        return [ANY_ROWS]
+    if file.compression:  # What it holds is known when it is unpacked.
+        return [Way(BLOCK, False, b'"'), Way(BLOCK, True, b"\r"), ANY_ROWS]
+    quotes, returns = _holds(file, b'"', b"\r")
+    return [ANY_ROWS if quotes and returns else Way(BLOCK, quotes)]
+
+
+def options(
+    file: CsvFile,
+    columns: Sequence[str],
+    numbers: Collection[str],
+    way: Way,
+    wrong: list[Any],
+    least_block: int = 0,
+) -> dict[str, Any]:
+    """Return pyarrow's options for a file; the first row with a wrong number of fields is added to `wrong`, such rows are skipped."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    def skip(row: csv.InvalidRow) -> str:
+        if not wrong:
+            wrong.append(row)
+        return "skip"
+
+    return {
+        "read_options": csv.ReadOptions(
+            column_names=file.header,
+            skip_rows=file.header_lines,
+            encoding="utf8" if file.encoding == UTF_8 else file.encoding,
+            block_size=max(way.block_size, least_block),
+        ),
+        "parse_options": csv.ParseOptions(
+            delimiter=file.delimiter, newlines_in_values=way.quoted_lines, invalid_row_handler=skip
+        ),
+        "convert_options": csv.ConvertOptions(
+            column_types={**dict.fromkeys(columns, pa.string()), **dict.fromkeys(numbers, pa.float64())},
+            null_values=[""],
+            decimal_point=file.decimal,
+            include_columns=columns,
+            strings_can_be_null=False,
+        ),
+    }
+
+
+def _holds(file: CsvFile, *marks: bytes) -> list[bool]:
+    """Return for each byte string whether the file contains it."""
+    with file.path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return [content.find(mark) >= 0 for mark in marks]
