@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from trainrun.cli import main
-from trainrun.data import samples
+from trainrun.data import profile, samples
 from trainrun.data.dataset import Dataset, InputSpec, Split, TargetSpec
 
 
@@ -106,3 +107,32 @@ def test_check_says_what_training_will_say_of_a_table(table, capsys, monkeypatch
     assert main(["check", *words[:-2], "data.exclude=[sold]"]) == 0
     printed = capsys.readouterr()
     assert "columns that number the rows: id." in printed.err and "1 warning about the data" in printed.out
+
+
+def test_the_page_has_all_of_it_and_loads_nothing(table, capsys, tmp_path):
+    page = tmp_path / "data.html"
+    with open(table[1].removeprefix("data.path="), "a") as file:
+        file.write("1,<b>Rome,2021-02-03,ok\n" * 40)
+    assert main(["data", "--html", str(page), *table]) == 0
+    printed = capsys.readouterr().out
+    text = page.read_text()
+    assert re.findall(r'<section id="(\w+)">', text) == [
+        "data", "classes", "target", "columns", "histograms", "gaps", "repeated", "rows"
+    ]  # fmt: skip
+    assert "&lt;b&gt;Rome" in text and "<b>Rome" not in text and not re.search(r'(src|href)="(?!data:)', text)
+    assert text.count("<svg") == 5  # classes, relation to the target, three columns
+    lines = [line for line in printed.splitlines() if line.startswith("duplicates:")]
+    assert len(lines) == 2 and all(line.removeprefix("duplicates: ") in text for line in lines)
+    assert main(["data", f"--html={page}", "data=digits"]) == 0
+    assert page.read_text().count("<img src=") == 24
+    assert main(["data", "--html", "data=digits"]) == 2
+    assert "--html: expected the file of the page, got data=digits" in capsys.readouterr().err
+
+
+def test_examples_of_two_parts_are_counted():
+    x, y = np.array([[0], [1], [2], [3]]), np.array([0, 1, 0, 1])
+    data = Dataset(
+        "t", "classification", (InputSpec("x", "numeric", (1,)),), TargetSpec("binary", ("no", "yes")),
+        Split(x, y), Split(np.array([[1], [2], [9]]), np.array([1, 1, 0])),
+    )  # fmt: skip
+    assert profile.repeated(data) == {"validation": 1}  # the second has another target

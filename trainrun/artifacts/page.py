@@ -5,15 +5,21 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainrun.artifacts.svg_chart import Panel
 from trainrun.util import paths
 
+if TYPE_CHECKING:
+    import numpy as np
+
 FOLDER = Path(__file__).parent
+# Pixels of the longer side of a picture.
+SIDE = 96
 
 
 @dataclass
@@ -32,6 +38,23 @@ class Picture:
     def data(self) -> str:
         """The file in base64."""
         return base64.b64encode(self.png).decode()
+
+
+def png(image: np.ndarray) -> bytes:
+    """Return an image, brightened to its own range, as a small PNG file."""
+    import numpy as np
+    from PIL import Image
+
+    low, high = np.nanmin(image), np.nanmax(image)
+    pixels = np.round(255 * (np.asarray(image, np.float64) - low) / ((high - low) or 1.0)).astype("uint8")
+    if pixels.ndim == 3 and pixels.shape[-1] not in (3, 4):
+        pixels = pixels[..., 0]
+    picture, file = Image.fromarray(pixels), io.BytesIO()
+    scale = SIDE / max(picture.size)
+    size = [max(1, round(side * scale)) for side in picture.size]
+    method = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
+    picture.resize(size, method).save(file, "PNG")
+    return file.getvalue()
 
 
 @dataclass
@@ -99,7 +122,7 @@ def write(
     Args:
         path: of the file.
         title: heading.
-        status: of the run or sweep.
+        status: of the run or sweep; nothing: it has none.
         head: facts below the heading.
         sections: empty ones are left out.
         texts: long texts that are unfolded on wish, with their headings.

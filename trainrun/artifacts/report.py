@@ -10,10 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainrun.artifacts import diagnostic_charts, environment, page, plots, result_table
+from trainrun.artifacts import data_page, diagnostic_charts, environment, page, plots, result_table
 from trainrun.artifacts.diagnostics import Diagnostics
 from trainrun.artifacts.page import Section, Table
-from trainrun.data import overview
 from trainrun.tracking import find, status
 from trainrun.tracking import summary as summaries
 from trainrun.util import redaction
@@ -80,7 +79,7 @@ def write(
                 "Pictures",
                 pictures=_pictures(folder / plots.FOLDER, _drawn(diagnostics or {})),
             ),
-            Section("data", "Data", lines=_data(summary.get("data"))),
+            Section("data", "Data", lines=data_page.lines(summary["data"]) if summary.get("data") else []),
             _times(summary),
             Section("details", "Details", details=_details(summary)),
         ],
@@ -238,13 +237,6 @@ def _pictures(folder: Path, drawn: Sequence[str]) -> list[dict[str, str]]:
         for file in sorted(folder.glob("*.png"))
         if file.stem not in drawn
     ]
-
-
-def _data(described: Mapping[str, Any] | None) -> list[str]:
-    """Return the lines on the data, and what is almost surely wrong with it."""
-    if not described:
-        return []
-    return [*overview.lines(described), *(f"Warning: {notice}" for notice in described["notices"])]
 
 
 def _share(value: float) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 from trainrun.errors import UserError
 from trainrun.ui import console
 
-# Datasets that are read from local files in a moment.
-TABLES = ("csv", "parquet", "feather")
+# Datasets that are read from local files.
+TABLES = ("csv", "parquet", "feather", "text", "image_folder")
 
 
 def _show_weights(config: Mapping[str, Any]) -> None:
@@ -34,7 +34,7 @@ def _show_weights(config: Mapping[str, Any]) -> None:
 
 
 def _show_data(spec: Mapping[str, Any]) -> int:
-    """Load a local table, print what is understood of it and what seems wrong, as training does; return the number of warnings.
+    """Load a local dataset, print what is understood of it and what seems wrong, as training does; return the number of warnings.
 
     Args:
         spec: the config's `data`.

@@ -1,26 +1,33 @@
-"""`trainrun data [--json] [overrides]`: show what is understood of a dataset, without training."""
+"""`trainrun data [--json] [--html FILE] [overrides]`: show what is understood of a dataset, without training."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from trainrun.commands import _json
 from trainrun.errors import UserError
 from trainrun.ui import console
 from trainrun.ui.quietly import quietly
 
-HELP = """trainrun data [--json] [overrides]: show what is understood of a dataset, without training: parts, classes, columns
-with their kind, range, histogram and relation to the target, missing values, the first rows, images or texts, and what
-seems wrong.
+if TYPE_CHECKING:
+    from trainrun.data.dataset import Dataset
+
+HELP = """trainrun data [--json] [--html FILE] [overrides]: show what is understood of a dataset, without training: parts,
+classes, columns with their kind, range, histogram and relation to the target, missing values, examples that two parts
+have, the first rows, images or texts, and what seems wrong; with --html also as a page.
 
   trainrun data data=csv data.path=houses.csv data.target=price
-  trainrun data data=digits --json"""
+  trainrun data data=digits --json
+  trainrun data data=wine --html wine.html"""
 # Columns and classes of a table on the screen; `--json` has all.
 SHOWN = 40
 # Rows that stand side by side, and characters of a value in them.
 ROWS, CELL = 3, 18
+# Images and texts of the page.
+PICTURED = 24
 
 
 def main(argv: Sequence[str]) -> int:
@@ -32,8 +39,9 @@ def main(argv: Sequence[str]) -> int:
     from trainrun.config import plugins
     from trainrun.hydra_bridge import compose, preflight
 
-    as_json = "--json" in argv
-    flags = compose.arguments([word for word in argv if word != "--json"])
+    page, words = _page(argv)
+    as_json = "--json" in words
+    flags = compose.arguments([word for word in words if word != "--json"])
     if flags.help:
         console.say(HELP)
         return 0
@@ -41,30 +49,62 @@ def main(argv: Sequence[str]) -> int:
     if config is None or (problems := [p for p in problems if p.key.startswith(("data", "plugins"))]):
         raise UserError(problems)
     plugins.load(config["plugins"])
-    content = _content(config["data"], quiet=as_json)
+    data, content = _content(config["data"], quiet=as_json)
+    if page is not None:
+        _write(page, content, data)
     if as_json:
         _json.show(content)
     else:
         _show(content)
+        if page is not None:
+            console.say()
+            console.say(f"written: {page}")
     return 0
 
 
-def _content(spec: Mapping[str, Any], quiet: bool) -> dict[str, Any]:
-    """Return `overview`, `columns`, `classes` (class -> part -> examples) and `rows` of a dataset, plain values only."""
+def _page(argv: Sequence[str]) -> tuple[Path | None, list[str]]:
+    """Return the file after `--html`, and the other words."""
+    words = [part for word in argv for part in (word.split("=", 1) if word.startswith("--html=") else [word])]
+    if "--html" not in words:
+        return None, words
+    at = words.index("--html")
+    if at + 1 == len(words) or not words[at + 1].endswith((".html", ".htm")):
+        given = f", got {words[at + 1]}" if at + 1 < len(words) else ""
+        raise UserError(f"--html: expected the file of the page{given}. For example --html data.html.")
+    return Path(words[at + 1]), words[:at] + words[at + 2 :]
+
+
+def _write(path: Path, content: Mapping[str, Any], data: Dataset) -> None:
+    """Write the page."""
+    from trainrun.artifacts import data_page
+    from trainrun.data import samples
+
+    try:
+        data_page.write(path, content, samples.of(data, PICTURED, with_pixels=True))
+    except OSError as error:
+        raise UserError(f"--html: the page cannot be written: {error}") from error
+
+
+def _content(spec: Mapping[str, Any], quiet: bool) -> tuple[Dataset, dict[str, Any]]:
+    """Return a dataset, and its `overview`, `columns`, `classes` (class -> part -> examples), `repeated` and `rows`, plain values only."""
     from trainrun.data import overview, profile, samples
     from trainrun.registry import lookup
     from trainrun.registry.construct import construct
 
     with quietly(quiet):
         data = construct("data", spec, complete=True)
-    content = {"overview": overview.of(data), "classes": profile.class_counts(data)}
+    content = {
+        "overview": overview.of(data),
+        "classes": profile.class_counts(data),
+        "repeated": profile.repeated(data),
+    }
     own = spec["name"] in lookup.own_names("data")
     module = importlib.import_module(f"trainrun.data.{spec['name']}") if own else None
     if not hasattr(module, "values"):  # it is no table, or one that Python code hands over
         columns = list(profile.of_dataset(data))
-        return {**content, "columns": columns, "rows": [], "examples": samples.of(data)}
+        return data, {**content, "columns": columns, "rows": [], "examples": samples.of(data)}
     table = module.values(**{key: value for key, value in spec.items() if key != "name"})
-    return {**content, "columns": table.records(), "rows": table.rows()}
+    return data, {**content, "columns": table.records(), "rows": table.rows()}
 
 
 def _show(content: Mapping[str, Any]) -> None:
@@ -73,6 +113,11 @@ def _show(content: Mapping[str, Any]) -> None:
 
     for line in overview.lines({**content["overview"], "columns": {}}):
         console.say(line)
+    for part, count in content["repeated"].items():
+        if count:
+            console.say(
+                f"duplicates: {count:,} {part} examples are the same, with the same target, as a training one"
+            )
     console.say()
     kinds, spreads = [], []
     for column in content["columns"][:SHOWN]:

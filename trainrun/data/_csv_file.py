@@ -21,6 +21,8 @@ from trainrun.data._faults import Fault
 
 # Bytes read to inspect a file; a longer header is refused.
 LONGEST_LINE = 1_000_000
+# Bytes within which the first rows end.
+LONGEST_ROWS = 64_000_000
 # Characters and rows that the delimiter is inferred from.
 SAMPLE, SAMPLE_ROWS = 100_000, 20
 # Lines in which columns' names are searched.
@@ -72,7 +74,10 @@ class CsvFile:
     def open_for_arrow(self, unexpected: bytes | None = None, bounded: bool = True) -> Any:
         """Open the file for pyarrow; the arguments, for a compressed file, are those of `BoundedStream`."""
         if self.compression is None:
-            return self.path
+            import pyarrow as pa
+
+            # By a path pyarrow would unpack plain text that is called .csv.gz.
+            return pa.OSFile(str(self.path))
         return BoundedStream(self.open_bytes(), self.path, unexpected, bounded)
 
     def open_text(self) -> IO[str]:
@@ -138,12 +143,24 @@ def look(path: Path, form: CsvFormat) -> tuple[CsvFile | None, list[Fault]]:
     if "\n" not in text and "\r" not in text and len(start) == LONGEST_LINE:
         message = f"{path}: its first line has more than {LONGEST_LINE:,} bytes; expected the columns' names. Is it a table?"
         return None, [("path", message)]
+    if len(start) == LONGEST_LINE and (message := _too_long(file, form.skipped_lines())):
+        return None, [("path", message)]
     if form.delimiter is None:
         table = text[:SAMPLE].splitlines(keepends=True)[form.skipped_lines() :]
         file = dataclasses.replace(
             file, delimiter=sniff_delimiter("".join(table), (form.decimal, form.thousands))
         )
     return _with_header(file, form)
+
+
+def _too_long(file: CsvFile, skipped_lines: int) -> str:
+    """Return a message if the first rows do not end, as in a small file that unpacks to one line of gigabytes; "": they do."""
+    with file.open_bytes() as stream:
+        start = stream.read(LONGEST_ROWS)
+    lines = max(start.count(b"\n"), start.count(b"\r"))
+    if len(start) < LONGEST_ROWS or lines > skipped_lines + FIRST_ROWS:
+        return ""
+    return f"{file.path}: line {lines + 1} has not ended after {LONGEST_ROWS:,} bytes; expected a row of fields. Is it a table?"
 
 
 def _with_header(file: CsvFile, form: CsvFormat) -> tuple[CsvFile | None, list[Fault]]:

@@ -14,13 +14,13 @@ from trainrun.util import look_alikes, typed_names
 
 
 def faults(header: Sequence[str]) -> list[Fault]:
-    """Return what is wrong with the names: the same one twice, one that looks the same, several empty ones."""
+    """Return what is wrong with the names: the same one twice, one that looks the same, empty ones."""
     faults: list[Fault] = []
     twice = [name for name, count in Counter(header).items() if count > 1 and name]
     if twice:
         faults.append(("path", f"columns of the same name: {', '.join(map(repr, twice))}. Rename them."))
     unnamed = [str(i) for i, name in enumerate(header, 1) if not name]
-    if len(unnamed) > 1:
+    if unnamed:
         faults.append(("path", f"columns without a name: {listed(unnamed)} of {len(header)}. Name them."))
     if (alike := look_alikes.pair(header)) is not None:
         message = f"columns {alike[0]!r} and {alike[1]!r}: {look_alikes.difference(*alike)}. Rename one."
@@ -40,7 +40,7 @@ def unknown(value: Any, header: Sequence[str]) -> str:
         near = f" It has {alike[1]!r}: {look_alikes.difference(*alike)}. Rename that."
     quotes = f" A name that looks like a number or a truth value needs quotes: {typed_names.quoted(text)}."
     hint = "" if isinstance(value, str) else quotes
-    return f"the file has no column {text!r}.{near} It has {listed(header)}.{hint}"
+    return f"the file has no column {text!r}.{near} It has {listed(header) or 'no columns'}.{hint}"
 
 
 def exclusion(names: Sequence[str]) -> str:

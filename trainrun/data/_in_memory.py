@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _arrow_source
+from trainrun.data import _arrow_source, _header_names
 from trainrun.data._faults import Fault
 from trainrun.data.dataset import Dataset
 from trainrun.errors import Problem, UserError, first_line
@@ -226,9 +226,13 @@ def _table(value: Any) -> pa.Table:
     try:
         if pandas is not None and isinstance(value, pandas.DataFrame):
             value = value.set_axis([str(name) for name in value.columns], axis=1)
+            if faults := _header_names.faults(list(value.columns)):
+                raise _refused(faults[0][1])
             table = pa.Table.from_pandas(value, preserve_index=False)
         else:
             table = pa.table(value)
+    except UserError:
+        raise
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise _refused(
             f"the table has a column that cannot be read: {first_line(error)} Give each column values of one type."

@@ -15,6 +15,7 @@ from trainrun.data._split_settings import SplitSettings
 from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
 from trainrun.data.lazy_array import Rows, View
 from trainrun.errors import Problem, UserError
+from trainrun.util import look_alikes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -247,5 +248,10 @@ def target_of(y: np.ndarray, task: str, spec: InputSpec) -> tuple[TargetSpec, np
         message = f"there is one class only, {present[0]}; there is nothing to tell apart."
         raise UserError(Problem("data.y", message))
     names = tuple(str(int(c)) if y.dtype.kind in "iub" else str(c) for c in present)
+    if (alike := look_alikes.pair(names)) is not None:
+        message = (
+            f"the classes {alike[0]!r} and {alike[1]!r}: {look_alikes.difference(*alike)}. Make them one."
+        )
+        raise UserError(Problem("data.y", message))
     kind = "binary" if len(names) == 2 else "multiclass"
     return TargetSpec(kind, names, 1 if kind == "binary" else len(names), y.shape[1:]), ids.reshape(y.shape)

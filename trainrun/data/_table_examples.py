@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from trainrun.data import _columns, _spool, _table, _table_labels, _table_problems
+from trainrun.data import _columns, _notations, _spool, _table, _table_labels, _table_problems
 from trainrun.data._faults import Fault
 from trainrun.data._table import Table
 from trainrun.data._table_settings import TableSettings
@@ -181,8 +181,9 @@ def _beside_faults(table: Table, settings: TableSettings, keep: np.ndarray) -> l
             message = f"column {settings.weight}: expected weights of at least 0, not all 0; the least is {weights.min():g}."
             faults.append(("weight", message))
     if settings.time is not None and table.columns[settings.time].numbers is None:
-        first = _columns.shortened(table.columns[settings.time].texts[0])
-        faults.append(("time", f"column {settings.time}: expected dates or numbers, got {first!r}."))
+        texts = table.columns[settings.time].texts
+        other = _columns.shortened(next((t for t in texts if _notations.understand([t]) is None), texts[0]))
+        faults.append(("time", f"column {settings.time}: expected dates or numbers, got {other!r}."))
     return faults
 
 

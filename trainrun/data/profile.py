@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +14,14 @@ from trainrun.data.dataset import TargetSpec
 if TYPE_CHECKING:
     import numpy as np
 
-    from trainrun.data.dataset import Dataset
+    from trainrun.data.dataset import Dataset, Split
 
 # Bars of a histogram, frequent values of a category, rows that are shown.
 BARS, FREQUENT, ROWS = 12, 3, 5
 # Examples of an image, text or large array that are looked at.
 LOOKED_AT = 10_000
+# Examples that are in memory at once to be compared.
+CHUNK = 1_000
 
 
 @dataclass(frozen=True)
@@ -223,6 +226,24 @@ def class_counts(data: Dataset) -> dict[str, dict[str, int]]:
         name: {part: int(count[i]) for part, count in counts.items()}
         for i, name in enumerate(data.target.classes)
     }
+
+
+def repeated(data: Dataset) -> dict[str, int]:
+    """Return how many examples of each held-out part are the same, inputs and target, as one of the training part."""
+    train = set(_digests(data.train))
+    held_out = {part: split for part, split in data.parts.items() if part != "train"}
+    return {part: sum(digest in train for digest in _digests(split)) for part, split in held_out.items()}
+
+
+def _digests(split: Split) -> Iterator[bytes]:
+    """Yield a digest of each example's inputs and targets."""
+    import numpy as np
+
+    arrays = [a for held in (split.x, split.y) for a in (held.values() if isinstance(held, dict) else [held])]
+    for start in range(0, len(split), CHUNK):
+        blocks = [np.asarray(array[start : start + CHUNK]) for array in arrays if array is not None]
+        for row in zip(*blocks, strict=True):
+            yield hashlib.blake2b(b"".join(value.tobytes() for value in row), digest_size=16).digest()
 
 
 def bars(histogram: Sequence[int]) -> str:

@@ -78,8 +78,8 @@ def python(
         UserError: with all faults of the data and the arguments.
     """
     arguments = locals()
-    if function is None:
-        raise UserError(Problem("data.function", MISSING))
+    if function is None:  # The preflight check knows whether a function is named.
+        raise UserError(Problem("data.function", f"the function has returned None; {_in_memory.EXPECTED}."))
     if isinstance(function, Dataset):
         return function
     value = _in_memory.understood(function)

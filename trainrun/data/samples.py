@@ -15,25 +15,28 @@ SHOWN, COLUMNS, ROWS = 5, 24, 12
 SHADES = " ░▒▓█"
 
 
-def of(data: Dataset) -> list[dict[str, Any]]:
+def of(data: Dataset, count: int = SHOWN, with_pixels: bool = False) -> list[dict[str, Any]]:
     """Return examples, one of each class and then others: `input`, `label` (text, or None) and `lines` (text, or a picture in shades).
 
     Args:
         data: as loaded; inputs that are neither images nor texts are left out.
+        count: of the examples.
+        with_pixels: also return `pixels`, the image as an array, or None of a text.
     """
     import numpy as np
 
     y, several = data.train.y, isinstance(data.train.x, dict)
     labelled = isinstance(y, np.ndarray) and y.size == len(y)
     first = np.unique(np.ravel(y), return_index=True)[1] if labelled and data.target.classes else []
-    chosen = list(dict.fromkeys([*map(int, first), *range(len(data.train))]))[:SHOWN]
+    chosen = list(dict.fromkeys([*map(int, first), *range(len(data.train))]))[:count]
     shown = []
     for spec in data.inputs:
         x = data.train.x[spec.name] if several else data.train.x
         step = (data.preprocessing.get("inputs") or {}).get(spec.name, {})
         for i in chosen:
-            if spec.kind == "image":
-                lines = _picture(np.asarray(x[i : i + 1])[0])
+            pixels = np.asarray(x[i : i + 1])[0] if spec.kind == "image" else None
+            if pixels is not None:
+                lines = _picture(pixels)
             elif "vocabulary" in step:
                 lines = [_text(np.asarray(x[i : i + 1])[0], step)]
             else:
@@ -45,7 +48,8 @@ def of(data: Dataset) -> list[dict[str, Any]]:
                     if data.target.classes
                     else f"{np.ravel(y)[i]:g}"
                 )
-            shown.append({"input": spec.name, "label": label, "lines": lines})
+            example = {"input": spec.name, "label": label, "lines": lines}
+            shown.append({**example, "pixels": pixels} if with_pixels else example)
     return shown
 
 

@@ -89,7 +89,8 @@ def construct(
     except (TypeError, ValueError) as error:
         if isinstance(error, UserError):
             raise
-        raise UserError(Problem(key, f"{component.name} refused its arguments: {error}")) from error
+        what = "refused its arguments" if arguments else f"raised {type(error).__name__}"
+        raise UserError(Problem(key, f"{component.name} {what}: {error}")) from error
 
 
 def _marked(group: str, component: lookup.Component, built: Any) -> Any:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from trainrun.artifacts import curves
+from trainrun.artifacts import curves, page
 from trainrun.data.dataset import Dataset, Split
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.model import raw_examples
@@ -16,7 +15,7 @@ from trainrun.run import slices
 from trainrun.run.permutation_importance import errors, step_names
 
 COUNT, COLUMNS = 10, 8
-TEXT, SIDE = 400, 96  # characters of a text, pixels of an image
+TEXT = 400  # characters of a text
 
 
 class Worst(NamedTuple):
@@ -107,25 +106,8 @@ def worst(
             g,
             float(failed[place]),
             [values[i] for values in columns.values()],
-            next((_png(x[i]) for x in images), None),
+            next((page.png(x[i]) for x in images), None),
         )
         for i, (place, t, g) in enumerate(zip(places, true, guess, strict=True))
     ]
     return [*columns], examples
-
-
-def _png(image: np.ndarray) -> bytes:
-    """Return an image, brightened to its own range, as a small PNG file."""
-    from PIL import Image
-
-    low, high = np.nanmin(image), np.nanmax(image)
-    pixels = np.round(255 * (np.asarray(image, np.float64) - low) / ((high - low) or 1.0)).astype("uint8")
-    if pixels.ndim == 3 and pixels.shape[-1] not in (3, 4):
-        pixels = pixels[..., 0]
-    picture, file = Image.fromarray(pixels), io.BytesIO()
-    scale = SIDE / max(picture.size)
-    size = [max(1, round(side * scale)) for side in picture.size]
-    picture.resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS).save(
-        file, "PNG"
-    )
-    return file.getvalue()

@@ -1,4 +1,4 @@
-"""Names that look the same and are written with other characters: of another script, invisible, or composed otherwise."""
+"""Names that look the same and are written with other characters: of another script, invisible, blanks at the ends, or composed otherwise."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pair(names: Iterable[str]) -> tuple[str, str] | None:
     """Return the first two of different names that look the same, or None."""
     first: dict[str, str] = {}
     for name in names:
-        other = name if name.isascii() and name.isprintable() else appearance(name)
+        other = name.strip() if name.isascii() and name.isprintable() else appearance(name)
         if first.setdefault(other, name) != name:
             return first[other], name
     return None
