@@ -192,7 +192,7 @@ def test_faults_are_named(photos, spoil, arguments, message):
     spoil(photos)
     with pytest.raises(UserError, match=message):
         load(path=str(photos), **arguments)
-    assert not [*photos.parent.rglob("*.npy")]
+    assert not (photos.parent / "outputs").exists()
 
 
 def test_the_preflight_finds_sizes_and_files_that_a_table_names_and_that_are_not(photos):

@@ -62,9 +62,16 @@ def decoded(files: Sequence[str], form: ImageForm, folder: Path) -> tuple[Mapped
     Raises:
         UserError: files are no images, are damaged or of different sizes; or there is no room.
     """
+    with paths.made(folder, "*.lock"):
+        return _decoded(files, form, folder)
+
+
+def _decoded(
+    files: Sequence[str], form: ImageForm, folder: Path
+) -> tuple[Mapped, tuple[int, int], list[str]]:
+    """Return what `decoded` does; the folder exists."""
     import numpy as np
 
-    folder.mkdir(parents=True, exist_ok=True)
     states = [_state(file) for file in files]
     note = folder / f"{_digest([form, *zip(files, states, strict=True)])}.key"
     try:

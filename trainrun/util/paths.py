@@ -82,6 +82,27 @@ def pipe_in(folder: Path) -> Path | None:
 
 
 @contextlib.contextmanager
+def made(folder: Path, remains: str) -> Iterator[None]:
+    """Make a folder; if what is done in it fails, the folders that were made are removed, unless there are files in them.
+
+    Args:
+        folder: to be made, with its parents.
+        remains: pattern of files that are removed with them.
+    """
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # Another process may use it.
+            for file in folder.glob(remains) if new else ():
+                file.unlink()
+            for path in new:
+                path.rmdir()
+        raise
+
+
+@contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path` to write to; it replaces `path` at the end, so readers see the old or the new file.
 
