@@ -121,6 +121,8 @@ def _check_loss(key: str, loss: Any, y: Any, predicted: Any, component: lookup.C
     where = thing.call if isinstance(thing, type) and hasattr(thing, "call") else thing
     dtype = getattr(loss, "dtype", None)
     y = tf.convert_to_tensor(y if dtype is None else np.asarray(y).astype(dtype))
+    # A copy without the logits that Keras' softmax attaches, of which its own losses take the gradient instead.
+    predicted = tf.identity(predicted)
     with tf.GradientTape() as tape:
         tape.watch(predicted)
         values = loss.call(y, predicted) if isinstance(loss, keras.losses.Loss) else loss(y, predicted)
