@@ -104,7 +104,10 @@ class Distiller(keras.Model):
                 "trainer=custom trainer.accumulate=2",
             ],
         ),
-        ("sigmoid", ["trainer=custom trainer.class_weight={0:1,1:3}"]),
+        (
+            "sigmoid",
+            ["trainer=custom trainer.class_weight={0:1,1:3} callback=gradient_logger"],
+        ),
         ("real", ["trainer=fit"]),
     ],
 )

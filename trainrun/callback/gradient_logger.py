@@ -79,7 +79,7 @@ class GradientLogger(keras.callbacks.Callback):
             tape.watch(values)
             y_pred = model(x, training=True)
             losses = {"": model.compute_loss(x, y, y_pred, weight, training=True)}
-            if isinstance(y, dict):
+            if isinstance(y_pred, dict):
                 losses |= keras_model_private.loss_terms(model, y, y_pred, weight)
             # mixed_float16: small gradients would become zero.
             scaled = {name: optimizer.scale_loss(loss) for name, loss in losses.items()}

@@ -6,6 +6,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -19,6 +20,7 @@ from trainrun.errors import Problem, UserError
 from trainrun.failure import classification
 from trainrun.model.variables import is_foreign, untouched
 from trainrun.registry import declaration_reader, lookup
+from trainrun.trainer import distillation
 from trainrun.trainer.epoch_loop import trace
 from trainrun.trainer.job import Job
 from trainrun.util.places import place
@@ -63,8 +65,9 @@ def check(job: Job, config: Mapping[str, Any], step: Any) -> None:
         part = job.train.take(np.arange(min(count, len(job.train))))
         with untouched(job.model):
             predicted = job.model(part.x, training=False)
+        labelled = replace(part, y=distillation.apart(part.y)[0])
         for output in job.dataset.each():
-            of_output, its = (part.output(output), predicted[output]) if output else (part, predicted)
+            of_output, its = (labelled.output(output), predicted[output]) if output else (labelled, predicted)
             within = f".{output}" if output else ""
             if f"loss{within}" in own:
                 loss = job.model.loss[output] if output else job.model.loss
