@@ -12,7 +12,7 @@ import pytest
 
 import trainrun
 from trainrun.cli import main
-from trainrun.data import _csv_source
+from trainrun.data import _csv_reading, _csv_source
 from trainrun.errors import UserError
 
 
@@ -34,7 +34,7 @@ def test_each_kind_of_file_in_blocks_gives_the_same_rows(within, tmp_path, monke
     table, out = tmp_path / f"new.{ending}", tmp_path / f"out.{ending}"
     getattr(frame, f"to_{ending}")(table, **({"index": False} if ending == "csv" else {}))
     monkeypatch.setattr(_csv_source, "STREAMED", 500)
-    monkeypatch.setattr(_csv_source, "BLOCK", 500)
+    monkeypatch.setattr(_csv_reading, "BLOCK", 500)
     monkeypatch.setattr("trainrun.data._arrow_source.STREAMED", 50)
     assert main(["predict", "buyers", str(table), "-o", str(out), "--keep", "id", "--keep", "age"]) == 0
     read = getattr(pd, f"read_{ending}")(out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -50,7 +49,6 @@ def options(
     numbers: Collection[str],
     way: Way,
     wrong: list[Any],
-    least_block: int = 0,
 ) -> dict[str, Any]:
     """Return pyarrow's options for a file; the first row with a wrong number of fields is added to `wrong`, such rows are skipped."""
     import pyarrow as pa
@@ -66,7 +64,7 @@ def options(
             column_names=file.header,
             skip_rows=file.header_lines,
             encoding="utf8" if file.encoding == UTF_8 else file.encoding,
-            block_size=max(way.block_size, least_block),
+            block_size=way.block_size,
         ),
         "parse_options": csv.ParseOptions(
             delimiter=file.delimiter, newlines_in_values=way.quoted_lines, invalid_row_handler=skip
@@ -82,6 +80,10 @@ def options(
 
 
 def _holds(file: CsvFile, *marks: bytes) -> list[bool]:
-    """Return for each byte string whether the file contains it."""
-    with file.path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return [content.find(mark) >= 0 for mark in marks]
+    """Return for each byte whether the file contains it."""
+    found = [False] * len(marks)
+    # Not mapped: the pages of a mapped file count as memory of the process.
+    with file.path.open("rb", buffering=0) as stream:
+        while not all(found) and (block := stream.read(BLOCK)):
+            found = [known or mark in block for known, mark in zip(found, marks, strict=True)]
+    return found

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SMALL = 2_000_000
 # Typical ratio of text to compressed text.
 COMPRESSION = 10
-# Bytes of text that `CsvSource.blocks` has in memory at once.
+# Bytes of a block that `CsvSource.blocks` yields, of several blocks of the reader, which is up to 32 of its own ahead.
 STREAMED = 2**23
 
 
@@ -125,23 +125,35 @@ class CsvSource:
         from pyarrow import csv
 
         wrong: list[csv.InvalidRow | None] = []
-        options = _csv_reading.options(file, columns, (), way, wrong, STREAMED)
+        options = _csv_reading.options(file, columns, (), way, wrong)
         reason, known = "a row has a wrong number of fields.", self._rows[-1]
+        pending: list[pa.RecordBatch] = []
         try:
             with csv.open_csv(file.open_for_arrow(way.unexpected, bounded=False), **options) as reader:
                 for batch in reader:
                     if wrong:
                         break
                     known, batch = max(0, known - batch.num_rows), batch.slice(known)
-                    self._rows[-1] += batch.num_rows
-                    if batch.num_rows:
-                        yield pa.Table.from_batches([batch])
+                    pending += [batch] if batch.num_rows else []
+                    if sum(b.nbytes for b in pending) >= STREAMED:
+                        yield self._block(pending)
         except (pa.ArrowException, OSError, UnicodeError) as error:
             reason = f"it cannot be read as CSV: {error}"
             wrong.append(None)
+        if pending:
+            yield self._block(pending)
         if wrong:
             faults = _csv_lines.faults(file) or [("path", f"{file.path}: {reason}")]
             raise_faults([(key, self._named(file, message)) for key, message in faults])
+
+    def _block(self, pending: list[pa.RecordBatch]) -> pa.Table:
+        """Return the pending batches as a table, and count their rows as yielded."""
+        import pyarrow as pa
+
+        table = pa.Table.from_batches(pending)
+        self._rows[-1] += table.num_rows
+        pending.clear()
+        return table
 
     def _read(self, columns: Sequence[str], numbers: Collection[str]) -> tuple[list[pa.Table], list[Fault]]:
         """Return a table for each readable file, with the columns in `numbers` as float64, and the faults of the rows."""
