@@ -177,13 +177,15 @@ def stop_sweep(run: LiveRun) -> str:
     """Send SIGTERM to the process of a trial's sweep, which stops its trials; return what was done.
 
     Raises:
-        UserError: it is no trial, or that process is on another machine, or has ended.
+        UserError: it is no trial, or the sweep has ended, or its process is on another machine.
     """
     sweep_dir = find.sweep_of(run.run_dir)
     if sweep_dir is None:
         raise UserError(f"{run.name} is no trial of a sweep.")
     sweep = LiveRun(sweep_dir)
     sweep.look()
+    if sweep.status != RUNNING:
+        raise UserError(f"{sweep_dir.name} has ended.")
     return _terminate(sweep.pid, sweep_dir.name)
 
 

@@ -174,13 +174,13 @@ class TopApp(App[None]):
 
     def action_stop_sweep(self) -> None:
         """Stop the sweep of the selected trial, after a question."""
-        self._ask("Stop the sweep of {}? Its trials save their states.", activity.stop_sweep)
+        self._ask("Stop the sweep of {}? Its trials save their states.", activity.stop_sweep, ended=True)
 
-    def _ask(self, question: str, do: Callable[[LiveRun], str]) -> None:
+    def _ask(self, question: str, do: Callable[[LiveRun], str], ended: bool = False) -> None:
         run = self.selected
         if run is None:
             return
-        if run.status != RUNNING:
+        if run.status != RUNNING and not ended:
             self.notify(f"{plain(run.name).plain} has ended", severity="warning", markup=False)
             return
 
