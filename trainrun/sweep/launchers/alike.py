@@ -54,7 +54,7 @@ def obstacle(config: Mapping[str, Any], plugins: bool, capability: str) -> str |
         f"trainer={trainer['name']}": not getattr(
             declaration_reader.of("trainer", trainer["name"]), capability
         ),
-        "trainer.step": trainer.get("step") is not None,
+        "trainer.step": trainer.get("step") not in (None, "default"),
         "trainer.jit_compile=true": capability == VECTORIZES and trainer.get("jit_compile") is True,
         "artifacts.weights=ema|swa": capability == VECTORIZES
         and config["artifacts"].get("weights") in ("ema", "swa"),
