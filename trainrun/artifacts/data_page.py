@@ -106,7 +106,7 @@ def _cells(column: Mapping[str, Any]) -> list[str]:
     ends = (column.get(key) for key in ("least", "median", "largest"))
     values = ["" if end is None else number(end) if isinstance(end, float) else str(end) for end in ends]
     frequent = ", ".join(f"{text} {count:,}" for text, count in column.get("frequent", {}).items())
-    return [column["name"], column["kind"], f"{column['missing'] or '':,}" if column["missing"] else "",
+    return [column["name"], column["kind"], f"{column['missing']:,}" if column["missing"] else "",
             f"{column['distinct']:,}", *values, frequent]  # fmt: skip
 
 
@@ -183,11 +183,11 @@ def _gaps(seen: Mapping[str, Any], columns: Sequence[Mapping[str, Any]]) -> Sect
 
 def _repeated(repeated: Mapping[str, int]) -> Section:
     """Return how many held-out examples the training part has, too."""
-    told = [
+    sentences = [
         f"{count:,} {part} examples are the same, with the same target, as a training one."
         for part, count in repeated.items()
     ]
-    return Section("repeated", "Duplicates across parts", told)
+    return Section("repeated", "Duplicates across parts", sentences)
 
 
 def _rows(rows: Sequence[Mapping[str, str]]) -> Section:

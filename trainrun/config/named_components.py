@@ -40,3 +40,14 @@ def chosen(config: Mapping[str, Any], group: str) -> Iterator[tuple[str, str, Ma
             name = str(spec["name"])
             option = option_files.by_component(group, name, key)
             yield key, option.name if option else name, spec
+
+
+def own_step(trainer: Mapping[str, Any]) -> str | None:
+    """Return the name of the training step that replaces the trainer's own (`trainer.step`), or None.
+
+    Args:
+        trainer: the config's `trainer`.
+    """
+    step = trainer.get("step")
+    name = step.get("name") if isinstance(step, Mapping) else step
+    return None if name in (None, "default") else str(name)

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from trainrun.checkpoint.training_state import earlier_updates, set_earlier_updates
 from trainrun.compat import keras_model_private, keras_private, tensorflow_private
+from trainrun.config.named_components import own_step
 from trainrun.config.rules import combinations
 from trainrun.data._split import sample
 from trainrun.data.cache import DatasetCache
@@ -162,7 +163,7 @@ def job(
     reason = model_steps.refusal(
         model, settings["name"], honours, settings.get("accumulate") or 1, replica_count
     )
-    if reason is not None and settings.get("step") in (None, "default"):
+    if reason is not None and own_step(settings) is None:
         raise UserError(Problem("model", reason))
     if adjustments.parts > 1 and trains.calls_train_step:
         divide(model, adjustments.parts)

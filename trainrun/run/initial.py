@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -60,7 +59,7 @@ class Initial:
         """Return the fields of the journal's event."""
         return {
             "path": str(self.path),
-            "sha256": hashlib.sha256(paths.content(self.path)).hexdigest(),
+            "sha256": paths.sha256(self.path),
             "weights": [asdict(row) for row in self.rows],
             "optimizer": self.optimizer,
         }

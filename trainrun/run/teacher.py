@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -57,7 +56,7 @@ def taught(
     if config.get(KEY) is None:
         return data
     path = source_file.located(config[KEY])
-    digest = _sha256(path)
+    digest = paths.sha256(path)
     if resume is not None:
         _refuse_another(resume.run_dir, path, digest)
 
@@ -74,7 +73,7 @@ def record(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of the journal's event."""
     path = source_file.located(config[KEY])
     alpha, temperature = _settings(config)
-    return {"path": str(path), "sha256": _sha256(path), "alpha": alpha, "temperature": temperature}
+    return {"path": str(path), "sha256": paths.sha256(path), "alpha": alpha, "temperature": temperature}
 
 
 def line(config: Mapping[str, Any], data: Dataset) -> str:
@@ -203,7 +202,3 @@ def _refuse_another(run_dir: Path, path: Path, digest: str) -> None:
     if first is not None and first.get("sha256") != digest:
         text = f"{path} has changed since the run began. Restore it, or start a new run."
         raise UserError(Problem(KEY, text))
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(paths.content(path)).hexdigest()

@@ -8,7 +8,6 @@ that runs with an edited plug-in says so.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -224,6 +223,6 @@ def _named(files: Sequence[str]) -> str:
 
 def _sum(path: Path) -> str:
     try:
-        return hashlib.sha256(paths.content(path)).hexdigest()
+        return paths.sha256(path)
     except OSError:
         return ""

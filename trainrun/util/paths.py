@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import shutil
 import stat
@@ -56,6 +57,11 @@ def content(path: str | Path) -> bytes:
     """Return the content of a file that may have been received; raises as `regular`."""
     with open(path, "rb", opener=regular) as file:
         return file.read()
+
+
+def sha256(path: str | Path) -> str:
+    """Return the hexadecimal SHA-256 of a file's content; raises as `regular`."""
+    return hashlib.sha256(content(path)).hexdigest()
 
 
 def link_out_of(folder: Path) -> tuple[Path, Path] | None:

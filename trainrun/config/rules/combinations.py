@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainrun.config import outputs
-from trainrun.config.named_components import chosen
+from trainrun.config.named_components import chosen, own_step
 from trainrun.config.rules import (
     augmentation,
     averaging,
@@ -269,9 +269,8 @@ def accumulated_losses(config: Mapping[str, Any], data: Description) -> Iterator
 
 def compiled_losses(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     """A callback that computes the compiled loss needs a step that trains by it."""
-    step = (config.get("trainer") or {}).get("step")
-    name = step.get("name") if isinstance(step, Mapping) else step
-    if name in (None, "default"):
+    name = own_step(config.get("trainer") or {})
+    if name is None:
         return
     for key, _, spec in chosen(config, "callback"):
         if declaration_reader.of("callback", spec["name"]).reads_compiled_loss:

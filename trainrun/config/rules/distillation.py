@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainrun.config import outputs
+from trainrun.config.named_components import own_step
 from trainrun.config.rules import heads
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem
@@ -32,7 +33,7 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     if not getattr(declaration_reader.of("trainer", trainer["name"]), "takes_steps", False):
         text = f"trainer={trainer['name']} takes no steps on batches that hold the teacher's outputs. Take trainer=fit, train_on_batch or custom."
         yield Problem(TEACHER, text)
-    if trainer.get("step") not in (None, "default"):
+    if own_step(trainer) is not None:
         text = "its outputs stand beside the labels of a batch, which a training step of your own would not expect. Leave trainer.step out."
         yield Problem(TEACHER, text)
     if config.get("augment"):

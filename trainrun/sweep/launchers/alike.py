@@ -12,6 +12,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trainrun.config.named_components import own_step
+from trainrun.config.rules.averaging import EMA, SWA
 from trainrun.registry import declaration_reader
 
 # Capabilities that trainer and hardware declare.
@@ -54,10 +56,10 @@ def obstacle(config: Mapping[str, Any], plugins: bool, capability: str) -> str |
         f"trainer={trainer['name']}": not getattr(
             declaration_reader.of("trainer", trainer["name"]), capability
         ),
-        "trainer.step": trainer.get("step") not in (None, "default"),
+        "trainer.step": own_step(trainer) is not None,
         "trainer.jit_compile=true": capability == VECTORIZES and trainer.get("jit_compile") is True,
         "artifacts.weights=ema|swa": capability == VECTORIZES
-        and config["artifacts"].get("weights") in ("ema", "swa"),
+        and config["artifacts"].get("weights") in (EMA, SWA),
         "augment": capability == VECTORIZES and bool(config.get("augment")),
         "trainer.run_eagerly=true": trainer.get("run_eagerly") is True,
         "trainer.accumulate": (trainer.get("accumulate") or 1) != 1,
