@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trainrun.after.selection import Condition, number
-from trainrun.config import moved_keys
+from trainrun.config import moved_keys, tracker_settings
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.registry import direction, log_columns
 from trainrun.tracking import find, journal, status, summary
@@ -18,7 +18,6 @@ from trainrun.util import redaction
 
 # Shown without being asked for.
 FIRST = ("run", "status")
-SENT_TO = ("tracking", "alert")  # overrides that change nothing in a run
 
 
 class Recorded(NamedTuple):
@@ -153,7 +152,7 @@ def differing(overrides: Sequence[Sequence[str]]) -> list[list[str]]:
         overrides: of each run, as typed.
     """
     shared: set[str] = set(overrides[0]).intersection(*overrides[1:]) if len(overrides) > 1 else set()
-    left_out = SENT_TO if len(overrides) > 1 else ()
+    left_out = tracker_settings.SENT_TO if len(overrides) > 1 else ()
     kept = [[o for o in words if o not in shared and not o.startswith(left_out)] for words in overrides]
     keys = {o.partition("=")[0] for words in kept for o in words if "=" in o}
     short = shortened(sorted(keys))

@@ -15,7 +15,6 @@ from trainrun.registry.followed_keys import walk
 from trainrun.util import redaction, yaml_file
 
 FILE = "config.yaml"
-REPORTING = ("alert", "tracking")  # groups whose addresses and passwords a recorded run does not have
 # Arguments of datasets that an older version did not have, where the default is not what it did: argument -> what it did.
 OLD_DATA = {"positive": None, "formats": "plain", "target_transform": "none"}
 
@@ -31,7 +30,8 @@ def load(run_dir: Path, trains: bool = False) -> dict[str, Any]:
         UserError: there is no config, it is of a newer trainrun, or something that the config names is missing.
     """
     config = load_plain(run_dir)
-    return checked(config, [], unused=() if trains else REPORTING)
+    # Of these groups a recorded run lacks addresses and passwords.
+    return checked(config, [], unused=() if trains else tracker_settings.SENT_TO)
 
 
 def checked(

@@ -22,6 +22,8 @@ from trainrun.errors import Problem, did_you_mean
 from trainrun.registry import option_files
 
 GROUP = "tracking"
+# Groups that say where the record of a run is sent; they change nothing in the run.
+SENT_TO = (GROUP, "alert")
 NONE = "none"
 # Settings of recording and delivery: the same for all trackers.
 SHARED = ("every_steps", "interval", "timeout", "system_interval")
