@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import tensorflow as tf
 from sklearn.datasets import load_iris
 
 import trainrun
+from trainrun.data import _read_once, _spool
 from trainrun.errors import UserError
 from trainrun.registry import lookup
 
@@ -16,6 +19,8 @@ RNG = np.random.default_rng(0)
 FRAME = pd.DataFrame(
     {"age": RNG.integers(18, 90, 40), "city": ["Rome", "Oslo"] * 20, "spend": RNG.normal(50, 9, 40)}
 )
+AGES = FRAME["age"].to_numpy()
+HOLE = np.where(np.arange(40)[:, None] == 3, np.nan, AGES[:, None] / 1.0)
 IMAGES = RNG.integers(0, 256, (40, 6, 5, 3), dtype="uint8")
 FAST = ["tracking=none", "trainer.epochs=1", "artifacts=none", "metric=none"]
 
@@ -82,6 +87,123 @@ def test_arrays_without_a_target(load):
     data = load({"train": (IMAGES, None), "test": (IMAGES[:4], None)}, validation=0)
     assert (data.task, len(data.train), len(data.test)) == ("minimization", 40, 4)
     assert load({"a": IMAGES}, x="a", y=None).target.kind == "none"
+
+
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, i):
+        part = slice(8 * i, 8 * i + 8)
+        return IMAGES[part], AGES[part], AGES[part] / 90.0
+
+
+def batches(size, drop=False):
+    return tf.data.Dataset.from_tensor_slices((IMAGES, AGES, AGES / 90.0)).batch(size, drop)
+
+
+class MapStyle:
+    """An object with rows, as a map-style dataset of PyTorch is."""
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, i):
+        return self.rows[i]
+
+
+PIECES = {
+    "batches": lambda: batches(12),
+    "batches of one size": lambda: batches(8, drop=True),
+    "examples": lambda: batches(8).unbatch(),
+    "a PyDataset": Batches,
+    "a generator": lambda: ((image, age, age / 90.0) for image, age in zip(IMAGES, AGES, strict=True)),
+    "rows": lambda: MapStyle([*zip(IMAGES, AGES, AGES / 90.0, strict=True)]),
+}
+
+
+@pytest.mark.parametrize("made", PIECES.values(), ids=PIECES)
+def test_what_comes_piece_by_piece_is_the_same_arrays(load, made, monkeypatch, capsys):
+    expected = load((IMAGES, AGES, AGES / 90.0)).digest()
+    assert load(made()).digest() == expected
+    assert "read once, 40 examples" in capsys.readouterr().out
+    monkeypatch.setattr(_spool, "LARGE", 1000)
+    parts = load({"train": made(), "test": made()})
+    assert (
+        parts.digest()
+        == load({"train": (IMAGES, AGES, AGES / 90.0), "test": (IMAGES, AGES, AGES / 90.0)}).digest()
+    )
+    assert "kept in a temporary file" in capsys.readouterr().out
+
+
+def test_pieces_by_name_and_of_texts(load):
+    rows = [{"x": [a, 1], "y": a % 2} for a in range(20)]
+    assert (
+        load(row for row in rows).digest()
+        == load({"x": [r["x"] for r in rows], "y": [r["y"] for r in rows]}).digest()
+    )
+    columns = {"city": FRAME["city"].to_numpy(), "age": AGES}
+    pieces = tf.data.Dataset.from_tensor_slices((columns, FRAME["spend"].to_numpy())).batch(7)
+    assert (
+        load(pieces).digest()
+        == load(FRAME.assign(target=FRAME["spend"])[["city", "age", "target"]], target="target").digest()
+    )
+
+
+def endless():
+    while True:
+        yield IMAGES[0], 1
+
+
+def faulty():
+    yield IMAGES[:8], AGES[:8]
+    yield IMAGES[0, 1], nothing  # noqa: F821
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (lambda: batches(8).repeat(), "the tf.data.Dataset has no end. Leave repeat"),
+        (endless, "there is no end after 100 pieces. .*itertools.islice"),
+        (lambda: (_ for _ in ()), "there are no examples"),
+        (
+            lambda: iter_of((IMAGES[0], 1), (IMAGES[0, :5], 1)),
+            r"piece 2: x has the shape \[5, 5, 3\], the first one \[6, 5, 3\]. Pad",
+        ),
+        (
+            lambda: iter_of((IMAGES[:8], AGES[:7]), (IMAGES[:8], AGES[:8])),
+            r"y has the shape \[8\], the first one \[7\]. .* taken for a single example",
+        ),
+        (lambda: iter_of((IMAGES[:8], AGES[:8]), (IMAGES[:8], AGES[:7])), "piece 2 has 8 in x, 7 in y"),
+        (lambda: iter_of((IMAGES[0], 1), (IMAGES[0],)), "piece 2 has x; expected x, y"),
+        (lambda: iter_of((IMAGES[0], 1), (IMAGES[0], 1.5)), "piece 2: y is float64, the first one int64"),
+        (lambda: iter_of(((IMAGES[0], IMAGES[1]), 1)), "x is a tuple of 2 arrays. Name them"),
+        (lambda: iter_of((1, 2, 3, 4)), "a tuple of 4; expected x"),
+        (lambda: iter_of((object(), 2)), "x holds object"),
+        (lambda: {"train": iter_of((IMAGES[0], 1)), "test": iter_of()}, "test: there are no examples"),
+        (lambda: {"train": (IMAGES, AGES), "test": (IMAGES, AGES[1:])}, "test has 40 in x, 39 in y"),
+        (
+            lambda: {"train": (AGES[:, None] / 1.0, AGES), "test": (HOLE, AGES)},
+            "the first is example 3 of test",
+        ),
+    ],
+)
+def test_pieces_that_do_not_fit_are_refused(load, value, message, monkeypatch):
+    monkeypatch.setattr(_read_once, "MOST_PIECES", 100)
+    with pytest.raises(UserError, match=message):
+        load(value())
+
+
+def iter_of(*pieces):
+    yield from pieces
+
+
+def test_an_exception_of_a_generator_is_its_own(load):
+    with pytest.raises(NameError, match="nothing"):
+        load(faulty())
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from failing import read
 
 from trainrun.errors import UserError
 from trainrun.failure import user_traceback
+from trainrun.util.user_frames import user_frames
 
 BUG = "model.layers=[{name: Mistaken}]"
 
@@ -67,4 +68,4 @@ def test_tensorflow_wrapping_is_stripped_from_the_message(text, expected):
 
 def test_frames_are_parsed_from_the_message_where_the_traceback_lacks_them(tmp_path):
     text = f'in user code:\n\n    File "{tmp_path}/mine.py", line 3, in call  *\n        return x\n\n    TypeError: no'
-    assert [(f.line, f.name) for f in user_traceback.user_frames(caught(text))][-1] == (3, "call")
+    assert [(f.line, f.name) for f in user_frames(caught(text))][-1] == (3, "call")

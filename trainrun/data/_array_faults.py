@@ -112,7 +112,10 @@ def shape_faults(arrays: Mapping[str, HasShape], x: Sequence[str], y: Keys, weig
     ]
     for key in x:
         if arrays[key].dtype.kind not in "fiub":
-            faults.append(("x", f"array {key!r} is of type {arrays[key].dtype}; expected numbers."))
+            way_out = (
+                " Texts beside arrays: give the model their ids." if arrays[key].dtype.kind in "US" else ""
+            )
+            faults.append(("x", f"array {key!r} is of type {arrays[key].dtype}; expected numbers.{way_out}"))
     for argument, key in roles((), y, weight):
         kind, shape = arrays[key].dtype.kind, arrays[key].shape
         if argument == "y" and kind not in "fiubUS":
@@ -123,11 +126,14 @@ def shape_faults(arrays: Mapping[str, HasShape], x: Sequence[str], y: Keys, weig
     return faults
 
 
-def value_faults(arrays: Mapping[str, Rows], x: Sequence[str], y: Keys, weight: Any) -> list[Fault]:
+def value_faults(
+    arrays: Mapping[str, Rows], x: Sequence[str], y: Keys, weight: Any, rows: Mapping[str, int] | None = None
+) -> list[Fault]:
     """Return the faults of the values; a mapped array's checksum is verified meanwhile.
 
     Args:
         arrays, x, y, weight: as in `shape_faults`.
+        rows: part -> its examples, where the parts were handed over apart and stand one after another.
 
     Raises:
         ValueError: the bytes of a mapped array are not those that were written.
@@ -140,7 +146,7 @@ def value_faults(arrays: Mapping[str, Rows], x: Sequence[str], y: Keys, weight: 
         if count:
             message = (
                 f"array {key!r}: {count} of {len(arrays[key])} examples hold NaN or infinity, the first is example "
-                f"{first}. Fill or drop them; float32 holds numbers up to {LARGEST:g}."
+                f"{_place(first, rows or {})}. Fill or drop them; float32 holds numbers up to {LARGEST:g}."
             )
             faults.append((argument, message))
     if not faults:
@@ -150,6 +156,15 @@ def value_faults(arrays: Mapping[str, Rows], x: Sequence[str], y: Keys, weight: 
             if arrays[key].min() < 0 or arrays[key].max() == 0
         ]
     return faults
+
+
+def _place(example: int, rows: Mapping[str, int]) -> str:
+    """Return an example's number, within its part if there are parts."""
+    for part, count in rows.items():
+        if example < count:
+            return f"{example} of {part}"
+        example -= count
+    return str(example)
 
 
 def _not_finite(array: Rows) -> tuple[int, int]:

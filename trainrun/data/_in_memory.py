@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _arrow_source, _header_names
+from trainrun.data import _arrow_source, _header_names, _read_once, _spool
 from trainrun.data._faults import Fault
 from trainrun.data.dataset import Dataset
 from trainrun.errors import Problem, UserError, first_line
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 EXPECTED = (
     "expected a DataFrame (of pandas, polars or pyarrow), arrays by name, {'x': x, 'y': y}, a tuple (x, y) or (x, y, weight), "
-    "or these by part, {'train': …, 'validation': …, 'test': …}"
+    "a tf.data.Dataset, a PyDataset, a generator or an object with rows that gives such tuples, or these by part, "
+    "{'train': …, 'validation': …, 'test': …}"
 )
 # Names of the columns and arrays of a tuple.
 X, Y, WEIGHT, TARGET = "x", "y", "weight", "target"
@@ -41,23 +42,26 @@ class InMemory:
     rows: tuple[int, ...] = ()
 
 
-def understood(value: Any) -> InMemory:
+def understood(value: Any, part: str = "") -> InMemory:
     """Return a value that Python code hands over as a table or as arrays.
 
     Args:
         value: a DataFrame; a mapping of arrays, which is a table if each has one axis; or `(x, y)` or `(x, y, weight)`, where `x` is
-            an array, arrays by name, or a DataFrame without the target; `y` of several targets, and their weights, are arrays by name (`y` with
+            an array, arrays by name (a table, if there are texts and each has one axis), or a DataFrame without the target; `y` of several targets, and their weights, are arrays by name (`y` with
             a DataFrame also a DataFrame), and None where there is nothing to predict. Or any of these by part: ``train``, and ``validation``,
-            ``test`` or both.
+            ``test`` or both. Examples that come piece by piece (`_read_once.is_source`) are read.
+        part: that the value is, for messages.
 
     Raises:
         UserError: it is none of these, or an array in it is faulty.
     """
+    if _read_once.is_source(value):
+        value = _read_once.collected(value, part)
     if isinstance(value, tuple | list):
         return _of_tuple(value)
     if isinstance(value, Mapping):
         if _is_by_part(value):
-            return _joined({part: understood(value[part]) for part in Dataset.PARTS if part in value})
+            return _joined({part: understood(value[part], part) for part in Dataset.PARTS if part in value})
         arrays = _arrays(value)
         if arrays and all(array.ndim == 1 for array in arrays.values()):
             return InMemory(_table(arrays), roles={})
@@ -69,7 +73,10 @@ def understood(value: Any) -> InMemory:
 
 def _is_by_part(value: Mapping[Any, Any]) -> bool:
     """Return whether a mapping has a value for each part, not for each column or array."""
-    apart = all(isinstance(one, tuple | list | Mapping) or _is_table(one) for one in value.values())
+    apart = all(
+        isinstance(one, tuple | list | Mapping) or _is_table(one) or _read_once.is_source(one)
+        for one in value.values()
+    )
     return "train" in value and apart and set(value) <= set(Dataset.PARTS)
 
 
@@ -88,12 +95,20 @@ def _joined(parts: Mapping[str, InMemory]) -> InMemory:
         names, expected = (_described(one) for one in (part, train))
         if names != expected:
             raise _refused(f"{name} has {names}; expected {expected}, as train has.")
-        rows.append(len(part.table if part.table is not None else next(iter(part.arrays.values()))))
+        lengths = {key: len(array) for key, array in (part.arrays or {"": part.table}).items()}
+        if len({*lengths.values()}) > 1:
+            counts = ", ".join(f"{count:,} in {key}" for key, count in lengths.items())
+            raise _refused(f"{name} has {counts}; expected as many examples in each.")
+        rows.append(next(iter(lengths.values())))
     counts = tuple(dict(zip(parts, rows, strict=True)).get(name, 0) for name in Dataset.PARTS)
     if train.table is not None:
         table = pa.concat_tables([part.table for part in parts.values()])
         return InMemory(table, roles=train.roles, rows=counts)
-    arrays = {key: np.concatenate([part.arrays[key] for part in parts.values()]) for key in train.arrays}
+    arrays = {}
+    for key in train.arrays:
+        each = [part.arrays[key] for part in parts.values()]
+        large = sum(array.nbytes for array in each) > _spool.LARGE and each[0].dtype.kind in "biuf"
+        arrays[key] = _spool.Spool().put(*each) if large else np.concatenate(each)
     return InMemory(arrays=arrays, roles=train.roles, rows=counts)
 
 
@@ -167,6 +182,10 @@ def _of_tuple(value: Sequence[Any]) -> InMemory:
         weights, role = _named(WEIGHT, weight)
         others, roles = others | weights, roles | role
     inputs = _arrays(x) if isinstance(x, Mapping) else _arrays({X: x})
+    if all(array.ndim == 1 for array in inputs.values()) and any(
+        array.dtype.kind in "USO" for array in inputs.values()
+    ):
+        return _with_target(_table(inputs), y, weight)
     if taken := [key for key in others if key in inputs]:
         raise _refused(f"an input has the name {taken[0]!r}, which is that of another part. Rename it.")
     return InMemory(arrays={**inputs, **_arrays(others)}, roles={"x": list(inputs), **roles})

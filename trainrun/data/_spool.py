@@ -6,7 +6,7 @@ import mmap
 import os
 import tempfile
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from trainrun.data.lazy_array import View, blocks
 from trainrun.errors import Problem, UserError, first_line
@@ -21,6 +21,8 @@ LARGE = 64 * 2**20
 FILE = 256 * 2**20
 # Bytes of a number, and of the beginning of an array.
 ITEM, ALIGNMENT = 8, 64
+# Blocks that are put together into one.
+AT_ONCE = 1024
 # Where temporary files go unless TMPDIR is set: /tmp is often a file system in memory.
 ON_DISK = "/var/tmp"
 
@@ -46,25 +48,99 @@ class Spool:
         self._map: mmap.mmap | None = None
         self._end = 0
 
-    def put(self, values: np.ndarray | View) -> np.ndarray:
-        """Return the values as an array in a file; of a view, what it makes, some rows at a time.
+    def put(self, *parts: np.ndarray | View) -> np.ndarray:
+        """Return the values of arrays, one after another, as an array in a file; of a view, what it makes, some rows at a time.
+
+        Args:
+            parts: of one type and shape of examples.
 
         Raises:
             UserError: there is no room.
         """
         import numpy as np
 
-        if not values.nbytes:
-            return np.asarray(values)
+        size = sum(values.nbytes for values in parts)
+        if not size:
+            return np.asarray(parts[0])
         start = -(-self._end // ALIGNMENT) * ALIGNMENT
-        if self._map is None or start + values.nbytes > len(self._map):
-            self._map, start = _mapped(max(FILE, values.nbytes)), 0
-        self._end = start + values.nbytes
-        flat = np.frombuffer(self._map, values.dtype, values.nbytes // values.dtype.itemsize, start)
-        kept = flat.reshape(values.shape)
-        for at, block in blocks(values):
-            kept[at : at + len(block)] = block
+        if self._map is None or start + size > len(self._map):
+            self._map, start = _mapped(max(FILE, size)), 0
+        self._end = start + size
+        dtype = parts[0].dtype
+        flat = np.frombuffer(self._map, dtype, size // dtype.itemsize, start)
+        kept = flat.reshape(-1, *parts[0].shape[1:])
+        end = 0
+        for values in parts:
+            for _, block in blocks(values):
+                kept[end : end + len(block)] = block
+                end += len(block)
         return kept
+
+
+class Appended:
+    """Rows of an array that come block by block, their number unknown: in memory, and in a file without a name once they are many."""
+
+    def __init__(self) -> None:
+        self.in_file = False
+        self._blocks: list[np.ndarray] = []
+        self._last: list[
+            np.ndarray
+        ] = []  # to be put together: an array of one example takes more room than its numbers
+        self._first: np.ndarray | None = None
+        self._bytes = self._rows = 0
+        self._file: IO[bytes] | None = None
+
+    def add(self, block: np.ndarray) -> str | None:
+        """Append rows; return what keeps them from it, or None.
+
+        Args:
+            block: `[n, …]`, numbers, or texts as objects.
+
+        Raises:
+            UserError: there is no room.
+        """
+        import numpy as np
+
+        first = self._first = block[:0] if self._first is None else self._first
+        if block.shape[1:] != first.shape[1:]:
+            way_out = "Pad or resize the examples to one shape."
+            return f"has the shape {list(block.shape[1:])}, the first one {list(first.shape[1:])}. {way_out}"
+        if block.dtype != first.dtype:
+            if not np.can_cast(block.dtype, first.dtype, "same_kind"):
+                return f"is {block.dtype}, the first one {first.dtype}. Give all of them one type."
+            block = block.astype(first.dtype)
+        self._rows += len(block)
+        self._bytes += block.nbytes
+        self._last.append(block)
+        if len(self._last) == AT_ONCE:
+            self._blocks, self._last = [*self._blocks, np.concatenate(self._last)], []
+        if self._bytes > LARGE and block.dtype != "object":
+            self._write()
+        return None
+
+    def array(self) -> np.ndarray:
+        """Return all rows."""
+        import numpy as np
+
+        if self._file is None:
+            whole = np.concatenate([*self._blocks, *self._last])
+            return whole.astype("str") if whole.dtype == "object" else whole
+        self._write()
+        self._file.flush()
+        content = mmap.mmap(self._file.fileno(), 0)
+        self._file.close()
+        return np.frombuffer(content, self._first.dtype).reshape(self._rows, *self._first.shape[1:])
+
+    def _write(self) -> None:
+        """Move the rows to the file."""
+        try:
+            if self._file is None:
+                self._file, self.in_file = tempfile.TemporaryFile(dir=folder()), True  # noqa: SIM115
+            for block in [*self._blocks, *self._last]:
+                self._file.write(block.tobytes())
+        except OSError as error:
+            raise _no_room(error) from error
+        self._blocks, self._last, self._bytes = [], [], 0
 
 
 def _mapped(size: int) -> mmap.mmap:
@@ -107,7 +183,7 @@ def arrow_table(batches: pa.RecordBatchReader) -> pa.Table:
 
 def _no_room(error: OSError) -> UserError:
     message = (
-        f"the table is too large to be held in memory, and there is no room for a temporary file in {folder()}: {first_line(error)}. "
+        f"the data is too large to be held in memory, and there is no room for a temporary file in {folder()}: {first_line(error)}. "
         "Make room there, or set TMPDIR to a folder with room."
     )
-    return UserError(Problem("data.path", message))
+    return UserError(Problem("data", message))

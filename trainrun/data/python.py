@@ -1,4 +1,4 @@
-"""Your own data from a function of yours: a DataFrame or arrays, split and understood as those of a file are."""
+"""Your own data from a function of yours: a DataFrame, arrays or a source of batches, split and understood as those of a file are."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ def python(
 
     The function returns a DataFrame (pandas, polars or pyarrow), which is understood as `data.parquet.parquet` does; arrays by name or
     a tuple ``(x, y)`` or ``(x, y, weight)``, which are understood as `data.npz.npz` does; these by part,
-    ``{"train": (x, y), "test": (x, y)}``, of which only a part that is missing is split off; or a `Dataset`, which is split already.
+    ``{"train": (x, y), "test": (x, y)}``, of which only a part that is missing is split off; a `tf.data.Dataset`, a
+    `keras.utils.PyDataset`, a generator or an object with rows, whose batches or examples ``(x, y)`` are read once into arrays, so that
+    order, resume and preprocessing are those of arrays; or a `Dataset`, which is split already.
 
     Args:
         function: the registered name, or its name and arguments: ``{name: mine, years: 3}``.
@@ -115,4 +117,5 @@ def _array_faults(value: InMemory, settings: ArraySettings) -> list[Fault]:
     arrays, roles = value.arrays, (settings.x, settings.y, settings.weight)
     faults = choice_faults(settings.kind, settings.task, settings.x, settings.y, settings.weight)
     faults += key_faults(*roles, arrays, "there is no array", "There are")
-    return faults or shape_faults(arrays, *roles) or value_faults(arrays, *roles)
+    rows = dict(zip(Dataset.PARTS, value.rows, strict=False))
+    return faults or shape_faults(arrays, *roles) or value_faults(arrays, *roles, rows)

@@ -20,6 +20,7 @@ from trainrun.registry import (
     signatures,
 )
 from trainrun.util import patterns
+from trainrun.util.user_frames import user_frames
 
 
 def construct(
@@ -87,7 +88,8 @@ def construct(
     try:
         return _marked(group, component, target(**arguments))
     except (TypeError, ValueError) as error:
-        if isinstance(error, UserError):
+        # The traceback of arguments that the user's code does not take has no frame of that code.
+        if isinstance(error, UserError) or user_frames(error):
             raise
         what = "refused its arguments" if arguments else f"raised {type(error).__name__}"
         raise UserError(Problem(key, f"{component.name} {what}: {error}")) from error

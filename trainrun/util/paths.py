@@ -225,10 +225,11 @@ def room(needed: int) -> str | None:
         return None
     if needed <= total:
         return None
-    return f"it takes {_size(needed)} in memory, and this machine has {_size(total)}"
+    return f"it takes {size_text(needed)} in memory, and this machine has {size_text(total)}"
 
 
-def _size(count: int) -> str:
+def size_text(count: int) -> str:
+    """Return a number of bytes in words, `12 MB`."""
     for unit in ("bytes", "kB", "MB", "GB", "TB"):
         if count < 1000:
             return f"{count:,.0f} {unit}"
