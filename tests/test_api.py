@@ -46,3 +46,8 @@ def test_a_schedule_alone_takes_numbers_of_steps(steps):
 def test_a_share_of_a_run_needs_a_run(option):
     with pytest.raises(UserError, match="is a part of a run, which has no steps here"):
         trainrun.build("schedule", option)
+
+
+def test_a_run_directory_among_the_overrides_has_to_be_a_plain_name():
+    with pytest.raises(UserError, match=r"hydra.run.dir: .*now.* Pass run_dir="):
+        trainrun.run(["tracking=none", "hydra.run.dir=runs/${now:%Y}"])

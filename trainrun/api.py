@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from trainrun.sweep.loop import SweepResult
     from trainrun.trainer.minimize import Minimum
 
+# The override that names a run's directory.
+RUN_DIR = "hydra.run.dir"
+
 
 def compose(overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Return the config of one run, resolved and checked, as plain dicts and lists.
@@ -45,7 +48,7 @@ def run(
 
     Args:
         overrides: as on the command line; or a config as `compose` returns it, which may have been changed.
-        run_dir: where to leave the record; by default a new folder below `outputs/runs`.
+        run_dir: where to leave the record; by default `hydra.run.dir` of the overrides, else a new folder below `outputs/runs`.
         data: a DataFrame (of pandas, polars or pyarrow), read as by `data=feather`; or arrays by name, ``(x, y)`` or
             ``(x, y, weight)``, read as by `data=npz`. It is kept by its content in a file below `outputs/.data`, from which the run can
             be resumed and reproduced.
@@ -86,12 +89,24 @@ def run(
             )
         return sweep(overrides)
     plugins.load(config["plugins"])
-    folder = Path(run_dir or Path("outputs", "runs", registration.run_name()))
+    folder = Path(run_dir or _typed_folder(overrides) or Path("outputs", "runs", registration.run_name()))
     if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty; a run never writes into another's directory.")
     folder.mkdir(parents=True, exist_ok=True)
     with grants.of_command_line(overrides) as (words, _):
         return runner.run(config, folder.absolute(), overrides=words, command=["trainrun.run"])
+
+
+def _typed_folder(overrides: Sequence[str]) -> str | None:
+    """Return the run's directory that overrides name, or None."""
+    from trainrun.config import override_text
+    from trainrun.hydra_bridge import override_grammar
+
+    typed = [word for word in overrides if override_text.key(word) == RUN_DIR]
+    folder = str(override_grammar.parse(typed[-1]).value()) if typed else None
+    if folder is not None and "${" in folder:
+        raise UserError(Problem(RUN_DIR, f"{folder} is resolved on the command line only. Pass run_dir=."))
+    return folder
 
 
 def sweep(overrides: Sequence[str]) -> SweepResult:

@@ -72,6 +72,7 @@ def test_a_run_in_phases_has_one_history_and_one_record(whole):
     assert phase["number"] == 2 and phase["changed"]["optimizer.learning_rate"] == 0.003
     tables = [{w["path"]: w["state"] for w in r["weights"]} for r in lines if r.get("event") == "weights"]
     assert [t["hidden_1/kernel"] for t in tables] == ["frozen"]
+    assert "continuing with" not in (whole.run_dir / "run.log").read_text()  # nothing had stopped
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 3], ids=["in the first", "at the second's begin", "in the second"])

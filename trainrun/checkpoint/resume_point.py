@@ -24,6 +24,7 @@ class Resume:
         data_sha256: the digest of the data it was trained on; None: not known.
         because: the failure that is answered by this, for the journal.
         take_over: whether the user passed --take-over: the process on the other machine is dead.
+        next_phase: whether nothing has stopped: the run's next phase begins.
     """
 
     run_dir: Path
@@ -31,6 +32,7 @@ class Resume:
     data_sha256: str | None = None
     because: Mapping[str, Any] | None = None
     take_over: bool = False
+    next_phase: bool = False
 
     def onto(self, job: Job) -> Job:
         """Return the job with the point to resume from; unchanged if there is no checkpoint.
@@ -72,7 +74,7 @@ class Resume:
         start = Start(checkpoint, more, new_phase=begins)
         if start.over:
             console.note(f"all {checkpoint.epoch} epochs are trained; evaluation and artifacts are repeated")
-        else:
+        elif not self.next_phase:
             at = f", step {checkpoint.step + 1} of {plan.steps_per_epoch}" if checkpoint.step else ""
             console.note(
                 f"continuing with epoch {checkpoint.epoch + 1} of {plan.epochs}{at} ({checkpoint.path.name})"

@@ -138,21 +138,20 @@ class Attempts:
             record: gets the job.
         """
         self.builder = builder
-        self._rebuild(record)
+        self._rebuild(record, Resume(self.run_dir, next_phase=True))
         record.job = self.job
 
     def _again(self, record: Record, changed: Adjustments) -> None:
         self.adjustments = changed
-        resume = self._rebuild(record)
+        resume = Resume(self.run_dir)
+        self._rebuild(record, resume)
         record.begin_attempt(self.job, resume.record(self.job))
 
-    def _rebuild(self, record: Record) -> Resume:
+    def _rebuild(self, record: Record, resume: Resume) -> None:
         """Release the job, and build the next one, which begins at the last checkpoint."""
         self.job = self.trainer = self.callbacks = record.job = None
         gc.collect()
-        resume = Resume(self.run_dir)
         self._build(resume)
-        return resume
 
     def _answer(self, error: Exception, callbacks: list[Any], record: Record) -> _Answer:
         kind = classification.kind(error)
