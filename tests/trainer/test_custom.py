@@ -77,11 +77,13 @@ def test_xla_over_the_whole_pass_gives_the_losses_of_plain_keras(trainer, train)
     agree([plain, train(trainer, *SMALL, "trainer.epochs=3", "trainer.jit_compile=true")], rtol=1e-5)
 
 
-def test_xla_takes_data_in_blocks(train, monkeypatch):
+def test_xla_takes_data_in_blocks_and_epochs_longer_than_the_training_set(train, monkeypatch):
     from trainrun.trainer import compiled_epoch
 
-    held = train("custom", *SMALL, "trainer.epochs=3", "trainer.jit_compile=true")
+    arguments = ["data=breast_cancer", "model=linear", "trainer.limit=70", "trainer.batch_size=16", "trainer.epochs=2"]  # fmt: skip
+    arguments += ["trainer.resample=oversample", "data.validation=0", "metric=none"]
+    ways = ("false", "true")
+    held = [train("custom", *arguments, f"trainer.jit_compile={xla}") for xla in ways]
     monkeypatch.setattr(compiled_epoch, "MAX_HELD_BYTES", 0)
-    monkeypatch.setattr(compiled_epoch, "BLOCK_BYTES", 16 * 2 * 24)
-    sent = train("custom", *SMALL, "trainer.epochs=3", "trainer.jit_compile=true")
-    agree([held, sent], rtol=1e-5)
+    monkeypatch.setattr(compiled_epoch, "BLOCK_BYTES", 16 * 2 * 124)
+    agree([*held, train("custom", *arguments, "trainer.jit_compile=true")], rtol=1e-5)

@@ -39,7 +39,7 @@ def by_xla(steps: Pass) -> tuple[Any, Call]:
     The program also has the step of the smaller last batch: as a call of TensorFlow's kernels it cost as much as 25 steps.
     """
     batch, last = steps.batch_size, steps.last
-    longest = len(steps.split) // batch
+    longest = steps.most // batch
     if not longest:
         return by_kernels(steps)
     size = (longest if steps.held is not None else min(longest, steps.block)) * batch + last
@@ -55,7 +55,8 @@ def by_xla(steps: Pass) -> tuple[Any, Call]:
     kernels: list[Call] = []
 
     def call(index: np.ndarray, data: tuple) -> dict:
-        if len(index) % batch not in (0, last):  # a trial of a sweep whose epochs end elsewhere
+        # A trial of a sweep whose epochs are longer, or end elsewhere.
+        if len(index) > size or len(index) % batch not in (0, last):
             if not kernels:
                 kernels.append(by_kernels(steps)[1])
             return kernels[0](index, data)

@@ -73,8 +73,10 @@ class Pass:
         arrays = (split.x, split.y, split.weight)
         self.parts = 2 if split.weight is None else 3
         remainder = len(split) % batch_size or batch_size
-        # Examples in a smaller last batch of an epoch; 0: all batches are full.
-        self.last = (job.plan.examples if split is job.train else len(split)) % batch_size
+        # Examples of a whole pass: `trainer.resample` repeats or leaves out some of the split.
+        self.most = job.plan.examples if split is job.train else len(split)
+        # Examples in a smaller last batch of a pass; 0: all batches are full.
+        self.last = self.most % batch_size
         self.some_are_empty = min(remainder, batch_size) < self.strategy.num_replicas_in_sync
         self.held = None
         size = sum(a.nbytes for a in split.arrays())
