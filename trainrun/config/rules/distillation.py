@@ -22,7 +22,8 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
         for key in (ALPHA, TEMPERATURE):
             if config.get(key) is not None:
                 yield Problem(
-                    key, f"it goes with {TEACHER}, the run or file that is learnt from, which is null."
+                    key,
+                    f"it goes with {TEACHER}, the run or file that is learnt from, which is null. Set {TEACHER}, or leave it out.",
                 )
         return
     if not isinstance(teacher, str):

@@ -18,7 +18,8 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     for key in (SKIP, OPTIMIZER):
         if config.get(key) and init_from is None:
             yield Problem(
-                key, f"it goes with {KEY}, the run or file that the weights come from, which is null."
+                key,
+                f"it goes with {KEY}, the run or file that the weights come from, which is null. Set {KEY}, or leave it out.",
             )
     for pattern in patterns.listed(config.get(SKIP)):
         if reason := patterns.fault(pattern):
