@@ -129,6 +129,10 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
                 text = f"register({group!r}): no such group.{did_you_mean(group, lookup.KERAS)}"
                 problems.append(Problem("plugins", f"{place}: {text}"))
                 continue
+            if group == "tracking":
+                text = "a tracker is a folder of trainrun (docs/tracking.md). A callback may send what it gets, too."
+                problems.append(Problem("plugins", f"{place}: register('tracking'): {text}"))
+                continue
             if fault := lookup.name_fault(group, name):
                 problems.append(Problem("plugins", f"{place}: {fault}"))
                 continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,6 +110,9 @@ class Attempts:
             try:
                 with replicas.lost_worker_explained(self.strategy):
                     history = self.trainer.train(self.job, callbacks)
+                if not isinstance(history, Mapping):
+                    text = f"trainer: train returned {type(history).__name__}; expected the history, name -> one value an epoch."
+                    raise TrainingError(text)
                 record.weights = self.builder.settle_weights(self.job, callbacks)
                 return history
             except Exception as error:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from trainrun.errors import TrainingError, UserError
 from trainrun.failure import classification, disk_space
+from trainrun.registry import lookup
 from trainrun.ui import console
+from trainrun.util.places import place
 from trainrun.util.user_frames import FRAME, user_frames
 
 MAX_LINES = 3  # of a message that TensorFlow or Keras has wrapped
@@ -19,6 +21,8 @@ _ENDING = re.compile(
 )
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _NODES = re.compile(r"\{\{.*?\}\}|\[\[.*?\]\]|\[Op:[^\]]*\]")
+# `Scaled.__call__() takes 2 positional arguments but 3 were given`
+_REFUSED = re.compile(r"(?:(?P<owner>\w+)\.)?(?P<name>\w+)\(\) (?:takes|missing|got) ")
 # Lines that TensorFlow and Keras put around the message of an exception.
 _AROUND = (
     "in user code:",
@@ -65,10 +69,22 @@ def preparation_error(error: BaseException, run_dir: Path) -> UserError | Traini
     if kind == classification.DISK_FULL:
         return disk_space.disk_full_error(run_dir, error)
     frames = user_frames(error)
+    if not frames and (where := _refusing(error)) is not None:
+        return UserError(f"{where}: {short_message(error)}.")
     if not frames or not isinstance(error, Exception) or kind != classification.OTHER:
         return training_error(error, run_dir)
     path = "".join(f"\n  {frame}" for frame in frames)
     return UserError(f"{frames[-1].file}, line {frames[-1].line}: {short_message(error)}{path}")
+
+
+def _refusing(error: BaseException) -> str | None:
+    """Return the place of the plug-in's function that refused the arguments it was called with; it has no frame of its own."""
+    match = _REFUSED.match(str(error)) if isinstance(error, TypeError) else None
+    for component in lookup.announced() if match else ():
+        thing = component.load()
+        if getattr(thing, "__name__", None) == (match["owner"] or match["name"]):
+            return place(getattr(thing, match["name"], thing))
+    return None
 
 
 def training_error(error: BaseException, run_dir: Path) -> TrainingError:

@@ -72,7 +72,11 @@ def strategy(config: Mapping[str, Any]) -> Any:
     Raises:
         UserError: there is no such device, or TensorFlow has been initialized already.
     """
-    return construct("hardware", _arguments("hardware", config["hardware"]), complete=True)
+    made = construct("hardware", _arguments("hardware", config["hardware"]), complete=True)
+    if not isinstance(made, tf.distribute.Strategy):
+        text = f"{config['hardware']['name']} returned {type(made).__name__}; expected a tf.distribute.Strategy, such as tf.distribute.get_strategy()."
+        raise UserError(Problem("hardware", text))
+    return made
 
 
 def job(

@@ -56,7 +56,8 @@ def check(job: Job, config: Mapping[str, Any], step: Any) -> None:
             _check_callback(key, component)
     layers = keras_model_private.all_layers(job.model)
     foreign = any(map(is_foreign, layers))
-    if not (own or foreign) or job.model.distribute_strategy.num_replicas_in_sync > 1:
+    own_step = named_components.own_step(config["trainer"])
+    if not (own or foreign or own_step) or job.model.distribute_strategy.num_replicas_in_sync > 1:
         return
     random = random_state.get()
     try:
@@ -131,6 +132,15 @@ def _check_loss(key: str, loss: Any, y: Any, predicted: Any, component: lookup.C
         values = loss.call(y, predicted) if isinstance(loss, keras.losses.Loss) else loss(y, predicted)
     if fault := _values_fault(values, y, predicted):
         raise UserError(Problem(key, f"{place(where)}: {component.name} {fault}"))
+    if len(np.shape(values)) == 1 and not component.declared.whole_batch:
+        alone = (
+            loss.call(y[:1], predicted[:1])
+            if isinstance(loss, keras.losses.Loss)
+            else loss(y[:1], predicted[:1])
+        )
+        if not np.allclose(alone, values[:1], rtol=1e-3, atol=1e-5, equal_nan=True):
+            text = f"{place(where)}: what {component.name} returns for an example depends on the other examples. {_shapes(y, predicted)}"
+            raise UserError(Problem(key, text))
     if not tf.convert_to_tensor(values).dtype.is_floating or tape.gradient(values, predicted) is None:
         raise UserError(
             Problem(
@@ -237,8 +247,11 @@ def _values_fault(values: Any, y_true: Any, y_pred: Any) -> str | None:
     shape, examples = values.shape, y_pred.shape[0]
     if shape.rank == 0 or (shape[0] == examples and not (shape.rank > 1 and shape[1] == examples)):
         return None
+    return f"returned shape {['batch' if n == examples else n for n in shape]}; {expected}. {_shapes(y_true, y_pred)}"
+
+
+def _shapes(y_true: Any, y_pred: Any) -> str:
     return (
-        f"returned shape {['batch' if n == examples else n for n in shape]}; {expected}. y_true is "
-        f"{['batch', *y_true.shape[1:]]} ({y_true.dtype if isinstance(y_true, np.ndarray) else y_true.dtype.name}), y_pred "
+        f"y_true is {['batch', *y_true.shape[1:]]} ({y_true.dtype if isinstance(y_true, np.ndarray) else y_true.dtype.name}), y_pred "
         f"{['batch', *y_pred.shape[1:]]}: bring them to one shape first, as in ops.reshape(y_true, ops.shape(y_pred))."
     )

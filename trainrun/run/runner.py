@@ -86,6 +86,7 @@ def _train(
                 model_files,
                 model_weights,
                 own_code,
+                own_parts,
                 remaining_phases,
                 settings,
                 teacher,
@@ -110,6 +111,8 @@ def _train(
             builder = RunBuilder(to_come[0].config, data, strategy, run_dir, context, to_come[0].first)
             failures = earlier_failures(resume)
             attempts = Attempts(builder, settings.failure(config), run_dir, resume, failures, context.stop)
+            own_parts.check(attempts.job)
+            own_parts.check(attempts.job)
             own_code.check(attempts.job, config, getattr(attempts.trainer, "step", None))
         chief = replicas.is_chief(strategy)
         if chief and settings.artifacts(config).model is True:

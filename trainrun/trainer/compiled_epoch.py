@@ -16,6 +16,7 @@ import tensorflow as tf
 from trainrun.compat import keras_model_private
 from trainrun.data.dataset import Split
 from trainrun.model.cost import FORWARD_PASSES_PER_STEP
+from trainrun.step import _result
 from trainrun.trainer import compiled_calls, replica_step
 from trainrun.trainer.executor import (
     ONE_THREAD,
@@ -267,7 +268,7 @@ class Pass:
 
     def _on_one(self, index: tf.Tensor, data: tuple, at: tf.Tensor) -> None:
         x, y, weight = self.examples(index, data, at)
-        loss, y_pred = self.step(self.model, x, y, weight, 1.0)
+        loss, y_pred = _result.taken(self.step, self.model, x, y, weight, 1.0)
         keras_model_private.count_loss(self.model, loss, tf.shape(index)[0])
         self.model.compute_metrics(x, y, y_pred, sample_weight=weight)
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 from trainrun.compat import keras_model_private
 from trainrun.data.dataset import Split
 from trainrun.model.variables import hold, is_foreign
+from trainrun.step import _result
 from trainrun.step._accumulate import Accumulate
 from trainrun.step.default import default
 from trainrun.trainer.callbacks import Callbacks
@@ -155,7 +156,7 @@ def _traced(job: Job, examples: Split, step: Any) -> tf.Graph | None:
         if by_model:
             model.train_step(batch_of(x, y, weight))
             return
-        _, y_pred = step(model, x, y, weight, 1.0)
+        _, y_pred = _result.taken(step, model, x, y, weight, 1.0)
         model.compute_metrics(x, y, y_pred, sample_weight=weight)
 
     take = (lambda: strategy.run(run)) if replicated else run

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from trainrun.compat import keras_model_private
+from trainrun.step import _result
 from trainrun.step._accumulate import fraction, reduction
 from trainrun.trainer.held_arrays import gathered
 
@@ -52,7 +53,7 @@ def take(steps: Pass, index: tf.Tensor, data: tuple, at: tf.Tensor) -> None:
             share = replicas * fraction(model, size, weights, stop - start, part_weights)
         # For the metrics `data_loss` and `penalty`, in which an example with share 0 must not count.
         steps.state.examples_of_replica = stop - start
-        loss, y_pred = steps.step(model, x, y, weight, share)
+        loss, y_pred = _result.taken(steps.step, model, x, y, weight, share)
         steps.state.examples_of_replica = None
         # The sums over the replicas are (loss of the whole batch) · size, and size.
         keras_model_private.count_loss(model, loss * replicas, tf.cast(size, loss.dtype) / replicas)
