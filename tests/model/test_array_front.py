@@ -74,3 +74,7 @@ def test_raw_data_give_the_predictions_of_the_training_path(inside, make):
     expected = 1 / (1 + np.exp(-core.predict(data.train.x, verbose=0)))
     for predicted in (loaded.predict(raw, verbose=0), np.array(loaded(raw)), served):  # without dropout
         assert predicted == pytest.approx(expected, abs=1e-6)
+    if len(data.inputs) == 1:  # which a plug-in's model names as it likes
+        other = keras.Input(data.inputs[0].shape, dtype=data.inputs[0].dtype, name="other")
+        named = front.over(keras.Model(other, core(other)), fitted, "sigmoid")
+        assert np.array(named(raw)) == pytest.approx(expected, abs=1e-6)

@@ -93,15 +93,18 @@ def on_arrays(model: keras.Model) -> keras.Model:
 
 def _arrays(core: keras.Model, fitted: Preprocessor) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     """Return the raw inputs and the encoded ones of a model of arrays; None where they are the same."""
+    # The only input may have another name in a model from elsewhere, and in one of a plug-in.
+    names = {t.name: t.name if len(core.inputs) > 1 else fitted.inputs[0].name for t in core.inputs}
     if fitted.steps:
-        made = {t.name: array_front.encoded(t, fitted.steps.get(t.name, {}), RAW_ROWS) for t in core.inputs}
+        made = {
+            t.name: array_front.encoded(t, fitted.steps.get(names[t.name], {}), RAW_ROWS) for t in core.inputs
+        }
         return tuple({name: pair[i] for name, pair in made.items()} for i in (0, 1))
     if not (fitted.moments or fitted.scales):
         return None, {}
     raw, encoded = {}, {}
     for tensor in core.inputs:
-        # The only input may have another name in a model from elsewhere.
-        name = tensor.name if len(core.inputs) > 1 else fitted.inputs[0].name
+        name = names[tensor.name]
         dtype = "float64" if name in fitted.moments else tensor.dtype
         raw[tensor.name] = encoded[tensor.name] = keras.Input(tensor.shape[1:], dtype=dtype, name=tensor.name)
         if name in fitted.scales:

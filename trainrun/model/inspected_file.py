@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +66,8 @@ def load(file_path: Path, key: str, compiled: bool = False) -> keras.Model:
     """
     inspect(file_path, key, compiled)
     try:
-        model = keras.saving.load_model(file_path, compile=compiled, safe_mode=True)
+        with built_by_their_call():
+            model = keras.saving.load_model(file_path, compile=compiled, safe_mode=True)
     except Exception as error:
         raise _error(
             key,
@@ -73,6 +76,14 @@ def load(file_path: Path, key: str, compiled: bool = False) -> keras.Model:
     if not isinstance(model, keras.Model):
         raise _error(key, f"{file_path} holds a {type(model).__name__}, not a model.")
     return model
+
+
+@contextmanager
+def built_by_their_call() -> Iterator[None]:
+    """Leave out Keras' warnings of layers without `build`: the model that is loaded calls them, and the call builds them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"`build\(\)` was called on layer", UserWarning)
+        yield
 
 
 def inspect(file_path: Path, key: str, compiled: bool = False) -> None:

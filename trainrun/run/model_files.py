@@ -41,7 +41,7 @@ def check(job: Job) -> None:
         return
     model = inference_model(job)
     try:
-        with aside(), saving.uncompiled(model):
+        with aside(), saving.uncompiled(model), inspected_file.built_by_their_call():
             config = keras.saving.serialize_keras_object(model)
             loaded = keras.saving.deserialize_keras_object(config, safe_mode=True)
     except Exception as error:
