@@ -112,7 +112,6 @@ def _train(
             failures = earlier_failures(resume)
             attempts = Attempts(builder, settings.failure(config), run_dir, resume, failures, context.stop)
             own_parts.check(attempts.job)
-            own_parts.check(attempts.job)
             own_code.check(attempts.job, config, getattr(attempts.trainer, "step", None))
         chief = replicas.is_chief(strategy)
         if chief and settings.artifacts(config).model is True:
