@@ -5,18 +5,25 @@ repeats are interleaved, and the medians of an epoch's seconds are compared. The
 the losses of the last epoch may differ by a quarter, because Keras shuffles by another generator. `xla` is `trainer=custom trainer.jit_compile=true`. The column `bare` is the compiled
 step on one constant batch, TensorFlow's limit without XLA.
 
-What was tried for XLA, digits MLP at 32, processor time of an epoch (33 full batches and one of 23; a busy machine, so minima): kernels on
-one thread 4.8 ms; XLA 2.8 ms, of which gathering is worth 0.1, metrics per step 0.2, variables as resources (instead of values that
-the loop carries) 0.1 to 0.3, Adam's updates of 6 small variables 0.5 (one flattened update: not done, an optimizer of Keras
-updates each variable by itself), and hand-offs to the thread pool about 0.6: one a step, because XLA orders independent
-kernels for several threads (`XLA_FLAGS=--xla_cpu_enable_concurrency_optimized_scheduler=false` orders them for one; not set: TensorFlow
-ends the process at a flag that it does not know). `--xla_cpu_multi_thread_eigen=false`, fast math and a lower optimization level
-were worth nothing. The smaller last batch as a call of TensorFlow's kernels took 1.0 to 1.5 ms, and all of the gain; it is in
-XLA's program now, which compiles longer for it.
+What is left between XLA and JAX's scan, digits MLP at 32 (33 full batches and one of 23; a busy machine, so minima): kernels on one
+thread 4.6 ms an epoch; XLA 1.6 to 1.9 ms; the scan 1.1 ms. A step takes 30 us, the scan's 33. In the HLO, the variables are carried by the
+loop as they are in JAX's: TensorFlow's compiler turns resources into values, and a step is 61 kernels (JAX: 55, with metrics left
+out and five products by another library). So carrying them by hand, a flattened update of Adam and metrics outside of the loop have
+nothing left to win. What differs is outside of the steps: 0.48 ms of a call that takes no step (0.22 any compiled call, 0.1 to 0.16
+30 variables, 0.07 the indices from numpy), 0.1 ms the reset of the metrics; and hand-offs to the thread pool, 20 a call: 0.8 ms of
+the median (not of the minimum), which `hardware.threads=1` saves, and the flags `--xla_cpu_enable_concurrency_optimized_scheduler=false` and
+`--xla_cpu_multi_thread_eigen=false` do not. Fast math and a lower optimization level were worth nothing. The smaller last batch as a call
+of TensorFlow's kernels took 1.0 to 1.5 ms, and all of the gain; it is in XLA's program, which compiles longer for it.
 
-Why `trainer.jit_compile=auto` is off: compiling takes this much more processor time, saved per epoch of 34 steps, so that XLA pays from
-so many steps on: linear 1.5 s, 2.3 ms, 22,000; mlp 2.1 s, 2.5 ms, 29,000; recurrent 4.1 s, 21 ms, 6,500. Most runs are shorter, convolutions
-lose, and a run that is resumed with more epochs must take the program that it began with.
+Where `trainer.jit_compile=auto` changes over: compiling takes about 0.7 s and 2.2 ms for each of the nodes of the graph, and a node
+saves 0.17 us a step or more, so XLA pays from so many steps on: linear 25,000; mlp 22,000; mlp at 256 34,000; embedding 15,000;
+batch normalization 19,000; recurrent 8,000 to 13,000, at 256 18,000; two layers of 256 4,000; transformer 2,000. The small CNN takes 4.4 ms
+a step by XLA and 1.1 by kernels. A run of 30 epochs of the digits (1,020 steps) cannot win back its 1.7 s by any of it, so a training begins
+by kernels, and changes over when compiling takes at most an eighth of the time before (`trainrun/trainer/change_over.py`).
+
+Between runs, `TF_XLA_FLAGS=--tf_xla_persistent_cache_directory=DIR` reduced the first epoch from 1.9 to 0.6 s (kernels: 0.4), one
+file of 0.8 MB a program. It is left to the user: a damaged or empty file ends the training (OutOfRangeError, DataLossError), and
+the key does not name the processor.
 
 Where `jax` can be imported, the table has plain Keras `fit` on the JAX backend and a scan over the epoch in one jit of JAX
 (`jax_peers.py`), the limit of the machine.

@@ -108,7 +108,7 @@ class Attempts:
                 self.callbacks, record.callback(), self.job, self.adjustments
             )
             try:
-                with replicas.lost_worker_explained(self.strategy):
+                with replicas.lost_worker_explained(self.strategy), self.job.state.events(record.event):
                     history = self.trainer.train(self.job, callbacks)
                 if not isinstance(history, Mapping):
                     text = f"trainer: train returned {type(history).__name__}; expected the history, name -> one value an epoch."

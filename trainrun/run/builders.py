@@ -145,8 +145,6 @@ def job(
             loss_weights=weights,
             **{_metrics_argument(data): _alone({n: p.metrics(meanings[n], plan) for n, p in parts.items()})},
             run_eagerly=settings.get("run_eagerly", False),
-            # `auto` is off: compiling takes seconds, which dense layers win back after some 25,000 steps, recurrent ones after
-            # 6,500, and convolutions never (figures: benchmarks/training_speed.py).
             jit_compile=settings.get("jit_compile", "auto") is True,
         )
         model_builder.group(config, model)
@@ -187,7 +185,7 @@ def job(
     sets = {name: output.encoded(split, parts) for name, split in data.validation_sets.items()}
     return Job(
         model, data, **splits, plan=plan, probabilities=probabilities, state=state, initial=started, augment=augment,
-        teacher=taught, validation_sets=sets,
+        teacher=taught, validation_sets=sets, changes_over=settings.get("jit_compile") == "auto",
     )  # fmt: skip
 
 

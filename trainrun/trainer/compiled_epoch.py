@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from trainrun.data.dataset import Split
 from trainrun.model.cost import FORWARD_PASSES_PER_STEP
 from trainrun.step import _result
 from trainrun.trainer import compiled_calls, replica_step
+from trainrun.trainer.change_over import ChangeOver
 from trainrun.trainer.executor import (
     ONE_THREAD,
     ONE_THREAD_FLOPS,
@@ -29,7 +30,7 @@ from trainrun.trainer.executor import (
 from trainrun.trainer.held_arrays import exchangeable, gathered, kinds, may_renew
 from trainrun.trainer.job import Job
 from trainrun.trainer.pipeline import MAX_HELD_BYTES, whole
-from trainrun.trainer.steps_per_call import Pace
+from trainrun.trainer.steps_per_call import Pace, traced
 
 if TYPE_CHECKING:
     from trainrun.augment._sequence import Augmentations
@@ -93,9 +94,10 @@ class Pass:
             # Seed, epoch and first step of the call: a variable, so that one program takes all of them.
             with tf.device("cpu:0") if self.replicated else tf.device(None):
                 self._place = tf.Variable([0, 0, 0], trainable=False, dtype=tf.int64)
-        self._executor: str | None = None
-        self._prepared: Callable[[np.ndarray, tuple], dict] | None = None
+        self.executor: str | None = None
+        self.by_kernels: Callable[[np.ndarray, tuple], dict] | None = None
         self._function: Any = None
+        self._change_over = ChangeOver(self)
 
     @staticmethod
     def fits(model: keras.Model, split: Split) -> bool:
@@ -108,7 +110,7 @@ class Pass:
         arrays = (split.x, split.y, split.weight)
         if self.held is None or kinds(arrays) != kinds((self.split.x, self.split.y, self.split.weight)):
             return False
-        if self.by_xla and len(split) != len(self.split):
+        if (self.by_xla or self._change_over.compiled) and len(split) != len(self.split):
             return False  # the program is compiled for the number of examples
         held, new = tf.nest.flatten(self.held), tf.nest.flatten(arrays)
         if any(h is not None and not isinstance(h, tf.Variable) for h in held):
@@ -118,6 +120,11 @@ class Pass:
                 variable.assign(whole(array))
         self.split = split
         return True
+
+    def begin(self, job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+        """Begin a training of a job with these callbacks."""
+        self.traced = traced(callbacks)
+        self._change_over.begin(job, callbacks)
 
     def calls(
         self, order: np.ndarray, pace: Pace, first: int = 0, epoch: tuple[int, int] = (0, 0)
@@ -185,34 +192,38 @@ class Pass:
         if self.augment is not None:
             self._place.assign(at)
         start = time.perf_counter()
-        first = self._prepared is None
+        first = self.by_kernels is None
         if first:
             self._prepare()
-        with scope(self._executor):
-            logs = self._prepared(index, data)
+        if self._change_over.due(at[1]):
+            first = first or not self._change_over.compiled
+            logs = self._change_over.call(index, data, at[1])
+        else:
+            with scope(self.executor):
+                logs = self.by_kernels(index, data)
         if not first:  # the first call compiles
             pace.took((time.perf_counter() - start) / -(-len(index) // self.batch_size))
         return logs
 
     def _prepare(self) -> None:
         """Choose the executor and compile the pass for it."""
-        self._executor = ONE_THREAD if self._is_short() else THREAD_POOL
+        self.executor = ONE_THREAD if self._is_short() else THREAD_POOL
         if self.model.run_eagerly:
-            self._prepared = self.run_steps
+            self.by_kernels = self.run_steps
             return
-        self._function, self._prepared = (
+        self._function, self.by_kernels = (
             compiled_calls.by_xla(self) if self.by_xla else compiled_calls.by_kernels(self)
         )
-        if self._executor == ONE_THREAD and may_wait(self._graph()):
-            self._executor = THREAD_POOL
-            self._function, self._prepared = compiled_calls.by_kernels(self)
+        if self.executor == ONE_THREAD and may_wait(self._graph()):
+            self.executor = THREAD_POOL
+            self._function, self.by_kernels = compiled_calls.by_kernels(self)
 
     def operations(self) -> set[str]:
         """Return the types of the operations in the compiled pass; empty before its first call."""
         return operation_types(self._graph()) if self._function is not None else set()
 
     def _graph(self) -> tf.Graph:
-        with scope(self._executor):
+        with scope(self.executor):
             return self._function.get_concrete_function().graph
 
     def _is_short(self) -> bool:

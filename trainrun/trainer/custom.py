@@ -20,7 +20,7 @@ from trainrun.trainer.fit_from_arrays import StepByModel
 from trainrun.trainer.job import Job
 from trainrun.trainer.model_steps import is_own
 from trainrun.trainer.pipeline import order
-from trainrun.trainer.steps_per_call import TEST, TRAIN, Pace, call_interval, traced, wants_steps
+from trainrun.trainer.steps_per_call import TEST, TRAIN, Pace, call_interval, wants_steps
 from trainrun.util.arguments import Count, Reference
 from trainrun.util.clock import INPUT
 from trainrun.util.declarations import declare
@@ -84,7 +84,7 @@ class Custom:
         if is_own(model, "train_step") and not self.custom_step:
             make = partial(StepByModel, job, model.train_step, job.train, augment=job.augment)
         training = pass_cache.shared(job, "training", make, job.train)
-        training.traced = traced(callbacks)
+        training.begin(job, callbacks)
         pace = self._pace(job, callbacks, TRAIN)
 
         def train(epoch: int, first: int, callback_list: keras.callbacks.CallbackList) -> Logs:

@@ -61,7 +61,8 @@ class Fit:
             keras_model_private.log_what_steps_return(model)
         if Indexed.fits(job):
             feed = Indexed(job)
-            feed.training.traced = feed.measuring.traced = traced(callbacks)
+            feed.training.begin(job, callbacks)
+            feed.measuring.traced = traced(callbacks)
             model.steps_per_execution = self._steps(job, callbacks, feed)
             data, validation = feed.dataset(), feed.validation()
         else:

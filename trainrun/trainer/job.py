@@ -103,6 +103,7 @@ class Job:
         augment: changes each training batch as a function of (seed, epoch, step); None: nothing does.
         teacher: how the loss on a teacher's outputs is mixed into that of the training batches; None: there is no teacher.
         validation_sets: further validation sets by name, as `validation`.
+        changes_over: a long training changes over to XLA (`trainrun.trainer.change_over`).
         clock: of the run; trainers count the seconds that they wait for batches in it (`INPUT`).
         initial: where the initial weights come from (`trainrun.run.initial`); None: they are drawn.
     """
@@ -120,6 +121,7 @@ class Job:
     augment: Augmentations | None = None
     teacher: Distillation | None = None
     validation_sets: Mapping[str, Split] = field(default_factory=dict)
+    changes_over: bool = False
     clock: Clock = field(default_factory=Clock)
 
     def cost(self) -> Cost:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from trainrun.model.cost import Cost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from trainrun.trainer.compiled_epoch import Pass
+
+
+def _no_event(event: str, **fields: Any) -> None:
+    """Write nothing: the training has no journal."""
 
 
 @dataclass
@@ -24,6 +29,7 @@ class ModelState:
         reset: the compiled `reset_metrics`, and the variables that it resets.
         reader: the compiled reader of the model's variables for checkpoints.
         costs: by batch size, number of variables and optimizer.
+        event: writes an event to the journal of the run.
         examples_of_replica: while a step of a replica is traced, the number of its examples that count; else None.
     """
 
@@ -33,7 +39,17 @@ class ModelState:
     reset: tuple[Sequence[Any], Callable[[], None]] | None = None
     reader: Any = None
     costs: dict[tuple, Cost] = field(default_factory=dict)
+    event: Callable[..., None] = _no_event
     examples_of_replica: Any = None
+
+    @contextlib.contextmanager
+    def events(self, write: Callable[..., None]) -> Iterator[None]:
+        """Send events to a journal inside the `with`."""
+        self.event = write
+        try:
+            yield
+        finally:
+            self.event = _no_event
 
     def cost(self, model: Any, batch_size: int) -> Cost:
         """Return the model's cost at a batch size; it is cached, because computing it takes 10 ms."""

@@ -1,0 +1,105 @@
+"""A long training changes over to XLA: when, by which program, and what is kept to the kernels. Compiling is made free to see it soon."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import trainrun
+from trainrun.step.default import default
+from trainrun.tracking import journal
+from trainrun.trainer import change_over
+from trainrun.trainer.custom import Custom
+
+LINEAR = ["data=iris", "model=linear", "metric=none", "data.validation=0", "trainer.limit=70", "trainer.batch_size=16"]  # fmt: skip
+
+
+@pytest.fixture
+def soon(monkeypatch):
+    monkeypatch.setattr(change_over, "AT_MOST", 1e9)
+
+
+class Watch(keras.callbacks.Callback):
+    """Collects the events of a training."""
+
+    coarse = True
+
+    def __init__(self):
+        super().__init__()
+        self.events = []
+
+    def watch(self, job):
+        job.state.event = lambda name, **fields: self.events.append((name, fields))
+
+
+@pytest.mark.parametrize("trainer", ["custom", "fit"])
+def test_trains_as_the_kernels_do(trainer, train, soon):
+    watch = Watch()
+    epochs = "trainer.epochs=3"
+    kernels = train(trainer, *LINEAR, epochs, "trainer.jit_compile=false", change=watch.watch)
+    assert watch.events == []
+    changed = train(trainer, *LINEAR, epochs, change=watch.watch)
+    [(name, fields)] = watch.events
+    assert name == "xla" and fields["epoch"] == 2 and fields["seconds"] > 0
+    assert changed.history["loss"][0] == kernels.history["loss"][0]
+    np.testing.assert_allclose(changed.history["loss"], kernels.history["loss"], rtol=1e-5)
+    for got, expected in zip(changed.weights, kernels.weights, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_random_numbers_keep_the_kernels(train, soon):
+    watch, layers = Watch(), "model.layers=[{name: Dropout, rate: 0.2}]"
+    overrides = ["model=layers" if o == "model=linear" else o for o in LINEAR]
+    runs = [
+        train("custom", *overrides, layers, "trainer.epochs=2", f"trainer.jit_compile={xla}", change=watch.watch)
+        for xla in ("false", "auto")
+    ]  # fmt: skip
+    [(_, fields)] = watch.events
+    assert "Random" in fields["refused"]
+    assert runs[0].history == runs[1].history
+
+
+def test_a_step_that_does_not_compile_keeps_the_kernels(train, soon):
+    def step(model, x, y, weight, share):
+        loss, y_pred = default(model, x, y, weight, share)
+        written = tf.strings.to_number(tf.as_string(loss))  # XLA has no strings
+        return tf.where(written < 0, -loss, loss), y_pred
+
+    watch, weights = Watch(), []
+    for changes_over in (False, True):
+        job = train("custom", *LINEAR, "trainer.epochs=1", callbacks=[], change=watch.watch).job
+        job = replace(job, plan=replace(job.plan, epochs=2), changes_over=changes_over)
+        Custom(step=step).train(job, [])
+        weights.append([np.asarray(w) for w in job.model.weights])
+    [(_, fields)] = watch.events
+    assert "refused" in fields
+    for got, expected in zip(*weights, strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_more_epochs_behind_the_change_are_one_longer_run(tmp_path, monkeypatch, soon):
+    monkeypatch.chdir(tmp_path)
+    base = ["tracking=none", "trainer=custom", *LINEAR, "artifacts=none", "checkpoint.every=1epochs"]
+    trainrun.run([*base, "trainer.epochs=2"], run_dir="short")
+    longer = trainrun.resume("short", ["trainer.epochs=4"])
+    whole = trainrun.run([*base, "trainer.epochs=4"], run_dir="whole")
+    assert longer.summary["weights_sha256"] == whole.summary["weights_sha256"]
+    for folder, epochs in (("short", [2, 3]), ("whole", [2])):
+        records = journal.read(tmp_path / folder / "journal.jsonl").records
+        assert [r["epoch"] for r in records if r.get("event") == "xla"] == epochs
+
+
+@pytest.mark.parametrize("epochs", [30, 100_000])
+def test_compiling_takes_at_most_an_eighth_of_the_time_before(epochs, train):
+    """By the constants: a step of the linear model takes 80 us, compiling 1.3 s; three steps an epoch."""
+    job = train("custom", *LINEAR, "trainer.epochs=1").job
+    job = replace(job, plan=replace(job.plan, epochs=epochs))
+    first = change_over.first_epoch(job, [])
+    if epochs == 30:
+        assert first is None
+    else:
+        assert first * job.plan.steps_per_epoch * 86e-6 == pytest.approx(8 * 1.26, rel=0.05)
+    each_step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+    assert change_over.first_epoch(job, [each_step]) is None

@@ -1,0 +1,117 @@
+"""The change of a long training from TensorFlow's kernels to one XLA program a pass: `trainer.jit_compile=auto`.
+
+The epoch of the change is a function of the model and of the steps before it, and of no clock: a run that is resumed, also with more
+epochs, takes each step by the program that an uninterrupted run takes. It comes late: compiling takes at most a share
+of `AT_MOST` of the time trained before, however soon the training ends afterwards. (Figures: benchmarks/training_speed.py.)
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trainrun.model.cost import FORWARD_PASSES_PER_STEP
+from trainrun.trainer import compiled_calls
+from trainrun.trainer.executor import ONE_THREAD, THREAD_POOL, scope
+from trainrun.trainer.job import Job
+from trainrun.trainer.steps_per_call import traced, wants_steps
+
+if TYPE_CHECKING:
+    from trainrun.trainer.compiled_epoch import Pass
+
+AT_MOST = 1 / 8
+# Measured on 2 cores for dense, recurrent, embedding and attention models of 2 to 38 trainable variables, within a factor of 2: seconds
+# to compile, seconds of a step's kernels without their arithmetic, and floating-point operations per second.
+COMPILING_S, COMPILING_S_PER_VARIABLE = 1.0, 0.13
+STEP_S, STEP_S_PER_VARIABLE = 50e-6, 18e-6
+FLOPS_PER_S = 40e9
+# Parts of names of operations with which a pass keeps its kernels: XLA's convolutions are slower on a CPU (4 times in the small CNN), it
+# draws other random numbers from a seed, and leaves out what checks or prints.
+KEPT_TO_KERNELS = ("Conv", "Pool", "Random", "Assert", "CheckNumerics", "Print")
+
+
+def first_epoch(job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> int | None:
+    """Return the epoch from which on a job is trained by an XLA program, if its model allows it; None: never.
+
+    Args:
+        job: model and plan.
+        callbacks: of the training; one that is called after each step keeps the kernels, whose calls cost less.
+    """
+    if not job.changes_over or wants_steps(callbacks) or traced(callbacks):
+        return None
+    plan, variables = job.plan, len(job.model.trainable_variables)
+    flops = job.cost().flops * FORWARD_PASSES_PER_STEP * plan.batch_size
+    compiling = COMPILING_S + COMPILING_S_PER_VARIABLE * variables
+    step = STEP_S + STEP_S_PER_VARIABLE * variables + flops / FLOPS_PER_S
+    epoch = plan.first_epoch + math.ceil(compiling / AT_MOST / step / plan.steps_per_epoch)
+    return epoch if epoch < plan.epochs else None
+
+
+class ChangeOver:
+    """The change of one pass; it compiles at its first call.
+
+    Args:
+        steps: the pass.
+
+    Attributes:
+        compiled: whether the program exists, or it is known that there will be none.
+    """
+
+    def __init__(self, steps: Pass):
+        self._steps, self._epoch, self._announced = steps, None, False
+        self._xla: compiled_calls.Call | None = None
+        self._about: dict[str, Any] = {}  # of the program, for the journal
+
+    def begin(self, job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+        """Begin a training of a job with these callbacks."""
+        self._epoch, self._announced = first_epoch(job, callbacks), False
+
+    def due(self, epoch: int) -> bool:
+        """Return whether an epoch is behind the change."""
+        return self._epoch is not None and epoch >= self._epoch
+
+    @property
+    def compiled(self) -> bool:
+        return bool(self._about)
+
+    def call(self, index: np.ndarray, data: tuple, epoch: int) -> dict[str, Any]:
+        """Make a call of the pass by the program, or by its kernels where XLA is no gain or does not compile it."""
+        begun = time.perf_counter()
+        if not self.compiled and (reason := self._kept()) is not None:
+            self._about = {"refused": reason}
+        try:
+            logs = self._by_kernels(index, data) if "refused" in self._about else self._by_xla(index, data)
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+            if self.compiled:
+                raise
+            self._about = {"refused": str(error).splitlines()[0][:200]}  # while compiling: no step was taken
+            logs = self._by_kernels(index, data)
+        if not self.compiled:
+            self._about = {"seconds": round(time.perf_counter() - begun, 3)}
+        if not self._announced:
+            self._announced = True
+            self._steps.state.event("xla", epoch=epoch + 1, **self._about)
+        return logs
+
+    def _kept(self) -> str | None:
+        """Return why the pass keeps its kernels, or None."""
+        if self._steps.executor != ONE_THREAD:
+            return "the kernels of a step are not short"
+        names = sorted(n for n in self._steps.operations() if any(part in n for part in KEPT_TO_KERNELS))
+        return f"operations {', '.join(names)}" if names else None
+
+    def _by_xla(self, index: np.ndarray, data: tuple) -> dict[str, Any]:
+        if self._xla is None:
+            self._xla = compiled_calls.by_xla(self._steps)[1]
+        with scope(THREAD_POOL):
+            return self._xla(index, data)
+
+    def _by_kernels(self, index: np.ndarray, data: tuple) -> dict[str, Any]:
+        with scope(self._steps.executor):
+            return self._steps.by_kernels(index, data)
