@@ -72,11 +72,12 @@ def test_a_run_in_phases_has_one_history_and_one_record(whole):
     assert phase["number"] == 2 and phase["changed"]["optimizer.learning_rate"] == 0.003
     tables = [{w["path"]: w["state"] for w in r["weights"]} for r in lines if r.get("event") == "weights"]
     assert [t["hidden_1/kernel"] for t in tables] == ["frozen"]
-    assert "continuing with" not in (whole.run_dir / "run.log").read_text()  # nothing had stopped
+    log = (whole.run_dir / "run.log").read_text()
+    assert " 1/5 " in log and "continuing with" not in log  # nothing had stopped
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 3], ids=["in the first", "at the second's begin", "in the second"])
-def test_a_run_that_died_in_a_phase_is_resumed_to_the_same_bits(whole, inside, epoch):
+def test_a_run_that_died_in_a_phase_is_resumed_to_the_same_bits(whole, inside, epoch, capsys):
     Path("stops.py").write_text(STOPS)
     with pytest.raises(Exception, match="dies here"):
         trainrun.run(
@@ -84,6 +85,7 @@ def test_a_run_that_died_in_a_phase_is_resumed_to_the_same_bits(whole, inside, e
             run_dir="outputs/runs/dead",
         )
     assert main(["resume", "dead"]) == 0
+    assert f"continuing with epoch {epoch + 1} of 5" in capsys.readouterr().out
     resumed = trainrun.load("dead")
     assert resumed.history["loss"] == whole.history["loss"]
     for got, expected in zip(resumed.model.get_weights(), whole.model.get_weights(), strict=True):

@@ -16,12 +16,14 @@ class Phase:
     Args:
         config: of the run, with this phase's settings and those of the phases before it; `trainer.epochs` is its last epoch.
         first: epochs of the run before it.
+        run_epochs: epochs of all phases; 0: the run has none.
         changed: the settings that it changes, as written.
         number, of: its number from 1 on, and how many there are.
     """
 
     config: Mapping[str, Any]
     first: int = 0
+    run_epochs: int = 0
     changed: Mapping[str, Any] | None = None
     number: int = 1
     of: int = 1
@@ -38,7 +40,8 @@ def epochs(config: Mapping[str, Any]) -> int | None:
 
 def listed(config: Mapping[str, Any]) -> list[Phase]:
     """Return the phases of a run; a run without any is one phase."""
-    if epochs(config) is None:
+    run_epochs = epochs(config)
+    if run_epochs is None:
         return [Phase(config)]
     phases: list[Phase] = []
     current, first = {**config, KEY: None}, 0
@@ -46,7 +49,7 @@ def listed(config: Mapping[str, Any]) -> list[Phase]:
         for key, value in changed.items():
             current = _changed(current, key, value)
         current = _changed(current, "trainer.epochs", first + changed["epochs"])
-        phases.append(Phase(current, first, changed, number, len(config[KEY])))
+        phases.append(Phase(current, first, run_epochs, changed, number, len(config[KEY])))
         first += changed["epochs"]
     return phases
 

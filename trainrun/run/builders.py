@@ -86,6 +86,7 @@ def job(
     adjustments: Adjustments = NO_ADJUSTMENTS,
     keep_kernels: bool = False,
     first_epoch: int = 0,
+    run_epochs: int = 0,
 ) -> Job:
     """Build and compile the model, and encode the data for it.
 
@@ -96,6 +97,7 @@ def job(
         adjustments: deviations that failures have led to.
         keep_kernels: other runs of the process use the same compiled functions; see `_seed`.
         first_epoch: epochs of the phases before this one.
+        run_epochs: as in `Plan`.
 
     Raises:
         UserError: model and data do not fit, which only building shows.
@@ -111,7 +113,7 @@ def job(
     resampled = Resampled.of(data.train.y, resample) if resample else None
     examples = len(resampled.classes) * resampled.size if resampled else len(data.train)
     plan = _plan(settings, examples, batch_size, seed)
-    plan = replace(plan, first_epoch=first_epoch, resampled=resampled)
+    plan = replace(plan, first_epoch=first_epoch, run_epochs=run_epochs, resampled=resampled)
     parts, several = output.of(config, data), bool(data.target.named)
     if replica_count > 1 and data.validation_sets:
         text = f"it has {replica_count} devices; data.validation_sets is measured on one. Take hardware=cpu, or hardware=gpu with one device."

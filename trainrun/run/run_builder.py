@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from trainrun.config.phases import Phase
 from trainrun.data.dataset import Dataset
 from trainrun.failure.adjustments import NO_ADJUSTMENTS, Adjustments
 from trainrun.run import builders, callback_builders, model_weights, settings
@@ -23,20 +24,23 @@ class RunBuilder:
     """The builders of one run, with its config bound.
 
     Args:
-        config: resolved and checked.
+        phase: the phase of the run to build for; its config is resolved and checked.
         data: as loaded.
         strategy: the `tf.distribute.Strategy` to build under.
         run_dir: the run's directory.
         context: the run's.
-        first_epoch: epochs of the phases before this one.
     """
 
-    config: Mapping[str, Any]
+    phase: Phase
     data: Dataset
     strategy: Any
     run_dir: Path
     context: RunContext
-    first_epoch: int = 0
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The config of the phase."""
+        return self.phase.config
 
     @property
     def trainer_name(self) -> str:
@@ -56,7 +60,8 @@ class RunBuilder:
             self.strategy,
             adjustments,
             keep_kernels=self.context.keeps_kernels,
-            first_epoch=self.first_epoch,
+            first_epoch=self.phase.first,
+            run_epochs=self.phase.run_epochs,
         )
         return replace(job, clock=self.context.clock)
 

@@ -108,7 +108,7 @@ def _train(
             config, tuned = tuning.tune(config, data, strategy, run_dir)
         with clock("build"):
             to_come = remaining_phases.to_come(config, run_dir, resume)
-            builder = RunBuilder(to_come[0].config, data, strategy, run_dir, context, to_come[0].first)
+            builder = RunBuilder(to_come[0], data, strategy, run_dir, context)
             failures = earlier_failures(resume)
             attempts = Attempts(builder, settings.failure(config), run_dir, resume, failures, context.stop)
             own_parts.check(attempts.job)
@@ -146,7 +146,7 @@ def _train(
                 if attempts.ended_early:
                     break
                 record.event("phase", **remaining_phases.announce(phase))
-                builder = replace(builder, config=phase.config, first_epoch=phase.first)
+                builder = replace(builder, phase=phase)
                 attempts.begin_phase(builder, record)
                 weights_overview.report(builder.config, attempts.job, record)
                 history = attempts.train(record)

@@ -48,6 +48,7 @@ class Plan:
         shuffle: False keeps the order of the data.
         resampled: the classes' examples and their number in an epoch, where `trainer.resample` balances them; None: all examples.
         first_epoch: epochs of the phases before this one, with which `epochs` counts; lengths of training are the phase's.
+        run_epochs: epochs of all phases, which messages name; 0: `epochs`.
     """
 
     epochs: int
@@ -57,6 +58,7 @@ class Plan:
     seed: int
     shuffle: bool = True
     first_epoch: int = 0
+    run_epochs: int = 0
     resampled: Resampled | None = None
 
     @property
