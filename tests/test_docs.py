@@ -138,6 +138,8 @@ def reader_folder(inside, monkeypatch):
     for name in ("images.npz", "big.npz"):
         np.savez(inside / name, x=random.random((40, 8, 8, 1), "float32"), y=np.arange(40) % 2)
     (inside / "records.tfrecord").write_bytes(_records(60))
+    for name, code in re.findall(r"```python\n# (\w+\.py)\n(.*?)```", PAGES["docs/plugins.md"], re.DOTALL):
+        (inside / name).write_text(code)
     monkeypatch.setenv("COLUMNS", "110")
     with lookup.isolated():  # without what other tests have plugged in
         yield

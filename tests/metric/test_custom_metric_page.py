@@ -1,4 +1,4 @@
-"""docs/custom_metric.md: its code runs as written and counts as Keras and scikit-learn do."""
+"""docs/plugins.md: the metric's code runs as written and counts as Keras and scikit-learn do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import yaml
 import trainrun
 from trainrun.registry import lookup
 
-PAGE = (Path(__file__).parents[2] / "docs" / "custom_metric.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
 RNG = np.random.default_rng(13)
 Y = RNG.integers(0, 4, 100)
 P = RNG.dirichlet([1, 1, 1, 1], 100).astype("float32")
@@ -23,7 +23,7 @@ WEIGHT = RNG.uniform(0, 2, 100)
 
 
 def block(language):
-    return re.search(rf"```{language}\n(.*?)```", PAGE, re.S)[1]
+    return re.search(rf"```{language}\n(# my_metrics.py\n.*?|# Fraction.*?)```", PAGE, re.S)[1]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def metric_class():
     """Run the page's code as a module, and take its class."""
     names = {"__name__": "my_metrics"}
     with lookup.isolated():
-        exec(compile(block("python"), "docs/custom_metric.md", "exec"), names)
+        exec(compile(block("python"), "my_metrics.py", "exec"), names)
         yield names["MyAccuracy"]
 
 

@@ -1,4 +1,4 @@
-"""docs/custom_step.md, executed as it is written."""
+"""docs/plugins.md, its training step executed as it is written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 import trainrun
 
-PAGE = (Path(__file__).parents[2] / "docs" / "custom_step.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
 QUICK = [
     "trainer=custom",
     "data=iris",
@@ -23,7 +23,7 @@ QUIET = ["tracking=none", "artifacts.plots=false", "artifacts.report=false", "me
 
 
 def test_the_gradient_penalty_of_the_page_trains_and_its_loss_is_the_formula(inside):
-    (inside / "penalty.py").write_text(re.search(r"```python\n(.*?)```", PAGE, re.S)[1])
+    (inside / "penalty.py").write_text(re.search(r"```python\n(# penalty.py\n.*?)```", PAGE, re.S)[1])
     plugin = ["plugins=[./penalty.py]", "trainer.step={name: gradient_penalty, strength: 2.0}"]
     still = ["optimizer=sgd", "optimizer.learning_rate=1e-12", "data.validation=0"]
     result = trainrun.run([*QUICK, *QUIET, *still, *plugin, "trainer.limit=null"])

@@ -68,7 +68,7 @@ OLD: Mapping[str, Mapping[str, str]] = {
     },
     "schedule": {"initial_lr": "initial_learning_rate", "lr": "initial_learning_rate"},
     "trainer": {
-        "generator": "The data is data=…, of a plug-in where it is your own (docs/components.md).",
+        "generator": "The data is data=…, of a plug-in where it is your own (docs/plugins.md).",
         "initial_epoch": "`trainrun resume RUN` goes on where a run stopped.",
         "max_q_size": _PIPELINE,
         "max_queue_size": _PIPELINE,

@@ -13,7 +13,7 @@ def default(
 ) -> tuple[tf.Tensor, Any]:
     """Update the weights by the gradient of the loss and the penalties.
 
-    `trainer=custom` compiles and repeats it. A custom step has the same arguments and results (docs/custom_step.md).
+    `trainer=custom` compiles and repeats it. A custom step has the same arguments and results (docs/plugins.md).
 
     Args:
         model: compiled; `model.compute_loss` computes loss and penalties, `model.optimizer` makes the update.

@@ -113,7 +113,7 @@ def _in_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> Iterator[str
             if name not in callback_state.KERAS_ATTRIBUTES and not plain:
                 yield (
                     f"callback {kind.__name__}: its attribute {name} is a {type(value).__name__}, which no checkpoint "
-                    "keeps. Give the callback get_state and set_state (docs/components.md)"
+                    "keeps. Give the callback get_state and set_state (docs/plugins.md)"
                 )
 
 
