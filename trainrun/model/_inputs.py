@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from trainrun.data.dataset import InputSpec
@@ -104,18 +106,31 @@ def encode_columns(spec: InputSpec, tensor: Any, one_hot: bool = False, embed: b
         embed: always embed.
 
     Returns:
-        A tensor `[batch, width]` for each column.
+        Tensors `[batch, width]`, which follow the order of the columns: one for each embedded column, one for each run of neighbours
+        that are one-hot encoded.
     """
     encoded = []
-    for i, values in enumerate(spec.cardinalities):
-        codes = tensor[:, i]
-        if one_hot or (values <= MAX_ONE_HOT_VALUES and not embed):
-            encoded.append(ops.one_hot(codes, values))
-        else:
-            encoded.append(
-                layers.Embedding(values, embedding_size(values), name=f"{spec.name}_{i}_embedding")(codes)
-            )
+    rare = [not one_hot and (embed or values > MAX_ONE_HOT_VALUES) for values in spec.cardinalities]
+    for embedded, run in itertools.groupby(range(len(rare)), rare.__getitem__):
+        if not embedded:
+            encoded.append(_one_hot(tensor, [(i, spec.cardinalities[i]) for i in run]))
+            continue
+        for i in run:
+            values, name = spec.cardinalities[i], f"{spec.name}_{i}_embedding"
+            encoded.append(layers.Embedding(values, embedding_size(values), name=name)(tensor[:, i]))
     return encoded
+
+
+def _one_hot(codes: Any, columns: Sequence[tuple[int, int]]) -> Any:
+    """Return the one-hot codes of columns side by side, by two operations for any number of columns.
+
+    Args:
+        codes: `[batch, columns]`.
+        columns: index of each column and its number of values.
+    """
+    column = np.repeat([i for i, _ in columns], [values for _, values in columns])
+    code = np.concatenate([np.arange(values) for _, values in columns])
+    return ops.cast(ops.equal(ops.take(codes, column, axis=1), code[None].astype("int32")), keras.config.floatx())
 
 
 def sequence_inputs(pairs: Sequence[Pair], width: int, weights: Weights, mask_zero: bool = False) -> Any:

@@ -164,18 +164,26 @@ def _features(inputs: Mapping[str, Any], fitted: Preprocessor, missing: Mapping[
 
 
 def _lookups(inputs: Mapping[str, Any], fitted: Preprocessor) -> Any:
-    """Return indices `[batch, columns]`, int64, of texts: 0 missing, 1 unknown, then categories, then missing words."""
-    words = _spellings(fitted.missing_words)
-    return _side_by_side(
+    """Return indices `[batch, columns]`, int64, of texts: 0 missing, 1 unknown, then categories, then missing words.
+
+    Columns of the same categories share a lookup: thousands of tables take minutes to make, save and load.
+    """
+    words, columns = _spellings(fitted.missing_words), fitted.categories
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for i, column in enumerate(columns):
+        alike.setdefault(tuple(column.categories), []).append(i)
+    indices = _side_by_side(
         [
             layers.StringLookup(
-                vocabulary=[*(c.categories or [NO_CATEGORY]), *words],
+                vocabulary=[*(categories or [NO_CATEGORY]), *words],
                 mask_token="",
-                name=f"{RAW_ROWS}.code_{i}",
-            )(inputs[c.name])
-            for i, c in enumerate(fitted.categories)
+                name=f"{RAW_ROWS}.code_{group[0]}",
+            )(_side_by_side([inputs[columns[i].name] for i in group]))
+            for categories, group in alike.items()
         ]
     )
+    order = [i for group in alike.values() for i in group]
+    return indices if order == sorted(order) else ops.take(indices, np.argsort(order), axis=1)
 
 
 def _tokens(texts: Any, fitted: Preprocessor, name: str) -> tuple[Any, Any]:
