@@ -15,6 +15,7 @@ from trainrun.data.csv import csv as load
 from trainrun.data.dataset import Dataset, InputSpec, Split, TargetSpec
 from trainrun.data.preprocessor import FILE, Preprocessor
 from trainrun.model import front, functional, mlp, raw_examples, saving
+from trainrun.model._inputs import encode_columns
 from trainrun.model.file import file as from_file
 
 ROWS = 120
@@ -124,6 +125,32 @@ def test_front_and_model_equal_the_training_path_on_every_row(tmp_path, argument
         np.testing.assert_allclose(np.asarray(loaded(again)), np.asarray(expected), rtol=1e-5, atol=1e-5)
     inside = from_file(data.inputs, data.target, None, path=str(tmp_path / "m.keras"))
     np.testing.assert_array_equal(np.asarray(inside(data.test.x)), np.asarray(core(data.test.x)))
+
+
+def test_columns_of_the_same_categories_share_a_lookup(tmp_path):
+    random, answers = np.random.default_rng(3), ["no", "yes", "maybe"]
+    frame = {name: random.choice(answers, 90) for name in ("a", "c", "e")} | {
+        "b": random.choice(["x", "y"], 90)
+    }
+    lines = [
+        ",".join((*names, label))
+        for *names, label in zip(*(frame[n] for n in "abce"), ["u", "v", "w"] * 30, strict=True)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,c,e,kind", *lines]))
+    data = load(path=str(tmp_path / "t.csv"), target="kind", validation=0, test=0)
+    core = functional.over(mlp.mlp(data.inputs, data.target, None, units=[3]), data.inputs)
+    whole = front.over(core, Preprocessor.of(data))
+    assert sum(isinstance(layer, keras.layers.StringLookup) for layer in whole.layers) == 2
+    raw = {name: np.array(texts)[:, None] for name, texts in frame.items()}
+    predicted = whole({name: keras.ops.convert_to_tensor(texts) for name, texts in raw.items()})
+    np.testing.assert_allclose(np.asarray(predicted), np.asarray(core(data.train.x)), atol=1e-6)
+
+
+def test_one_hot_codes_of_columns_lie_side_by_side():
+    codes = np.array([[0, 3, 1], [2, 0, 0], [1, 1, 1]], "int32")
+    (made,) = encode_columns(InputSpec("categorical", "categorical", (3,), (3, 4, 2)), codes)
+    eyes = [np.eye(size)[codes[:, i]] for i, size in enumerate((3, 4, 2))]
+    np.testing.assert_array_equal(np.asarray(made), np.concatenate(eyes, axis=1))
 
 
 @pytest.mark.parametrize("name", ["digits", "iris"])

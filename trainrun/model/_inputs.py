@@ -130,7 +130,9 @@ def _one_hot(codes: Any, columns: Sequence[tuple[int, int]]) -> Any:
     """
     column = np.repeat([i for i, _ in columns], [values for _, values in columns])
     code = np.concatenate([np.arange(values) for _, values in columns])
-    return ops.cast(ops.equal(ops.take(codes, column, axis=1), code[None].astype("int32")), keras.config.floatx())
+    return ops.cast(
+        ops.equal(ops.take(codes, column, axis=1), code[None].astype("int32")), keras.config.floatx()
+    )
 
 
 def sequence_inputs(pairs: Sequence[Pair], width: int, weights: Weights, mask_zero: bool = False) -> Any:

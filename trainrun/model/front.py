@@ -164,22 +164,18 @@ def _features(inputs: Mapping[str, Any], fitted: Preprocessor, missing: Mapping[
 
 
 def _lookups(inputs: Mapping[str, Any], fitted: Preprocessor) -> Any:
-    """Return indices `[batch, columns]`, int64, of texts: 0 missing, 1 unknown, then categories, then missing words.
-
-    Columns of the same categories share a lookup: thousands of tables take minutes to make, save and load.
-    """
+    """Return indices `[batch, columns]`, int64, of texts: 0 missing, 1 unknown, then categories, then missing words."""
     words, columns = _spellings(fitted.missing_words), fitted.categories
+    # Columns of the same categories share a lookup: thousands of lookups take minutes to make, save and load.
     alike: dict[tuple[str, ...], list[int]] = {}
     for i, column in enumerate(columns):
-        alike.setdefault(tuple(column.categories), []).append(i)
+        alike.setdefault((*(column.categories or [NO_CATEGORY]), *words), []).append(i)
     indices = _side_by_side(
         [
-            layers.StringLookup(
-                vocabulary=[*(categories or [NO_CATEGORY]), *words],
-                mask_token="",
-                name=f"{RAW_ROWS}.code_{group[0]}",
-            )(_side_by_side([inputs[columns[i].name] for i in group]))
-            for categories, group in alike.items()
+            layers.StringLookup(vocabulary=list(known), mask_token="", name=f"{RAW_ROWS}.code_{group[0]}")(
+                _side_by_side([inputs[columns[i].name] for i in group])
+            )
+            for known, group in alike.items()
         ]
     )
     order = [i for group in alike.values() for i in group]
