@@ -10,6 +10,14 @@ from trainrun.data.dataset import TargetSpec
 
 # Classes of which a matrix and curves are made; of more, the most frequent ones.
 MOST_CLASSES = 100
+# Predictions of more numbers keep their type: those of thousands of classes are most of a run's memory.
+PRECISE_UP_TO = 10_000_000
+
+
+def precise(predictions: np.ndarray) -> np.ndarray:
+    """Return predictions in float64, as long as they are not too many; a class's own scores are always computed with in float64."""
+    predictions = np.asarray(predictions)
+    return predictions if predictions.size > PRECISE_UP_TO else predictions.astype(np.float64)
 
 
 def per_class(predictions: np.ndarray, kind: str) -> np.ndarray:
@@ -95,4 +103,4 @@ def against_the_rest(
     for i in [1] if kind == "binary" else frequent(counts):
         positive = labels[:, i] > 0.5 if kind == "multilabel" else labels == i
         if positive.any() and not positive.all():
-            yield str(names[i]), positive, columns[:, i]
+            yield str(names[i]), positive, columns[:, i].astype(np.float64)

@@ -144,7 +144,7 @@ def diagnose(target: TargetSpec, y: np.ndarray, predictions: np.ndarray, part: s
     Returns:
         None if there is nothing to compare with, or no prediction is a number.
     """
-    p = np.asarray(predictions, np.float64)
+    p = curves.precise(predictions)
     if target.kind == "none" or not len(y):
         return None
     if target.kind == "real":
@@ -154,7 +154,8 @@ def diagnose(target: TargetSpec, y: np.ndarray, predictions: np.ndarray, part: s
     scores = scores.reshape(-1, scores.shape[-1])
     labels = np.asarray(y).reshape(len(scores), -1)
     known = np.isfinite(scores).all(axis=1) & (labels >= 0).all(axis=1)
-    scores, labels = scores[known], labels[known]
+    if not known.all():
+        scores, labels = scores[known], labels[known]
     if not len(scores):
         return None
     if target.kind == "multilabel":
@@ -168,7 +169,7 @@ def _classes(y: np.ndarray, scores: np.ndarray, target: TargetSpec, part: str) -
     classes = [ClassFigures(*figures) for figures in zip(names, *counts, strict=True)]
     right, most = float(np.mean(guess == y)), max(classes, key=lambda c: c.examples)
     recalls = [c for c in classes if c.examples]
-    log_loss = float(np.mean(log_losses(scores[np.arange(len(y)), y])))
+    log_loss = float(np.mean(log_losses(scores[np.arange(len(y)), y].astype(np.float64))))
     headline = [
         Figure("accuracy", right, f"always {most.name!r}: {most.examples / len(y):.1%}"),
         Figure(
@@ -284,5 +285,9 @@ def _regression(y: np.ndarray, p: np.ndarray, part: str) -> Diagnostics | None:
     return Diagnostics(part, len(y), headline, outputs=outputs)
 
 
-def _selection(count: int) -> np.ndarray:
-    return np.unique(np.linspace(0, count - 1, min(count, SCORES)).astype(np.int64))
+def _selection(count: int) -> np.ndarray | slice:
+    return (
+        slice(None)
+        if count <= SCORES
+        else np.unique(np.linspace(0, count - 1, min(count, SCORES)).astype(np.int64))
+    )

@@ -90,7 +90,7 @@ def _of_target(
     dataset: Dataset, split: Split, predictions: np.ndarray, part: str
 ) -> Iterator[tuple[str, Callable[[], Figure]]]:
     target, y = dataset.target, split.y
-    p = np.asarray(predictions, dtype=np.float64)
+    p = curves.precise(predictions)
     image = next((i for i in dataset.inputs if i.kind == "image"), None)
     x = None if image is None else (split.x[image.name] if isinstance(split.x, dict) else split.x)
     names = target.class_names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,9 @@ from trainrun.run.target_scaling import Unit
 from trainrun.trainer.job import Job
 from trainrun.trainer.measure import measure_sets
 from trainrun.trainer.pipeline import in_order
+
+# Numbers that are predicted at once: the probabilities of thousands of classes would be in memory four times.
+BLOCK = 4_000_000
 
 
 @dataclass
@@ -122,7 +126,25 @@ def predictions(job: Job, split: Split, model: keras.Model | None = None) -> Any
     Returns:
         An array, of several outputs a dict of arrays by name.
     """
-    output: Any = (model or job.model).predict(in_order(split, job.plan.batch_size), verbose=0)
+    width = sum(data.target.outputs * math.prod(data.target.shape) for data in job.dataset.each().values())
+    rows = max(BLOCK // (width * job.plan.batch_size), 1) * job.plan.batch_size
+    whole: Any = None
+    for start in range(0, len(split), rows):
+        some = split if len(split) <= rows else split.part(slice(start, start + rows))
+        block = _of_outputs(
+            job, (model or job.model).predict(in_order(some, job.plan.batch_size), verbose=0), model
+        )
+        if some is split:
+            return block
+        if whole is None:
+            whole = keras.tree.map_structure(lambda a: np.empty((len(split), *a.shape[1:]), a.dtype), block)
+        for all_rows, of_block in zip(keras.tree.flatten(whole), keras.tree.flatten(block), strict=True):
+            all_rows[start : start + len(of_block)] = of_block
+    return whole
+
+
+def _of_outputs(job: Job, output: Any, model: keras.Model | None) -> Any:
+    """Return what a model's output says: probabilities, or numbers in the target's unit; see `predictions`."""
 
     def of_one(output: np.ndarray, data: Dataset, activation: str) -> np.ndarray:
         if (unit := Unit.of(data)) is not None:
