@@ -220,6 +220,11 @@ def test_an_exception_of_a_generator_is_its_own(load):
             r"test has x uint8 \[n, 5, 5, 3\]; expected x",
         ),
         (7, {}, "data: expected a DataFrame .* got int"),
+        (
+            {"train": (IMAGES, FRAME["city"]), "test": (IMAGES[:4], ["Bergen", "Oslo", "Rome", "Bergen"])},
+            {},
+            "data.y: 2 of 4 test examples are of classes that no training example has, so that they cannot be predicted: 'Bergen' \\(2\\)",
+        ),
         ((IMAGES,), {}, "got a tuple of 1"),
         ((IMAGES, FRAME["age"][:30]), {}, "data.y: array 'y' has 30 examples, 'x' has 40"),
         ({"a": IMAGES, "y": FRAME["age"]}, {}, "data.x: there is no array 'x'. There are a, y"),

@@ -112,6 +112,11 @@ def test_parts_of_their_own_files_and_texts_as_classes(tmp_path):
     data = load(files[0], "numbers", y="name", standardize=False, **paths)
     assert np.array_equal(data.train.x, NUMBERS[9:]) and np.array_equal(data.test.x, NUMBERS[3:9])
     assert data.target.classes == ("a", "b", "c") and data.validation.y.tolist() == LABELS[:3].tolist()
+    strange = write(tmp_path / "strange.tfrecord", range(2), name=[b"d"])
+    with pytest.raises(
+        UserError, match=r"2 of 2 test examples are of classes that no training example has.*'d' \(2\)"
+    ):
+        load(files[0], "numbers", y="name", test_path=strange)
     known = describe(path=files[0], features=FEATURES, x="image", y="name", **paths)
     assert (known.examples, known.inputs) == (N - 9, ("image",))
 

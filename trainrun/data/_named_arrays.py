@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from trainrun.data import _arrays
 from trainrun.data._array_faults import each
 from trainrun.data._columns import CLASSES_UP_TO
-from trainrun.data._split import sizes
+from trainrun.data._faults import Fault, raise_faults
+from trainrun.data._split import sizes, unseen
 from trainrun.data._split_settings import SplitSettings
 from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
 from trainrun.data.lazy_array import Rows, View
@@ -70,7 +71,8 @@ def dataset(
         classes: the names of class ids; empty: the ids.
 
     Raises:
-        UserError: the arrays do not have the kind that the settings name, or the target has one class.
+        UserError: the arrays do not have the kind that the settings name, the target has one class, or a part that stands on its own
+            has a class that the training part lacks.
     """
     inputs = _inputs(arrays, settings)
     spec = inputs[0][0]
@@ -79,18 +81,35 @@ def dataset(
         target = replace(target, classes=tuple(classes[int(name)] for name in target.classes))
     records = {spec.name: record for spec, _, record in inputs if record}
     single = len(inputs) == 1
+    rows = rows or (len(arrays[settings.x[0]]), 0, 0)
+    parts = _arrays.own_parts(labels, target, splitting, rows)
+    raise_faults(_unseen_classes(labels, target, parts, rows))
     return _arrays.of_parts(
         name,
         {spec: values for spec, values, _ in inputs},
         target,
         labels,
-        _arrays.own_parts(labels, target, splitting, rows or (len(arrays[settings.x[0]]), 0, 0)),
+        parts,
         features=[f"x{i}" for i in range(spec.shape[0])] if single and spec.kind == "numeric" else (),
         standardize=settings.standardize,
         standardize_target=settings.standardize_target,
         weight=_weights(arrays, settings),
         preprocessing=inputs[0][2] if single else {"inputs": records},
     )
+
+
+def _unseen_classes(
+    labels: _arrays.Labels, target: TargetSpec, parts: Sequence[np.ndarray], rows: Sequence[int]
+) -> list[Fault]:
+    """Return the classes of a part that stands on its own that the training part lacks; masks are not compared."""
+    each = {name: (labels[name], one) for name, one in target.named.items()} or {"": (labels, target)}
+    return [
+        ("y", f"{f'{name}: ' if name else ''}{words}. Leave those examples out, or train on some.")
+        for name, (of_one, one) in each.items()
+        if one.kind in ("binary", "multiclass") and not one.shape
+        for part, index, own in zip(("validation", "test"), parts[1:], rows[1:], strict=True)
+        if own and (words := unseen(of_one, one.class_names, parts[0], index, f"{part} examples"))
+    ]
 
 
 def description(arrays: Mapping[str, Rows], settings: ArraySettings, splitting: SplitSettings) -> Description:

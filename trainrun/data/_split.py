@@ -10,7 +10,7 @@ from trainrun.data._columns import shortened
 from trainrun.data._faults import raise_faults
 from trainrun.data._order import SAMPLE, SPLIT, bits, shuffled
 from trainrun.data.lazy_array import View, blocks
-from trainrun.errors import Problem, UserError
+from trainrun.errors import Problem, UserError, listed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,6 +44,30 @@ def share_problems(n: int | None, validation: float, test: float) -> tuple[tuple
             ),
         )
     return ()
+
+
+def unseen(labels: np.ndarray, classes: Sequence[str], train: np.ndarray, part: np.ndarray, what: str) -> str:
+    """Return in words which classes a held-out part has and the training part lacks; "": none.
+
+    Args:
+        labels: class ids of all examples.
+        classes: their names; empty: there are no classes.
+        train, part: indices of examples.
+        what: is in the part: ``test rows``.
+    """
+    import numpy as np
+
+    if not classes or not len(part):
+        return ""
+    lacking = labels[part][~np.isin(labels[part], labels[train])]
+    if not len(lacking):
+        return ""
+    named = [
+        f"{shortened(classes[i])!r} ({n})"
+        for i, n in zip(*np.unique(lacking, return_counts=True), strict=True)
+    ]
+    one, their = what.split(maxsplit=1)[1].removesuffix("s"), f"{len(lacking)} of {len(part)} {what}"
+    return f"{their} are of classes that no training {one} has, so that they cannot be predicted: {listed(named, 5)}"
 
 
 def split(

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from trainrun.data._columns import shortened
 from trainrun.data._faults import Fault
 from trainrun.data._order import SPLIT, bits, shuffled
-from trainrun.data._split import class_problem, every, share_problems, sizes, split
+from trainrun.data._split import class_problem, every, share_problems, sizes, split, unseen
 from trainrun.data._split_settings import SplitSettings
 from trainrun.data._table_settings import TableSettings
-from trainrun.errors import listed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,8 +24,6 @@ PART_NAMES: Mapping[str, int] = {
     **dict.fromkeys(("test", "testing", "holdout"), 2),
 }
 HELD_OUT = ("validation", "test")
-# Classes that a message lists.
-LISTED = 5
 # Streams of random words (`_order.bits`); 0 and 1 are those of `_split.split`.
 GROUP_ORDER, GROUP_OFFSETS, FOLD_ORDER = 2, 3, 4
 
@@ -155,18 +152,7 @@ def unseen_classes(examples: Examples, train: np.ndarray, part: np.ndarray, name
         train, part: indices of examples.
         name: of the part.
     """
-    import numpy as np
-
-    classes = _classes(examples)
-    if not classes or not len(part):
-        return ""
-    unseen, counts = np.unique(
-        examples.labels[part][~np.isin(examples.labels[part], examples.labels[train])], return_counts=True
-    )
-    if not len(unseen):
-        return ""
-    named = [f"{shortened(classes[i])!r} ({n})" for i, n in zip(unseen, counts, strict=True)]
-    return f"{counts.sum()} of {len(part)} {name} rows are of classes that no training row has, so that they cannot be predicted: {listed(named, LISTED)}"
+    return unseen(examples.labels, _classes(examples), train, part, f"{name} rows")
 
 
 def _drawn(
