@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from trainrun.data.dataset import TargetSpec
-from trainrun.data.profile import Values, bars, class_counts, of_columns, of_dataset
+from trainrun.data.dataset import Dataset, InputSpec, Split, TargetSpec
+from trainrun.data.profile import Values, bars, class_counts, of_columns, of_dataset, repeated
 from trainrun.registry.construct import construct
 
 CLASSES = TargetSpec("multiclass", ("a", "b", "c"), 3)
@@ -93,6 +93,26 @@ def test_a_dataset_is_described_in_its_own_unit():
     digits = construct("data", "digits")
     assert sum(counts["test"] for counts in class_counts(digits).values()) == len(digits.test)
     assert [r["kind"] for r in of_dataset(digits)] == ["image [8, 8, 1]"]
+
+
+@pytest.mark.parametrize("shape", [(3,), (9, 16, 1)])
+def test_repeated_examples_are_those_of_the_same_bytes(draw, shape):
+    kind = "numeric" if len(shape) == 1 else "image"
+    x = draw.integers(0, 2, (300, *shape)).astype("float32")
+    x[200:250] = x[:50]
+    y = draw.integers(0, 2, 300)
+    parts = [Split(x[a:b], y[a:b]) for a, b in ((0, 150), (150, 220), (220, 300))]
+    data = Dataset(
+        "d", "classification", (InputSpec(kind, kind, shape),), TargetSpec("binary", ("a", "b"), 1), *parts
+    )
+    whole = [a.tobytes() + b.tobytes() for a, b in zip(x, y, strict=True)]
+    train = set(whole[:150])
+    expected = {
+        "validation": sum(row in train for row in whole[150:220]),
+        "test": sum(row in train for row in whole[220:]),
+    }
+    assert repeated(data) == expected
+    assert expected["test"] > 0
 
 
 def test_bars():

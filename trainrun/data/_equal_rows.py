@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from trainrun.data._table import Column
@@ -19,6 +19,8 @@ NO_CHANCE = 10
 EXACT = 20_000
 # Rows that are hashed at once: they stay in a core's cache.
 ROWS = 16_384
+# Columns that are hashed one after another; more are halved by blocks of so many first.
+BLOCK = 64
 # Bits of a hash by which most rows without an equal are sorted out.
 FIRST_BITS = 22
 
@@ -59,6 +61,28 @@ def features(columns: Mapping[str, Column], keep: np.ndarray) -> Features:
     return Features(hashes, len(columns), chance)
 
 
+def of_arrays(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Return hashes of examples, uint64 `[n]`.
+
+    Args:
+        arrays: numbers `[n, …]`, what each example consists of.
+    """
+    import numpy as np
+
+    flat = [np.asarray(array, "float64").reshape(len(array), -1) for array in arrays]
+    hashes = np.concatenate(flat, axis=1).view("uint64")
+    while True:
+        count, width = hashes.shape
+        block = min(BLOCK, width)
+        padded = np.pad(hashes, ((0, 0), (0, -width % block))).reshape(-1, block)
+        made = np.zeros(len(padded), "uint64")
+        for i in range(block):
+            made = _hashed(made, padded[:, i], i)
+        hashes = made.reshape(count, -1)
+        if hashes.shape[1] == 1:
+            return made
+
+
 def counts(
     of_features: Features,
     labels: Iterable[np.ndarray],
@@ -76,18 +100,18 @@ def counts(
     rows = whole = of_features.hashes
     share = max(EQUAL, NO_CHANCE * min(1.0, len(train) * math.exp(of_features.chance)))
     # Rows with equal targets are among those with equal features, which are few in most tables.
-    alike = {name: _count_in(rows[part], rows[train]) for name, part in parts.items()}
+    alike = {name: count_in(rows[part], rows[train]) for name, part in parts.items()}
     alike = {name: count for name, count in alike.items() if count > max(1, share * len(parts[name]))}
     columns = (column for one in labels if alike for column in one.reshape(len(rows), -1).T)
     for i, column in enumerate(columns, of_features.columns):
         whole = _hashed(whole, column.astype("float64"), i)
     for name, count in alike.items():
-        equal = _count_in(whole[parts[name]], whole[train])
+        equal = count_in(whole[parts[name]], whole[train])
         if equal > max(1, share * len(parts[name])) and equal >= SAME_TARGET * count:
             yield name, equal
 
 
-def _count_in(hashes: np.ndarray, others: np.ndarray) -> int:
+def count_in(hashes: np.ndarray, others: np.ndarray) -> int:
     """Return how many hashes are among others. np.isin hashes in numpy 2.3 and later, which takes twenty times as long as sorting."""
     import numpy as np
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _notations
+from trainrun.data import _equal_rows, _notations
 from trainrun.data.dataset import TargetSpec
 
 if TYPE_CHECKING:
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
 BARS, FREQUENT, ROWS = 12, 3, 5
 # Examples of an image, text or large array that are looked at.
 LOOKED_AT = 10_000
-# Examples that are in memory at once to be compared.
-CHUNK = 1_000
+# Numbers of examples that are hashed at once.
+HASHED = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -230,20 +229,27 @@ def class_counts(data: Dataset) -> dict[str, dict[str, int]]:
 
 def repeated(data: Dataset) -> dict[str, int]:
     """Return how many examples of each held-out part are the same, inputs and target, as one of the training part."""
-    train = set(_digests(data.train))
+    train = _hashes(data.train)
     held_out = {part: split for part, split in data.parts.items() if part != "train"}
-    return {part: sum(digest in train for digest in _digests(split)) for part, split in held_out.items()}
+    return {part: _equal_rows.count_in(_hashes(split), train) for part, split in held_out.items()}
 
 
-def _digests(split: Split) -> Iterator[bytes]:
-    """Yield a digest of each example's inputs and targets."""
+def _hashes(split: Split) -> np.ndarray:
+    """Return a hash of each example's inputs and targets, uint64 `[n]`."""
     import numpy as np
 
-    arrays = [a for held in (split.x, split.y) for a in (held.values() if isinstance(held, dict) else [held])]
-    for start in range(0, len(split), CHUNK):
-        blocks = [np.asarray(array[start : start + CHUNK]) for array in arrays if array is not None]
-        for row in zip(*blocks, strict=True):
-            yield hashlib.blake2b(b"".join(value.tobytes() for value in row), digest_size=16).digest()
+    arrays = [
+        a
+        for held in (split.x, split.y)
+        for a in (held.values() if isinstance(held, dict) else [held])
+        if a is not None
+    ]
+    rows = max(1, HASHED // sum(math.prod(a.shape[1:]) for a in arrays))
+    blocks = [
+        _equal_rows.of_arrays([np.asarray(array[start : start + rows]) for array in arrays])
+        for start in range(0, len(split), rows)
+    ]
+    return np.concatenate(blocks) if blocks else np.zeros(0, "uint64")
 
 
 def bars(histogram: Sequence[int]) -> str:
