@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from trainrun.config import check
+from trainrun.data.dataset import Description
 from trainrun.errors import Problem
 from trainrun.hydra_bridge import compose, interpolations, preflight
 from trainrun.registry import option_files
@@ -254,3 +256,14 @@ def test_a_wrong_output_of_a_model_is_one_problem(inside):
     layers = "model.layers=[{name: Dense, units: 3, activation: softmax}]"
     problems = faults("data=iris", "model=layers", layers, "model.output=nonsense")
     assert [p.key for p in problems] == ["model.output"]
+
+
+def test_a_fault_inside_a_dataset_is_not_taken_for_wrong_arguments(monkeypatch):
+    def describe(*, seed: int) -> Description:
+        return len(seed)
+
+    monkeypatch.setattr("trainrun.data.iris.describe", describe)
+    ((_, failed),) = check.describe({"data": {"name": "iris", "seed": 1}}).problems
+    assert "TypeError: object of type 'int' has no len()" in failed and "test_check.py, line" in failed
+    ((_, refused),) = check.describe({"data": {"name": "iris", "seeds": 1}}).problems
+    assert "cannot take these arguments: missing a required" in refused

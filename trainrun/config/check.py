@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import inspect
+import traceback
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -126,11 +128,21 @@ def describe(config: Mapping[str, Any]) -> Description:
     spec = config.get("data")
     if not isinstance(spec, Mapping) or spec.get("name") not in lookup.own_names("data"):
         return Description()
-    module = importlib.import_module(f"trainrun.data.{spec['name']}")
+    name, arguments = spec["name"], {k: v for k, v in spec.items() if k != "name"}
+    module = importlib.import_module(f"trainrun.data.{name}")
     try:
-        return module.describe(**{k: v for k, v in spec.items() if k != "name"})
+        inspect.signature(module.describe).bind(**arguments)
+    except TypeError as error:
+        refused = f"data={name} cannot take these arguments: {error}. `trainrun show data/{name}` lists them."
+        return Description(problems=(("name", refused),))
+    try:
+        return module.describe(**arguments)
     except UserError as error:
         return Description(problems=tuple((p.key.removeprefix("data."), p.message) for p in error.problems))
     except (TypeError, ValueError, OverflowError, OSError) as error:
-        refused = f"data={spec['name']} cannot take these arguments: {error}. `trainrun show data/{spec['name']}` lists them."
-        return Description(problems=(("name", refused),))
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        failed = (
+            f"data={name} failed on this data or these arguments: {type(error).__name__}: {error} ({at.filename}, line {at.lineno}). "
+            f"If they are as `trainrun show data/{name}` says, it is a fault of trainrun; please report it."
+        )
+        return Description(problems=(("name", failed),))
