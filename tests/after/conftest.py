@@ -43,7 +43,9 @@ def write_table(
 def project(tmp_path_factory) -> Path:
     """Return a folder with `outputs/`, made once; tests that change it copy it."""
     folder = tmp_path_factory.mktemp("project")
-    write_table(folder / "people.csv", 240, seed=1)
+    people = folder / "people.csv"
+    write_table(people, 240, seed=1)
+    people.write_text(people.read_text().replace(",,", ",?,", 1))
     write_table(folder / "new.csv", 120, seed=2)
     write_table(folder / "other.csv", 30, seed=3, cities=("Oslo", "Atlantis"))
     with contextlib.chdir(folder):

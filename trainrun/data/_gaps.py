@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from trainrun.data._columns import number
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -12,8 +14,17 @@ if TYPE_CHECKING:
 UNKNOWN, UNKNOWN_NAME = 0, "<unknown>"
 # Rows that are inspected first to find a number that is no integer.
 PREFIX = 1000
+# Texts that pandas.read_csv takes for missing values, too.
+BLANK = frozenset(
+    ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>", "#N/A", "#NA", "-NaN", "-nan")
+)
 # The policies that impute nothing.
 NOT_IMPUTING = ("error", "drop")
+
+
+def is_blank(word: str) -> bool:
+    """Return whether a column with a word in place of a missing value is still numeric to pandas: it reads the word as missing, or as a number."""
+    return word in BLANK or number(word) is not None
 
 
 def filled(

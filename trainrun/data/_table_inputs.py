@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trainrun.data import _notations, _spool, _text_columns
-from trainrun.data._gaps import coded, filled, indicator, is_whole
+from trainrun.data._gaps import coded, filled, indicator, is_blank, is_whole
 from trainrun.data._split import fitted, standardizer
 from trainrun.data._table_examples import Examples
 from trainrun.data._table_settings import TableSettings
@@ -99,7 +99,8 @@ def inputs(
             (column -> its parts, which follow the numeric columns in their order), `indicators` (column -> whether it was
             fitted, else always 0; they follow the dates), `categories` (column -> texts in the order of their codes) and `standardize`
             (mean and deviation of each of `features`), `inputs` (input of a text -> as `_vectorized_text.vectorized` returns it).
-            `whole` lists the numeric columns of integers, none of which is missing, `typed` the dates that are no texts, `missing_words` the texts that stand for a missing value.
+            `whole` lists the numeric columns of integers, none of which is missing, `typed` the dates that are no texts, `missing_words` the texts that stand for a missing value,
+            `gaps` how a column has them (`Column.gaps`).
         stored: what was fitted on another table, in place of fitting; the columns are of its kinds.
     """
     import numpy as np
@@ -125,6 +126,11 @@ def inputs(
         ],
         "typed": [name for name in dated if columns[name].typed],
         "missing_words": sorted(settings.missing_words),
+        "gaps": {
+            name: "blank" if all(is_blank(word) for word in columns[name].missing) else "text"
+            for name in settings.inputs
+            if columns[name].missing
+        },
         **(stored.record() if stored is not None else {}),
     }
     specs: list[InputSpec] = []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -41,6 +41,7 @@ class Column:
         categories: texts, in the order of their codes from 1 on; code 0 is any other text.
         whole: all values of a column of plain numbers are integers, and none is missing.
         typed: the file has a date as such, not as text.
+        gaps: missing values in the file: ``none``; ``blank``: pandas reads them as such (an empty field, NA); ``text``: others, as ``?``.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Column:
     categories: tuple[str, ...] = ()
     whole: bool = False
     typed: bool = False
+    gaps: Literal["none", "blank", "text"] = "none"
 
     @property
     def fill_code(self) -> int:
@@ -158,6 +160,7 @@ class Preprocessor:
             "notations": {c.name: c.form for c in self.columns if c.form is not None},
             "whole": [c.name for c in self.columns if c.whole],
             "typed": [c.name for c in self.columns if c.typed],
+            "gaps": {c.name: c.gaps for c in self.columns if c.gaps != "none"},
             "missing_words": list(self.missing_words),
             **({"inputs": dict(self.steps)} if self.steps else {}),
         }
@@ -263,13 +266,7 @@ def _columns(record: Mapping[str, Any]) -> tuple[Column, ...]:
     """Return the columns of a table; see `_table_inputs.inputs`."""
     fill, forms, whole = record["fill"], record["notations"], frozenset(record["whole"])
     numbers = (
-        Column(
-            name,
-            _number_kind(forms.get(name, "")),
-            forms.get(name),
-            fill.get(name),
-            whole=name in whole,
-        )
+        Column(name, _number_kind(forms.get(name, "")), forms.get(name), fill.get(name), whole=name in whole)
         for name in record["columns"]["numeric"]
     )
     dates = (
@@ -288,7 +285,8 @@ def _columns(record: Mapping[str, Any]) -> tuple[Column, ...]:
         for name in record["columns"]["categorical"]
     )
     texts = (Column(name, "text") for name in record["columns"].get("text", ()))
-    return (*numbers, *dates, *categories, *texts)
+    columns, gaps = (*numbers, *dates, *categories, *texts), record.get("gaps", {})
+    return tuple(replace(column, gaps=gaps.get(column.name, "none")) for column in columns)
 
 
 def _features(data: Dataset) -> tuple[str, ...]:

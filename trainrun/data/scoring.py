@@ -105,15 +105,17 @@ def _numbers(values: pd.Series, column: Mapping[str, Any], words: frozenset[str]
     if values.dtype.kind == "M":
         seconds = values.to_numpy("datetime64[us]").astype("int64") / 1e6
         return np.where(values.isna(), np.nan, seconds)
+    numbers = [value for word in words if (value := number(word)) is not None]
     if values.dtype.kind in "biuf":
-        return values.to_numpy("float64", na_value=np.nan)
+        read_as = values.to_numpy("float64", na_value=np.nan)
+        return np.where(np.isin(read_as, numbers), np.nan, read_as) if numbers else read_as
     notation = None if column["form"] is None else Notation(column["kind"], column["form"])
 
     def read(value: Any) -> float:
         if _is_nan(value):
             return math.nan
         if isinstance(value, int | float):
-            return float(value)
+            return math.nan if value in numbers else float(value)
         if hasattr(value, "timestamp"):
             return value.replace(tzinfo=datetime.UTC).timestamp()
         text = str(value).strip()

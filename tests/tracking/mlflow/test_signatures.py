@@ -23,6 +23,9 @@ def test_pyfunc_takes_raw_rows_and_gives_class_names(tmp_path):
         {
             "age": [None if i % 7 == 0 else float(i) for i in range(rows)],
             "kids": random.integers(0, 4, rows),
+            "size": ["?" if i % 6 == 0 else i / 4 for i in range(rows)],
+            "zip": ["" if i % 8 == 3 else str(100 + i % 3) for i in range(rows)],
+            "pets": ["" if i % 10 == 3 else ["true", "false"][i % 2] for i in range(rows)],
             "income": [f"{v:,.2f}" for v in random.normal(5e4, 9e3, rows)],
             "share": [f"{v:.1f}%" for v in random.normal(0, 9, rows)],
             "member": random.integers(0, 2, rows).astype(bool),
@@ -33,7 +36,7 @@ def test_pyfunc_takes_raw_rows_and_gives_class_names(tmp_path):
         }
     )
     table.to_csv(tmp_path / "own.csv", index=False)
-    data = load(path=str(tmp_path / "own.csv"), target="buys", text=["note"])
+    data = load(path=str(tmp_path / "own.csv"), target="buys", text=["note"], categorical=["zip"])
     fitted = Preprocessor.of(data)
     core = functional.over(mlp.mlp(data.inputs, data.target, "sigmoid", units=[4]), data.inputs)
     saving.save(front.over(core, fitted), tmp_path / "m.keras", fitted)
@@ -42,7 +45,8 @@ def test_pyfunc_takes_raw_rows_and_gives_class_names(tmp_path):
     loaded = mlflow.pyfunc.load_model(str(tmp_path / "model"))
     types = {c.name: c.type.name for c in loaded.metadata.signature.inputs}
     assert types == {
-        "age": "double", "kids": "long", "income": "string", "share": "string", "member": "boolean", "sold": "string",
+        "age": "double", "kids": "long", "size": "string", "zip": "double", "pets": "string", "income": "string",
+        "share": "string", "member": "boolean", "sold": "string",
         "city": "string", "note": "string",
     }  # fmt: skip
     frame = pd.read_csv(tmp_path / "own.csv")
@@ -54,7 +58,7 @@ def test_pyfunc_takes_raw_rows_and_gives_class_names(tmp_path):
     example = loaded.predict(loaded.input_example)
     assert next(iter(example["prediction"])) in ("no", "yes")
     served = json.loads((tmp_path / "model" / "serving_input_example.json").read_text())["dataframe_split"]
-    assert served["columns"] == list(types) and served["data"][0][4] is True
+    assert served["columns"] == list(types) and served["data"][0][list(types).index("member")] is True
     assert "good" in served["data"][0][-1].split()
     carried = [name for name in sys.modules if name.startswith("trainrun_scoring")]
     assert carried  # the model came with its own code

@@ -82,17 +82,29 @@ def _type(column: Column) -> Any:
     """Return MLflow's type of a column: that in which pandas reads it from the file that the model was trained on."""
     from mlflow.types import DataType
 
+    if column.typed:
+        return DataType.datetime
+    kind = _complete_type(column)
+    if column.gaps == "none":
+        return kind
+    # pandas has no integers with gaps, and reads truth values with gaps, and what has a text such as "?", as texts.
+    numbers = kind in (DataType.double, DataType.long) and column.gaps == "blank"
+    return DataType.double if numbers else DataType.string
+
+
+def _complete_type(column: Column) -> Any:
+    """Return the type of a column without its gaps."""
+    from mlflow.types import DataType
+
     if column.kind == "number" and column.form is None:
         return DataType.long if column.whole else DataType.double
     if column.kind == "truth" and column.form == "false/true":
         return DataType.boolean
-    if column.kind == "ordinal":
-        return (
-            DataType.long if all(map(_is_int, Notation("ordinal", column.form).levels)) else DataType.string
-        )
-    if column.kind == "category" and column.categories and all(_is_int(text) for text in column.categories):
-        return DataType.long
-    return DataType.datetime if column.typed else DataType.string
+    whole = {
+        "ordinal": lambda: Notation("ordinal", column.form).levels,
+        "category": lambda: column.categories,
+    }.get(column.kind, tuple)()
+    return DataType.long if whole and all(map(_is_int, whole)) else DataType.string
 
 
 def _is_int(text: str) -> bool:
@@ -120,21 +132,21 @@ def _typical(column: Column, fitted: Preprocessor) -> Any:
     """Return a value of a column as its file has it."""
     if column.kind == "category":
         text = column.fill if column.fill is not None else (*column.categories, "")[0]
-        return int(text) if _type(column).name == "long" else text
+        return int(text) if _type(column).name in ("long", "double") else text
     if column.kind == "text":
         step = next(fitted.steps[name] for name, text in fitted.of_texts.items() if text == column.name)
         return " ".join(step["vocabulary"][:WORDS])
     if column.kind == "ordinal":
         levels = Notation("ordinal", column.form).levels
-        return int(levels[0]) if _type(column).name == "long" else levels[0]
+        return int(levels[0]) if _type(column).name in ("long", "double") else levels[0]
     if column.kind == "truth":
-        return True if column.form == "false/true" else str(column.form).split("/")[1]
+        return True if _type(column).name == "boolean" else str(column.form).split("/")[1]
     if column.kind == "date":
         return date_text(float(column.fill or 0.0))
     moments = dict(zip(fitted.features, fitted.moments["numeric"][0], strict=True)) if fitted.moments else {}
     value = float(f"{moments.get(column.name, column.fill or 0.0):.{DIGITS}g}")
     if column.form is None:
-        return round(value) if column.whole else value
+        return str(value) if column.gaps == "text" else round(value) if column.whole else value
     sign = column.form[-1] if column.form[-1] in f"%{CURRENCY}" else ""
     decimal = "," if column.form.removesuffix(sign).endswith(",5") else "."
     return f"{value:.1f}".replace(".", decimal) + sign
