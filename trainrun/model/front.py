@@ -282,14 +282,8 @@ def _side_by_side(tensors: Sequence[Any]) -> Any:
 
 def _spellings(words: Sequence[str]) -> list[str]:
     """Return words that stand for a missing value as they are usually written; a lookup does not ignore case."""
-    spelled = (
-        text for word in words for text in (word, word.upper(), word.capitalize(), word.title(), _nan(word))
-    )
-    return [text for text in dict.fromkeys(spelled) if text]
-
-
-def _nan(word: str) -> str:
-    return word.replace("nan", "NaN")
+    spelled = ((w, w.upper(), w.capitalize(), w.title(), w.replace("nan", "NaN")) for w in words)
+    return [text for text in dict.fromkeys(text for texts in spelled for text in texts) if text]
 
 
 def _input_names(columns: Sequence[Column]) -> list[str]:
