@@ -59,6 +59,9 @@ FAULTS = {
     "model=mine": {
         'class N(keras.Model):\n    def __init__(self):\n        self.last = keras.layers.Dense(3)\n    def call(self, x):\n        return self.last(x)\n@trainrun.register("model", "mine")\ndef n(inputs, target, head):\n    return N()\n': (4, r"__init__ of N does not call super"),
         'class N(keras.Model):\n    def call(self, x):\n        ops.mean(x)\n@trainrun.register("model", "mine")\ndef n(inputs, target, head):\n    return N()\n': (4, "call returned None"),
+        'class N(keras.Model):\n    pass\n@trainrun.register("model", "mine")\ndef n(inputs, target, head):\n    return N()\n': (3, "N has no call"),
+        '@trainrun.register("model", "mine", saves="encoder")\ndef n(inputs, target, head):\n    x = keras.Input((4,))\n    return keras.Model(x, keras.layers.Dense(3)(x))\n': (None, "saves='encoder' names NoneType of Functional"),
+        '@trainrun.register("model", "mine", output="embedding")\ndef n(inputs, target, head):\n    x = keras.Input((4,))\n    return keras.Model(x, keras.layers.Dense(7)(x))\n': (None, r"reads probabilities or logits; model=mine gives vectors"),
     },
 }  # fmt: skip
 
@@ -118,6 +121,36 @@ def test_a_loss_is_a_metric_by_its_name(inside):
         assert result.metrics["test_off"] == pytest.approx(error.mean(), rel=1e-4)
     config = trainrun.compose(["metric=[focal]", "data=breast_cancer", "sweep.objective=val_focal"])
     assert config["metric"]["focal"]["gamma"] == 2.0
+
+
+def test_vectors_and_a_named_part_are_saved_as_what_they_are(inside):
+    source = """
+@trainrun.register("loss", "spread", labels="ids", predictions="any", whole_batch=True)
+def spread(y_true, y_pred):
+    alike = ops.cast(ops.reshape(y_true, (-1, 1)) == ops.reshape(y_true, (1, -1)), "float32")
+    return ops.mean((ops.matmul(y_pred, ops.transpose(y_pred)) - alike) ** 2)
+@trainrun.register("model", "vectors", output="embedding")
+def vectors(inputs, target, head):
+    x = keras.Input((4,))
+    return keras.Model(x, keras.layers.Dense(7)(x))
+@trainrun.register("model", "part", saves="encoder")
+def part(inputs, target, head):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2), keras.layers.Dense(3, activation="softmax")])
+    model.encoder = keras.Sequential([keras.Input((4,)), model.layers[0]])
+    return model
+"""
+    chosen = ["artifacts.model=true", "artifacts.verify=true", "artifacts.report=true"]
+    result = trained(inside, source, "model=vectors", "loss=spread", *chosen)
+    rows = trainrun.build("data", "iris").test.x[:5]
+    vectors = result.saved.predict(rows).columns()
+    assert list(vectors) == [f"prediction_{i}" for i in range(7)]
+    with pytest.raises(UserError, match=r"metric\.accuracy: it reads .*; the model gives vectors"):
+        trained(inside, source, "model=vectors", "loss=spread", "metric=accuracy")
+    result = trained(inside, source, "model=part", *chosen)
+    loaded = keras.saving.load_model(result.run_dir / "model.keras")
+    assert loaded.output_shape == (None, 2)
+    with pytest.raises(UserError, match="saves="):
+        result.saved  # noqa: B018
 
 
 NET = """

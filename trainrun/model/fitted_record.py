@@ -45,8 +45,9 @@ def require(path: Path) -> Preprocessor:
         raise UserError(
             Problem(
                 "model",
-                f"{path} has no record of its preprocessing: it was saved by Keras alone or by an older trainrun. "
-                "Train the run again: trainrun reproduce",
+                f"{path} has no record of its preprocessing: it was saved by Keras alone or by an older trainrun (train the "
+                "run again: trainrun reproduce), or is the part of a model that its plug-in names by saves=, which takes inputs of its own: "
+                "keras.saving.load_model.",
             )
         )
     return fitted

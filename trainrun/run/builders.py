@@ -178,7 +178,8 @@ def job(
         )
     if taught is not None:
         splits["train"] = distillation.joined(splits["train"], teacher.encoded(data))
-    if not several and (fault := output_head.shape_problem(outline, data)) is not None:
+    embeds = "embedding" in meanings.values()
+    if not (several or embeds) and (fault := output_head.shape_problem(outline, data)) is not None:
         raise UserError(fault)
     probabilities = _alone(
         {n: output_head.to_probabilities(meanings[n], part.data) for n, part in parts.items()}
@@ -188,6 +189,7 @@ def job(
     return Job(
         model, data, **splits, plan=plan, probabilities=probabilities, state=state, initial=started, augment=augment,
         teacher=taught, validation_sets=sets, changes_over=settings.get("jit_compile") == "auto",
+        embeds=embeds, saved=model_builder.saved_part(config, model),
     )  # fmt: skip
 
 

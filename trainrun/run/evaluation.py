@@ -109,10 +109,12 @@ def predict(job: Job, output: Callable[[Job, str], Any]) -> Any:
         output: returns the predictions for a part of the job.
 
     Returns:
-        As `predictions`; None where there is no split, or no target to compare with.
+        As `predictions`; None where there is no split, no target to compare with, or a model that does not predict it.
     """
     part, split = shown_split(job)
-    return None if split is None or job.dataset.target.kind == "none" else output(job, part)
+    if split is None or job.dataset.target.kind == "none" or job.embeds or job.saved is not None:
+        return None
+    return output(job, part)
 
 
 def predictions(job: Job, split: Split, model: keras.Model | None = None) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from trainrun.data.dataset import Dataset
+from trainrun.errors import Problem, UserError
 from trainrun.metric.auto import auto as auto_metrics
 from trainrun.registry import declaration_reader, option_files
 from trainrun.registry.construct import construct, resolve
@@ -81,6 +82,9 @@ def _metric(
 ) -> keras.metrics.Metric:
     demands = declaration_reader.of("metric", spec["name"])
     reads = demands.predictions
+    if output == "embedding" and not {"any"}.issuperset(reads):
+        text = f'it reads {" or ".join(reads)}; the model gives vectors. Take metric=none, or a plug-in\'s with predictions="any".'
+        raise UserError(Problem(f"metric.{name}", text))
     metric_form = label_encoding.choose(demands.labels, data.target, prefer=form)
     weighted = data.train.weight is not None
     runtime = {

@@ -10,10 +10,13 @@ import keras
 from trainrun.data.dataset import Dataset
 from trainrun.errors import Problem, UserError
 from trainrun.hardware import replicas
-from trainrun.model import freezing, lora, variable_paths
+from trainrun.model import freezing, functional, lora, variable_paths
 from trainrun.optimizer import _groups
+from trainrun.registry import declaration_reader
 from trainrun.registry.construct import construct
+from trainrun.trainer import model_steps
 from trainrun.util import patterns
+from trainrun.util.places import place
 
 
 def built(
@@ -42,11 +45,30 @@ def built(
     if not isinstance(model, keras.Model):
         text = f"expected a keras.Model, but {spec['name']} returned {type(model).__name__}."
         raise UserError(Problem("model", text))
+    if not model_steps.is_own(model, "call"):
+        text = f"{place(type(model))}: {type(model).__name__} has no call. Write what it makes of a batch: def call(self, inputs)."
+        raise UserError(Problem("model", text))
     output = getattr(model, "output", None) if data.target.named else {}
     if not isinstance(output, dict) or sorted(output) != sorted(data.target.named):
         text = f"expected a functional model whose output is a dict of {', '.join(data.target.named)}."
         raise UserError(Problem("model", text))
     return model
+
+
+def saved_part(config: Mapping[str, Any], model: keras.Model) -> keras.Model | None:
+    """Return the part of a model that its component names to be saved (`saves`), or None for the whole.
+
+    Raises:
+        UserError: it is no functional or Sequential model.
+    """
+    name = declaration_reader.of("model", config["model"]["name"]).saves
+    if name is None:
+        return None
+    part = getattr(model, name, None)
+    if not isinstance(part, keras.Model) or not functional.outputs(part):
+        text = f"saves={name!r} names {type(part).__name__} of {type(model).__name__}; expected a functional or Sequential model with a keras.Input."
+        raise UserError(Problem("model", text))
+    return part
 
 
 def freeze(config: Mapping[str, Any], model: keras.Model) -> None:

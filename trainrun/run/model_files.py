@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import keras
 import numpy as np
 
 from trainrun.compat import keras_model_private
+from trainrun.data.dataset import InputSpec, TargetSpec
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import Problem, TrainingError, UserError
 from trainrun.failure.classification import chain
 from trainrun.failure.user_traceback import short_message
 from trainrun.inspect.trial_job import aside
-from trainrun.model import front, inspected_file, saving
+from trainrun.model import front, functional, inspected_file, saving
 from trainrun.model.source_file import MODEL, WEIGHTS
 from trainrun.model.variables import untouched
 from trainrun.run import builders
@@ -36,7 +38,7 @@ def check(job: Job) -> None:
     Raises:
         UserError: with the way out.
     """
-    layers = keras_model_private.all_layers(job.model)
+    layers = keras_model_private.all_layers(job.saved or job.model)
     if all(type(x).__module__.startswith(OWN) and not isinstance(x, keras.layers.Lambda) for x in layers):
         return
     model = inference_model(job)
@@ -50,7 +52,7 @@ def check(job: Job) -> None:
     shapes, loaded_shapes = ([tuple(v.shape) for v in m.variables] for m in (model, loaded))
     if shapes == loaded_shapes:
         loaded.set_weights(model.get_weights())
-        x = job.train.take(np.arange(min(8, len(job.train)))).x
+        x = _examples(job)
         with untouched(job.model), untouched(loaded):
             first, again, other = (_values(m(x, training=False)) for m in (model, model, loaded))
         # What draws numbers also at inference cannot be compared.
@@ -62,6 +64,22 @@ def check(job: Job) -> None:
         raise UserError(
             _unsavable(job.model, f"it has variables {loaded_shapes} when it is loaded, and {shapes} here.")
         )
+
+
+def _examples(job: Job) -> Any:
+    """Return a few examples of what the saved model takes; of a part of the model, ones."""
+    if job.saved is not None:
+        ones = [np.ones((8, *(size or 1 for size in t.shape[1:])), t.dtype) for t in job.saved.inputs]
+        return ones[0] if len(ones) == 1 else ones
+    return job.train.take(np.arange(min(8, len(job.train)))).x
+
+
+def inputs(job: Job) -> Sequence[InputSpec]:
+    """Return the inputs of the saved model."""
+    if job.saved is None:
+        return job.dataset.inputs
+    kinds = ["numeric" if t.dtype.startswith("float") else "tokens" for t in job.saved.inputs]
+    return [InputSpec(t.name, kind, t.shape[1:]) for kind, t in zip(kinds, job.saved.inputs, strict=True)]
 
 
 def _values(output: Any) -> np.ndarray:
@@ -84,9 +102,10 @@ def _unsavable(model: keras.Model, reason: str) -> Problem:
 
 def output_shape(model: keras.Model) -> list[int | None] | dict[str, list[int | None]]:
     """Return the shape of a prediction, without the batch axis; of several outputs, a dict by name."""
-    if isinstance(model.output, dict):
-        return {name: [*output.shape[1:]] for name, output in model.output.items()}
-    return [*model.output_shape[1:]]
+    by_name = getattr(model, "output", None)  # a Sequential that was never called has none, but outputs
+    if isinstance(by_name, dict):
+        return {name: [*output.shape[1:]] for name, output in by_name.items()}
+    return [*functional.outputs(model)[0].shape[1:]]
 
 
 def save_weights(job: Job, run_dir: Path) -> None:
@@ -108,11 +127,17 @@ def save(job: Job, run_dir: Path, verify: bool) -> keras.Model:
     Raises:
         TrainingError: the loaded model predicts differently.
     """
-    model, fitted = inference_model(job), Preprocessor.of(job.dataset)
-    saving.save(front.over(model, fitted, job.probabilities), run_dir / MODEL, fitted)
+    model = inference_model(job)
+    if job.saved is not None:
+        saving.save(model, run_dir / MODEL)
+    else:
+        fitted = Preprocessor.of(job.dataset)
+        if job.embeds:
+            fitted = replace(fitted, target=TargetSpec("real", outputs=model.output_shape[-1]))
+        saving.save(front.over(model, fitted, job.probabilities), run_dir / MODEL, fitted)
     if verify:
         loaded = load_core(run_dir)
-        examples = job.train.take(np.arange(min(8, len(job.train)))).x
+        examples = _examples(job)
         expected, predicted = model.predict(examples, verbose=0), loaded.predict(examples, verbose=0)
         if not np.array_equal(_values(expected), _values(predicted)):
             raise TrainingError(
@@ -161,9 +186,10 @@ def inference_model(job: Job) -> keras.Model:
     """Return a plain functional model that shares the weights, without loss and metrics.
 
     A compiled model would save our metric wrappers by name and load only where trainrun is imported. The output is in
-    the target's own unit, also if the target was standardized for training. A subclassed model is the only layer of it.
+    the target's own unit, also if the target was standardized for training. A subclassed model is the only layer of it. Where
+    the component names a part that is saved, that part.
     """
-    return in_units(job.model, job.dataset)
+    return job.saved or in_units(job.model, job.dataset)
 
 
 def result_model(job: Job) -> keras.Model:

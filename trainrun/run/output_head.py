@@ -42,7 +42,7 @@ def meaning(
         name: of the output; empty: the only one.
 
     Returns:
-        ``real``, ``probabilities``, ``logits`` or ``scores``.
+        ``real``, ``probabilities``, ``logits``, ``scores`` or ``embedding``.
 
     Raises:
         UserError: the loss reads something else.
@@ -51,6 +51,12 @@ def meaning(
         return "real"
     declared = declaration_reader.of("model", spec["name"])
     stated = spec.get("output") if declared.states_output else declared.output
+    if stated == "embedding":
+        if not {"any"}.issuperset(demands.predictions):
+            reads = " or ".join(demands.predictions)
+            text = f'loss={loss["name"]} reads {reads}; model={spec["name"]} gives vectors (output="embedding"). Take a plug-in\'s loss with predictions="any".'
+            raise UserError(Problem("loss", text))
+        return stated
     outputs = [model.output[name]] if name else functional.outputs(model)
     by_graph = output_kind.is_probabilities(outputs[0]) if len(outputs) == 1 else None
     before = heads.before(demands)

@@ -237,7 +237,7 @@ class RunRecord:
             model = model_files.save(job, self.run_dir, chosen.verify)
             self.recorder.model(
                 model_files.MODEL,
-                job.dataset.inputs,
+                model_files.inputs(job),
                 model_files.output_shape(model),
                 epochs=measured.epochs,
             )

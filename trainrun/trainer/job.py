@@ -106,6 +106,8 @@ class Job:
         teacher: how the loss on a teacher's outputs is mixed into that of the training batches; None: there is no teacher.
         validation_sets: further validation sets by name, as `validation`.
         changes_over: a long training changes over to XLA (`trainrun.trainer.change_over`).
+        embeds: the model gives vectors of any number of units, no predictions of the target.
+        saved: the part of the model that is saved; None: the whole.
         clock: of the run; trainers count the seconds that they wait for batches in it (`INPUT`).
         initial: where the initial weights come from (`trainrun.run.initial`); None: they are drawn.
     """
@@ -124,6 +126,8 @@ class Job:
     teacher: Distillation | None = None
     validation_sets: Mapping[str, Split] = field(default_factory=dict)
     changes_over: bool = False
+    embeds: bool = False
+    saved: keras.Model | None = None
     clock: Clock = field(default_factory=Clock)
 
     def cost(self) -> Cost:

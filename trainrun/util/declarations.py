@@ -27,8 +27,8 @@ def _words(known: tuple[str, ...], default: tuple[str, ...] = ()) -> Any:
     return field(default=default, metadata={"words": known, "several": True})
 
 
-def _word(known: tuple[str, ...], default: str | None) -> Any:
-    """Return a field that holds one of the known words."""
+def _word(known: tuple[str, ...] | None, default: str | None) -> Any:
+    """Return a field that holds one of the known words; None: any word."""
     return field(default=default, metadata={"words": known, "several": False})
 
 
@@ -105,8 +105,9 @@ class ModelDeclaration(Declaration):
         targets: as a loss's.
         inputs: the kinds of input: ``numeric``, ``categorical``, ``image``, ``tokens``; empty: any.
         trained: its weights were trained before: a real target comes out in its own unit.
-        output: what it predicts for classes: ``probabilities``, ``logits`` or ``scores``; None: read from its graph, else
-            from what it predicts.
+        output: what it predicts for classes: ``probabilities``, ``logits`` or ``scores``; ``embedding``: vectors that the loss compares,
+            of any number of units; None: read from its graph, else from what it predicts.
+        saves: the attribute that holds the part of the model that is saved, a Keras model: ``generator``; None: the whole.
         states_output: its argument `output` states it instead.
         dense_layers: it has dense layers only, so that one graph is known to train many of its trials faster.
     """
@@ -114,7 +115,8 @@ class ModelDeclaration(Declaration):
     targets: tuple[str, ...] = _words(TARGETS)
     inputs: tuple[str, ...] = _words(INPUTS)
     trained: bool = False
-    output: str | None = _word(("probabilities", "logits", "scores"), None)
+    output: str | None = _word(("probabilities", "logits", "scores", "embedding"), None)
+    saves: str | None = _word(None, None)
     states_output: bool = False
     dense_layers: bool = False
 
@@ -249,18 +251,15 @@ def faults(group: str, arguments: Mapping[str, Any]) -> list[str]:
         if name not in known:
             problems.append(f"a {group} declares {', '.join(known)}; there is no {name}.")
             continue
-        words = known[name].metadata.get("words")
-        if known[name].metadata.get("several"):
+        field_of = known[name].metadata
+        words, is_flag = field_of.get("words"), not field_of
+        if field_of.get("several"):
             values = (value,) if isinstance(value, str) else value
             fits = isinstance(values, list | tuple) and all(isinstance(v, str) for v in values)
         else:
-            values, fits = (value,), isinstance(value, bool) if words is None else isinstance(value, str)
+            values, fits = (value,), isinstance(value, bool if is_flag else str)
         if not fits or (words is not None and not set(values) <= set(words)):
-            expected = (
-                "true or false"
-                if words is None and not known[name].metadata
-                else " or ".join(words or ("names",))
-            )
+            expected = "true or false" if is_flag else " or ".join(words or ("names",))
             problems.append(f"{name}: expected {expected}, got {value!r}.")
     return problems
 
