@@ -155,6 +155,17 @@ def test_a_dataset_of_python_code_may_have_several_inputs_and_outputs(inside):
     assert {name: array.shape for name, array in got.items()} == {"kind": (10, 1), "size": (10, 2)}
 
 
+def test_the_positive_class_of_an_output_is_named(trained):
+    common = {"path": "customers.csv", "target": ["churn", "spend"], "seed": 42}
+    yes, no = (trainrun.build("data", "csv", **common, positive={"churn": c}) for c in ("yes", "no"))
+    positives = [sum(part.y["churn"].sum() for part in data.parts.values()) for data in (yes, no)]
+    assert sum(positives) == 90 and positives[0] != positives[1]
+    assert no.target.named["churn"].classes == ("yes", "no")
+    for wrong, message in (("no", "{churn: no}"), ({"spend": 3}, "numbers"), ({"visits": "no"}, "no target")):
+        with pytest.raises(UserError, match=message):
+            trainrun.build("data", "csv", **common, positive=wrong)
+
+
 def test_several_labels_are_one_output_of_a_table(inside):
     random = np.random.default_rng(2)
     a, b = random.normal(size=(2, 120))

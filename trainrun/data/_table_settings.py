@@ -102,7 +102,8 @@ class TableSettings:
 
     def of_target(self, name: str) -> TableSettings:
         """Return the settings with one target of several."""
-        return dataclasses.replace(self, target=name, task=self.task_of(name))
+        positive = self.positive.get(name, RARER) if isinstance(self.positive, Mapping) else self.positive
+        return dataclasses.replace(self, target=name, task=self.task_of(name), positive=positive)
 
     def task_of(self, name: str) -> Any:
         """Return the task of a target."""
@@ -216,11 +217,12 @@ class TableSettings:
         targets = tuple(dict.fromkeys(column("target", value) for value in self.targets))
         target = targets if len(targets) > 1 else targets[0] if targets else None
         faults += self._named_faults(targets)
-        task = self.task
-        if isinstance(task, Mapping):
-            task = {column("task", name): word for name, word in task.items()}
-            if stray := [name for name in task if name not in targets]:
-                faults.append(("task", f"{stray[0]!r} is no target. The targets are {listed(targets)}."))
+        by_target = {"task": self.task, "positive": self.positive}
+        for key, value in by_target.items():
+            if isinstance(value, Mapping):
+                by_target[key] = {column(key, name): word for name, word in value.items()}
+                if stray := [name for name in by_target[key] if name not in targets]:
+                    faults.append((key, f"{stray[0]!r} is no target. The targets are {listed(targets)}."))
         lists = {
             key: None if getattr(self, key) is None else [column(key, value) for value in getattr(self, key)]
             for key in ("features", "categorical", "exclude")
@@ -271,6 +273,7 @@ class TableSettings:
         notations |= {name: Notation("date", order) for name, order in dates.items() if order is not None}
         notations |= self.notations
         changed = {
+            **by_target,
             **beside,
             **lists,
             "text": text,
@@ -278,21 +281,20 @@ class TableSettings:
             "dates": dates,
             "notations": notations,
         }
-        return dataclasses.replace(self, target=target, task=task, inputs=inputs, **changed), faults
+        return dataclasses.replace(self, target=target, inputs=inputs, **changed), faults
 
     def _named_faults(self, targets: Sequence[str]) -> list[Fault]:
         """Return what does not go with several targets."""
         if self.task == MULTILABEL:
             message = f"{MULTILABEL} needs several columns of 0 and 1, data.target=[a,b,c], or data.label_separator."
             return [("target", message)] if len(targets) == 1 and self.label_separator is None else []
+        by_name = isinstance(self.positive, Mapping)
+        if not targets and self.target is not None:
+            return [("target", "expected a column, got an empty list.")]
         if len(targets) < 2:
-            return (
-                []
-                if targets or self.target is None
-                else [("target", "expected a column, got an empty list.")]
-            )
+            return [("positive", "expected a class of the one target, got keys.")] if by_name else []
         faults = output_name_faults("target", targets)
-        if self.positive not in (None, RARER):
-            message = f"it names a class of one target, got several targets. Take {RARER} or null."
+        if self.positive not in (None, RARER) and not by_name:
+            message = f"of several targets, expected a class by name, {{{targets[0]}: {self.positive}}}, {RARER} or null, got {self.positive!r}."
             faults.append(("positive", message))
         return faults

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +29,7 @@ def image_folder(
     image: Name | None = None,
     mask: Name | None = None,
     target: Name | Sequence[Name] | None = None,
-    positive: Name | None = "rarer",
+    positive: Name | Mapping[Name, Name] | None = "rarer",
     task: Any = "auto",
     missing: Literal["error", "drop"] = "error",
     weight: Name | None = None,

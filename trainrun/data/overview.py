@@ -103,7 +103,9 @@ def lines(overview: Mapping[str, Any]) -> Iterator[str]:
     yield f"data: {overview['name']}, {overview['examples']:,} examples ({parts}{split}); {overview['task']}{target}"
     yield from _label_lines(overview)
     for name, output in overview.get("outputs", {}).items():
-        yield from (f"output {name}: {output['task']}; {line}" for line in _label_lines(output))
+        # Of arrays, no setting says which class is positive.
+        shown = output if overview["target"] else {**output, "target": None}
+        yield from (f"output {name}: {output['task']}; {line}" for line in _label_lines(shown, name))
     if overview["columns"]:
         counts = overview["number_of_columns"]
         kinds = (
@@ -117,10 +119,10 @@ def lines(overview: Mapping[str, Any]) -> Iterator[str]:
         yield f"rows left out: {overview['left_out']:,}, with missing values"
 
 
-def _label_lines(overview: Mapping[str, Any]) -> Iterator[str]:
+def _label_lines(overview: Mapping[str, Any], output: str = "") -> Iterator[str]:
     if overview.get("classes"):
         yield f"classes: {_classes(overview)}"
-        yield from _frequent_positive(overview)
+        yield from _frequent_positive(overview, output)
     if overview.get("range"):
         low, mean, high = overview["range"]
         yield f"target: {low:.6g} to {high:.6g}, mean {mean:.6g}"
@@ -165,14 +167,15 @@ def _classes(overview: Mapping[str, Any]) -> str:
     )
 
 
-def _frequent_positive(overview: Mapping[str, Any]) -> Iterator[str]:
+def _frequent_positive(overview: Mapping[str, Any], output: str) -> Iterator[str]:
     """Yield a line if the positive class of a table is the more frequent one."""
     counts, positive = list(overview["classes"].values()), overview.get("positive")
     if positive is not None and overview["target"] and counts[1] > counts[0]:
-        other = next(iter(overview["classes"]))
+        other = shortened(next(iter(overview["classes"])))
+        setting = f"{{{output}: {other}}}" if output else other
         yield (
             f"positive class: {shortened(positive)!r}, the more frequent one; precision, recall and AUC are about it "
-            f"(data.positive={shortened(other)}: about the other)"
+            f"(data.positive={setting}: about the other)"
         )
 
 

@@ -16,7 +16,7 @@ def parquet(
     *,
     path: str | None = None,
     target: Name | Sequence[Name] | None = None,
-    positive: Name | None = "rarer",
+    positive: Name | Mapping[Name, Name] | None = "rarer",
     features: Sequence[Name] | None = None,
     exclude: Sequence[Name] | None = None,
     categorical: Sequence[Name] | None = None,

@@ -26,7 +26,7 @@ def python(
     *,
     function: Annotated[Any, Reference("data")] = None,
     target: Name | Sequence[Name] | None = None,
-    positive: Name | None = "rarer",
+    positive: Name | Mapping[Name, Name] | None = "rarer",
     features: Sequence[Name] | None = None,
     exclude: Sequence[Name] | None = None,
     categorical: Sequence[Name] | None = None,

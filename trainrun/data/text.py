@@ -34,7 +34,7 @@ def text(
     path: str | None = None,
     text: Name | None = None,
     target: Name | Sequence[Name] | None = None,
-    positive: Name | None = "rarer",
+    positive: Name | Mapping[Name, Name] | None = "rarer",
     task: Any = "auto",
     missing: Literal["error", "drop"] = "error",
     weight: Name | None = None,

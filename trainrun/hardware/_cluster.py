@@ -59,6 +59,9 @@ def cluster(
 
 
 def _configured(workers: Sequence[str], index: int | None) -> Cluster:
+    if not isinstance(workers, list | tuple):
+        text = f"expected the addresses, [node1:12345,node2:12345], got {workers!r}. On this machine: hardware.local_workers=2."
+        raise UserError(Problem("hardware.workers", text))
     for worker in workers:
         if not re.fullmatch(r"[^\s:]+:\d{1,5}", str(worker)):
             raise UserError(

@@ -61,6 +61,11 @@ def takes(hint: Any) -> tuple[bool, bool]:
     return not all(lists), any(lists)
 
 
+def takes_keys(hint: Any) -> bool:
+    """Return whether a hint allows values by name."""
+    return any((get_origin(base) or base) in (dict, Mapping) for base, _ in map(_parts, alternatives(hint)))
+
+
 def allows(hint: Any, value: Any) -> bool:
     """Return whether a value of a config fits a hint; types that a config cannot hold allow everything."""
     return any(_fits(*_parts(member), value) for member in alternatives(hint))

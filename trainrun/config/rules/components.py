@@ -181,6 +181,8 @@ def _argument_problems(
             for place, one in places:
                 if reference and one is not None:
                     yield from problems(reference.group, place, one)
+                elif isinstance(one, Mapping) and hints.takes_keys(hint):
+                    continue
                 elif form and (fault := FORMS[form.name](one)):
                     yield Problem(where, fault)
         elif faults := followed_keys.followed(value, where):
