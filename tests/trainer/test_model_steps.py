@@ -12,6 +12,7 @@ import trainrun
 from trainrun.checkpoint import file
 from trainrun.cli import main
 from trainrun.errors import UserError
+from trainrun.model import functional, variables
 
 OFF = ["tracking=none", "artifacts=none", "data=iris", "metric=none", "trainer.epochs=3", "optimizer=sgd", "plugins=[./own.py]", "trainer.shuffle=false"]  # fmt: skip
 OWN = """
@@ -93,6 +94,45 @@ class Alone(keras.Model):
     def test_step(self, x):
         return {"loss": ops.mean(ops.square(x - self(x)))}
 
+class Untested(Alone):
+    test_step = keras.Model.test_step
+
+@trainrun.register("model", "untested", targets="none")
+def untested(inputs, target, head):
+    return Untested()
+
+class Guide(keras.Model):
+    # The loop of Keras' guide, over all metrics, on a model with a penalty.
+    def __init__(self):
+        super().__init__()
+        self.last = keras.layers.Dense(3, activation="softmax", kernel_regularizer="l2")
+    def call(self, x):
+        return self.last(x)
+    def train_step(self, data):
+        x, y = data
+        with tf.GradientTape() as tape:
+            y_pred = self(x, training=True)
+            loss = self.compute_loss(y=y, y_pred=y_pred)
+        self.optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss)
+            else:
+                metric.update_state(y, y_pred)
+        return {m.name: m.result() for m in self.metrics}
+
+@trainrun.register("model", "guide", targets="multiclass", output="probabilities")
+def guide(inputs, target, head):
+    return Guide()
+
+@trainrun.register("model", "high", targets="multiclass", output="probabilities")
+class High(Guide):
+    train_step = keras.Model.train_step
+    def __init__(self, inputs, target, head):
+        super().__init__()
+    def call(self, x):
+        return self.last(x)[:, None]
+
 @trainrun.register("data", "unlabeled")
 def unlabeled():
     x = (np.arange(160).reshape(40, 4) % 7 / 7).astype("float32")
@@ -119,8 +159,10 @@ def own(inside):
 
 @pytest.mark.parametrize("trainer", ["fit", "train_on_batch", "custom"])
 @pytest.mark.parametrize("name", ["Weighed", "Two"])
-def test_a_models_own_steps_train_as_in_keras(trainer, name):
+def test_a_models_own_steps_train_as_in_keras(trainer, name, capsys):
     result = trainrun.run([*OFF, f"model={name.lower()}", f"trainer={trainer}"])
+    unused = f"train_step of {name} does not call compute_loss: training does not use loss="
+    assert unused in capsys.readouterr().out
     data = trainrun.build("data", "iris")
     keras.utils.set_random_seed(42)
     plain = getattr(sys.modules["trainrun_plugin_own"], name)()
@@ -149,6 +191,34 @@ def test_unlabeled_examples_reach_the_steps_alone_as_in_keras(trainer, inside):
     assert result.history["val_loss"][-1] == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("trainer", ["train_on_batch", "custom"])
+def test_the_loop_of_keras_guide_works_with_penalties(trainer, capsys):
+    result = trainrun.run([*OFF, "model=guide", "metric=accuracy", "loss=auto", f"trainer={trainer}"])
+    data = trainrun.build("data", "iris")
+    keras.utils.set_random_seed(42)
+    plain = sys.modules["trainrun_plugin_own"].Guide()
+    plain.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    history = plain.fit(data.train.x, data.train.y, batch_size=32, epochs=3, shuffle=False, verbose=0).history
+    assert "does not use loss" not in capsys.readouterr().out
+    for column in ("loss", "accuracy"):
+        assert result.history[column] == pytest.approx(history[column], rel=1e-5), column
+
+
+def test_states_of_recurrent_layers_are_kept_and_untouched():
+    x = keras.Input(batch_shape=(2, 3, 4))
+    model = keras.Model(x, keras.layers.Bidirectional(keras.layers.GRU(3, stateful=True))(x))
+    model.compile("sgd")
+    states = variables.by_purpose(model)["others"]
+    assert [v.shape for v in states] == [(2, 3), (2, 3)], "checkpoints hold them"
+    model(np.ones((2, 3, 4)))
+    before = [v.numpy() for v in states]
+    with variables.untouched(model):
+        model(np.ones((2, 3, 4)))
+        assert not np.array_equal(states[0], before[0])
+    np.testing.assert_array_equal(states, before)
+    assert len(functional.few(model, trainrun.build("data", "iris").train, 5)) == 2
+
+
 @pytest.mark.parametrize(
     "held",
     [
@@ -175,9 +245,20 @@ def test_a_resumed_run_continues_with_all_variables_of_its_step(held, inside):
     [
         (["trainer=minimize"], "trainer=minimize does not call"),
         (["trainer=custom", "trainer.accumulate=2"], "takes the whole batch"),
+        (
+            [
+                "model=untested",
+                "data=python",
+                "data.function=unlabeled",
+                "data.test=0",
+                "trainer.batch_size=30",
+            ],
+            r"Untested has a train_step of its own and no test_step; .*set data.validation=0",
+        ),
+        (["model=high"], r"its output has the shape \[batch, 1, 3\]; data=iris needs \[batch, 3\]"),
     ],
 )
-def test_a_trainer_that_would_not_take_the_steps_refuses_the_model(further, text):
+def test_what_could_not_take_the_steps_is_refused(further, text):
     with pytest.raises(UserError, match=text):
         trainrun.run(
             ["tracking=none", "data=iris", "metric=none", "plugins=[./own.py]", "model=weighed", *further]

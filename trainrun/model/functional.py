@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from trainrun.compat import keras_model_private
-from trainrun.data.dataset import InputSpec
+from trainrun.data.dataset import InputSpec, Split
 from trainrun.errors import Problem, UserError
 from trainrun.model._inputs import input_tensors
 from trainrun.util.places import place
@@ -17,6 +18,16 @@ from trainrun.util.places import place
 def outputs(model: keras.Model) -> list[Any]:
     """Return the symbolic outputs of a functional model, or an empty list for a subclassed one."""
     return list(getattr(model, "outputs", None) or ())
+
+
+def few(model: keras.Model, split: Split, count: int) -> Split:
+    """Return the first examples of a split for a call of the model.
+
+    Args:
+        count: of examples, unless the model takes batches of one size only (stateful recurrent layers).
+    """
+    fixed = next((tensor.shape[0] for tensor in getattr(model, "inputs", None) or ()), None)
+    return split.take(np.arange(min(fixed or count, len(split))))
 
 
 def heads(model: keras.Model) -> list[keras.Layer]:

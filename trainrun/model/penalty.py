@@ -26,8 +26,11 @@ def report(
             batch.
         example: inputs of one example, for models whose layers add losses when they are called; None: they are not called.
     """
-    if type(model).metrics is not keras.Model.metrics or not (model.losses or _adds_losses(model, example)):
-        return  # a model that lists its metrics itself logs no others
+    kind = type(model)
+    if kind.metrics is not keras.Model.metrics or kind.train_step is not keras.Model.train_step:
+        return  # it lists its metrics itself, or its step may update each of `metrics` with labels and predictions
+    if not (model.losses or _adds_losses(model, example)):
+        return
     keras_compute_loss = model.compute_loss
     penalty, data_loss = keras.metrics.Mean(name="penalty"), keras.metrics.Mean(name="data_loss")
     for metric in (penalty, data_loss):

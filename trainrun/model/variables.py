@@ -43,7 +43,8 @@ def by_purpose(model: keras.Model) -> dict[str, list[Any]]:
 
     Returns:
         Lists under ``weights``, ``optimizer`` (empty before it is built), ``metrics``, ``generators`` (the state of Keras'
-        global seed generator) and ``others`` (what a user's layers and training step hold besides, such as a second optimizer).
+        global seed generator) and ``others`` (what a user's layers and training step hold besides, such as a second optimizer, and the
+        states of stateful recurrent layers).
     """
     optimizer = getattr(model, "optimizer", None)  # none before it is compiled
     generator = keras_private.global_seed_generator().state
@@ -97,8 +98,11 @@ def is_foreign(layer: keras.Layer) -> bool:
 def _others(model: keras.Model, known: set[int]) -> list[Any]:
     """Return the variables that a user's layers and training step hold and Keras does not count among the model's."""
     step = getattr(model, _STEP, _Step(None, ()))
-    owners = [layer for layer in keras_model_private.all_layers(model) if is_foreign(layer)]
-    hidden: dict[int, Any] = {}
+    layers = keras_model_private.all_layers(model)
+    owners = [layer for layer in layers if is_foreign(layer)]
+    # States that a recurrent layer of Keras' keeps from batch to batch.
+    kept = keras.tree.flatten([layer.states for layer in layers if getattr(layer, "stateful", False)])
+    hidden: dict[int, Any] = {id(v): v for v in kept if isinstance(v, keras.Variable) and id(v) not in known}
     for owner in [*owners, step.object]:
         attributes = sorted(getattr(owner, "__dict__", {}).items())
         for value in keras.tree.flatten([v for k, v in attributes if not k.startswith("_")]):

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from trainrun.checkpoint.training_state import earlier_updates, set_earlier_updates
@@ -135,7 +134,7 @@ def job(
         started = initial.weights(config, model, data) if first_epoch == 0 else None
         model_builder.freeze(config, model)
         state = ModelState()
-        example = data.train.take(np.arange(1)).x if replica_count == 1 else None
+        example = functional.few(model, data.train, 1).x if replica_count == 1 else None
         penalty.report(model, replica_count, lambda: state.examples_of_replica, example)
         losses = {name: part.loss(meanings[name], plan) for name, part in parts.items()}
         # A step of the model's own gets x alone where there is nothing to predict, as by Keras' `fit(x)`; a loss gets placeholders.
@@ -179,7 +178,8 @@ def job(
     if taught is not None:
         splits["train"] = distillation.joined(splits["train"], teacher.encoded(data))
     embeds = "embedding" in meanings.values()
-    if not (several or embeds) and (fault := output_head.shape_problem(outline, data)) is not None:
+    own_loss = not several and lookup.is_plugin("loss", config["loss"]["name"])
+    if not (several or embeds) and (fault := output_head.shape_problem(outline, data, own_loss)) is not None:
         raise UserError(fault)
     probabilities = _alone(
         {n: output_head.to_probabilities(meanings[n], part.data) for n, part in parts.items()}

@@ -71,7 +71,7 @@ def _examples(job: Job) -> Any:
     if job.saved is not None:
         ones = [np.ones((8, *(size or 1 for size in t.shape[1:])), t.dtype) for t in job.saved.inputs]
         return ones[0] if len(ones) == 1 else ones
-    return job.train.take(np.arange(min(8, len(job.train)))).x
+    return functional.few(job.model, job.train, 8).x
 
 
 def inputs(job: Job) -> Sequence[InputSpec]:

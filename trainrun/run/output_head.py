@@ -89,7 +89,7 @@ def meaning(
 
 def _look_like_probabilities(model: keras.Model, data: Dataset, name: str) -> bool:
     """Return whether predictions lie in [0, 1] and, for one class of several, sum to 1."""
-    x = data.train.take(np.arange(min(EXAMINED, len(data.train)))).x
+    x = functional.few(model, data.train, EXAMINED).x
     with untouched(model):
         output = model(x, training=False)
         predicted = keras.ops.convert_to_numpy(output[name] if name else output).astype("float64")
@@ -106,16 +106,23 @@ def to_probabilities(output: str, data: Dataset) -> str:
     )
 
 
-def shape_problem(model: keras.Model, data: Dataset) -> Problem | None:
-    """Return the problem if the shape of a functional model's output does not match the labels, else None."""
+def shape_problem(model: keras.Model, data: Dataset, own_loss: bool) -> Problem | None:
+    """Return the problem if the shape of a functional model's output does not match the labels, else None.
+
+    Args:
+        model: functional.
+        data: with the labels.
+        own_loss: the loss is a plug-in's, which may read an output of more axes than the labels have.
+    """
     expected = (None, *data.target.shape, data.target.outputs)
     got = None if isinstance(model.output_shape, list | dict) else tuple(model.output_shape)
-    if (
-        data.target.kind == "none"
-        or got is None
-        or len(got) != len(expected)
-        or got[-1] in (None, expected[-1])
-    ):
+    if data.target.kind == "none" or got is None or len(got) < len(expected):
+        return None
+    if len(got) > len(expected):
+        has, needed = (str(["batch", *shape[1:]]).replace("'", "") for shape in (got, expected))
+        text = f"its output has the shape {has}; data={data.name} needs {needed}. Put a Flatten or a pooling layer before its last layer."
+        return None if own_loss else Problem("model", text)
+    if got[-1] in (None, expected[-1]):
         return None
     return Problem(
         "model",

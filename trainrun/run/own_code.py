@@ -16,13 +16,16 @@ import tensorflow as tf
 from trainrun.checkpoint import random_state
 from trainrun.compat import keras_metric_private, keras_model_private, keras_optimizer_private
 from trainrun.config import named_components
+from trainrun.data.dataset import Split
 from trainrun.errors import Problem, UserError
 from trainrun.failure import classification
+from trainrun.model import functional
 from trainrun.model.variables import is_foreign, untouched
 from trainrun.registry import declaration_reader, lookup
-from trainrun.trainer import distillation
+from trainrun.trainer import distillation, model_steps
 from trainrun.trainer.epoch_loop import trace
 from trainrun.trainer.job import Job
+from trainrun.ui import console
 from trainrun.util.places import place
 
 # Hooks of callbacks that get a number besides the logs.
@@ -51,6 +54,11 @@ def check(job: Job, config: Mapping[str, Any], step: Any) -> None:
         UserError: one of them is faulty.
     """
     own = dict(_own(config))
+    held_out = ", ".join(f"data.{name}=0" for name in job.dataset.parts if name != "train")
+    if held_out and not model_steps.can_test(job.model):
+        kind = type(job.model)
+        text = f"{place(kind)}: {kind.__name__} has a train_step of its own and no test_step; without labels there is no loss to measure held-out examples by. Define test_step, or set {held_out}."
+        raise UserError(Problem("model", text))
     for key, component in own.items():
         if component.group == "callback":
             _check_callback(key, component)
@@ -62,8 +70,9 @@ def check(job: Job, config: Mapping[str, Any], step: Any) -> None:
     random = random_state.get()
     try:
         # An odd number of examples that no axis of the labels has: a result of another shape shows.
-        count = next(n for n in (5, 7, 11) if n != job.dataset.target.outputs)
-        part = job.train.take(np.arange(min(count, len(job.train))))
+        part = functional.few(
+            job.model, job.train, next(n for n in (5, 7, 11) if n != job.dataset.target.outputs)
+        )
         with untouched(job.model):
             predicted = job.model(part.x, training=False)
         labelled = replace(part, y=distillation.apart(part.y)[0])
@@ -78,16 +87,39 @@ def check(job: Job, config: Mapping[str, Any], step: Any) -> None:
                     _check_metric(key, metric, of_output, its, own[key])
         if "schedule" in own:
             _check_schedule(job.model.optimizer, own["schedule"])
-        if (
-            not job.model.run_eagerly
-            and declaration_reader.of("trainer", config["trainer"]["name"]).takes_steps
-        ):
-            trace(job, part, step)
+        steps = declaration_reader.of("trainer", config["trainer"]["name"]).takes_steps
+        if steps and not job.model.run_eagerly and _traced_without_loss(job, part, step):
+            unused = f"does not call compute_loss: training does not use loss={config['loss']['name']}"
+            console.note(f"train_step of {type(job.model).__name__} {unused}")
     except Exception as error:
         if classification.kind(error) != classification.OUT_OF_MEMORY:  # to which training has answers
             raise
     finally:
         random_state.set(random)
+
+
+def _traced_without_loss(job: Job, part: Split, step: Any) -> bool:
+    """Trace a training step; return whether it is the model's own and leaves the labels' loss out."""
+    model, calls = job.model, []
+    if not model_steps.is_own(model, "train_step") or model.loss is None:
+        trace(job, part, step)
+        return False
+    before = vars(model).get("compute_loss")
+    compute_loss = model.compute_loss
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        if model.optimizer.built:  # Keras calls it before, too, to find the shapes
+            calls.append(1)
+        return compute_loss(*args, **kwargs)
+
+    model.compute_loss = counted
+    try:
+        graph = trace(job, part, step)
+    finally:
+        del model.compute_loss
+        if before is not None:
+            model.compute_loss = before
+    return graph is not None and not calls
 
 
 def _own(config: Mapping[str, Any]) -> Iterator[tuple[str, lookup.Component]]:

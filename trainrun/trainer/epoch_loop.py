@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from trainrun.compat import keras_model_private
 from trainrun.data.dataset import Split
+from trainrun.model import functional
 from trainrun.model.variables import hold, is_foreign
 from trainrun.step import _result
 from trainrun.step._accumulate import Accumulate
@@ -112,7 +112,7 @@ def build(job: Job, step: Any = None, examples: Split | None = None) -> tf.Graph
     if job.state.built:
         return None  # by the previous trial of a sweep
     job.state.built = True
-    example = job.train.take(np.arange(1))
+    example = functional.few(model, job.train, 1)
     with model.distribute_strategy.scope():
         _build_loss_and_metrics(model, example.y, example.weight)
         keras_model_private.build_for(model, (example.x, example.y, example.weight))

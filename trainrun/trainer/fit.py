@@ -15,7 +15,7 @@ from trainrun.trainer.callbacks import Callbacks
 from trainrun.trainer.epoch_loop import build, numbers
 from trainrun.trainer.fit_from_arrays import Indexed
 from trainrun.trainer.job import Job
-from trainrun.trainer.model_steps import is_own
+from trainrun.trainer.model_steps import can_test, is_own
 from trainrun.trainer.pipeline import Feed, in_order
 from trainrun.trainer.steps_per_call import TEST, TRAIN, call_interval, traced, wants_steps
 from trainrun.util.arguments import Count
@@ -98,10 +98,11 @@ class Fit:
         if job.model.distribute_strategy.num_replicas_in_sync > 1:
             return 1  # Keras 3.15 fails with more: replicas cannot synchronize inside its loop
         auto, steps = self.steps_per_execution == "auto", job.plan.steps_per_epoch
+        measured = feed is not None and can_test(job.model)
         count = (
             int(self.steps_per_execution)
             if not auto
-            else min(steps, MAX_UNMEASURED_STEPS if feed is None else feed.longest())
+            else min(steps, feed.longest() if measured else MAX_UNMEASURED_STEPS)
         )
         if (interval := call_interval(callbacks)) is not None:
             # All calls have the same length, which must divide the interval.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -67,7 +67,18 @@ class StepByModel(Pass):
         return step.get_concrete_function(tf.TensorSpec([], tf.int32)).structured_outputs
 
     def _logs(self, index: tf.Tensor, data: tuple, at: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {name: tf.convert_to_tensor(value) for name, value in self._on_one(index, data, at).items()}
+        return {
+            name: tf.convert_to_tensor(value) for name, value in flat(self._on_one(index, data, at)).items()
+        }
+
+
+def flat(logs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a step returns as Keras logs it: the metrics of `compile` stand in a dict of their own in `{m.name: m.result()}`."""
+    return {
+        name: value
+        for key, result in logs.items()
+        for name, value in (flat(result) if isinstance(result, Mapping) else {key: result}).items()
+    }
 
 
 def measuring(job: Job, split: Split, name: str = "measuring") -> Pass:

@@ -13,6 +13,12 @@ def is_own(model: keras.Model, name: str) -> bool:
     return getattr(type(model), name) is not getattr(keras.Model, name)
 
 
+def can_test(model: keras.Model) -> bool:
+    """Return whether a compiled model's `test_step` can work: one of its own, or Keras', which needs a loss."""
+    own = is_own(model, "test_step") or is_own(model, "compute_loss")
+    return own or model.loss is not None or bool(model.losses)
+
+
 def batch_of(x: Any, y: Any, weight: Any) -> Any:
     """Return a batch as Keras passes it to a step: `x` without labels, `(x, y)` without sample weights, else `(x, y, weight)`."""
     return keras.utils.pack_x_y_sample_weight(x, y, weight)

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from trainrun.checkpoint import callback_state
 from trainrun.compat import tensorflow_private
 from trainrun.config import plugin_sources
 from trainrun.errors import first_line
+from trainrun.model import functional
 from trainrun.run import builders, callback_builders, teacher
 from trainrun.trainer.epoch_loop import trace
 from trainrun.trainer.job import Job
@@ -60,7 +60,7 @@ def of(config: Mapping[str, Any], run_dir: Path) -> list[str]:
 
 def _in_graph(job: Job, step: Any) -> Iterator[str]:
     """Yield operations of the traced step that draw numbers, call Python or read the clock."""
-    graph = trace(job, job.train.take(np.arange(min(len(job.train), 2))), step)
+    graph = trace(job, functional.few(job.model, job.train, 2), step)
     for name, kind, where in _operations(graph):
         if kind in RANDOM_OPERATIONS:
             yield (
