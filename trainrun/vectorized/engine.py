@@ -97,7 +97,7 @@ class Vectorized:
     def start(self, trial: Trial, resume: Mapping[str, Any] | None = None) -> None:
         """Accept a trial; it begins in `wait`, together with others."""
         trial.status = RUNNING
-        reason = alike.obstacle(trial.config, bool(self.settings["plugins"]), alike.VECTORIZES)
+        reason = alike.obstacle(trial.config, alike.VECTORIZES)
         if reason is None:
             self._waiting.append(TrialSlot(trial, resume, alike.key(trial.config, alike.VECTORIZES)))
         else:

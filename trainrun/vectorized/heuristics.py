@@ -36,7 +36,7 @@ def against(
         settings: see `sweep_settings.settings`.
         machine: its division by `hydra/launcher=local`.
     """
-    if (reason := alike.obstacle(config, bool(settings["plugins"]), alike.VECTORIZES)) is not None:
+    if (reason := alike.obstacle(config, alike.VECTORIZES)) is not None:
         return reason
     return _settings_against(config, settings) or _costs_against(config, trials, machine)
 

@@ -12,6 +12,6 @@ from trainrun.sweep.launchers import alike
 def test_default_step_is_no_obstacle(capability):
     for trainer in ("fit", "custom"):
         config = trainrun.compose([f"trainer={trainer}", "tracking=none"])
-        assert alike.obstacle(config, False, capability) is None
+        assert alike.obstacle(config, capability) is None
     config["trainer"]["step"] = "mine"
-    assert alike.obstacle(config, False, capability) == "trainer.step"
+    assert alike.obstacle(config, capability) == "trainer.step"

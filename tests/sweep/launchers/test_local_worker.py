@@ -9,13 +9,14 @@ import sweeping
 from sweeping import only_sweep, summaries
 
 import trainrun
+from trainrun.registry import lookup
 from trainrun.sweep.launchers import local_worker
 
 QUIET = ["tracking=none", "artifacts.plots=false", "artifacts.report=false", "data=iris", "trainer.epochs=2"]
 
 
-def key(*settings, plugins=False):
-    return local_worker.program_key(trainrun.compose([*QUIET, *settings]), ["./mine.py"] if plugins else [])
+def key(*settings):
+    return local_worker.program_key(trainrun.compose([*QUIET, *settings]))
 
 
 def test_numbers_that_are_in_variables_share_a_program():
@@ -40,8 +41,14 @@ def test_configs_that_cannot_share_a_program_get_a_process_of_their_own(setting)
     assert key(*settings) is None
 
 
-def test_configs_with_user_code_get_a_process_of_their_own():
-    assert key(plugins=True) is None
+def test_configs_that_use_a_plugin_get_a_process_of_their_own(tmp_path):
+    (tmp_path / "own.py").write_text(
+        'import trainrun\n@trainrun.register("layer", "Twice")\nclass Twice:\n    pass\n'
+    )
+    with lookup.isolated():
+        listed = f"plugins=[{tmp_path}/own.py]"
+        assert key(listed, "model=layers", "model.layers=[{name: Twice}]") is None
+        assert key(listed) is not None, "listed, but not used"
 
 
 @pytest.mark.slow

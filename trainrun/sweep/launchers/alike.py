@@ -9,12 +9,12 @@ For trials that differ in the seed only, see `trial.setting`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from trainrun.config.named_components import own_step
 from trainrun.config.rules.averaging import EMA, SWA
-from trainrun.registry import declaration_reader
+from trainrun.registry import declaration_reader, lookup
 
 # Capabilities that trainer and hardware declare.
 SHARES_PROGRAM, VECTORIZES = "shares_program", "vectorizes"
@@ -40,19 +40,34 @@ def key(config: Mapping[str, Any], capability: str) -> str:
     return _text(trained, ("seed", "learning_rate", "epochs"))
 
 
-def obstacle(config: Mapping[str, Any], plugins: bool, capability: str) -> str | None:
+def used_plugin(config: Mapping[str, Any]) -> str | None:
+    """Return the name of a plug-in's component that a config uses at any depth, or None; a text that is such a name counts as a use."""
+    known = {component.name for component in lookup.announced()}
+
+    def names(value: Any) -> Iterator[str]:
+        if isinstance(value, str) and value in known:
+            yield value
+        for inside in (
+            value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+        ):
+            yield from names(inside)
+
+    return next(names({k: v for k, v in config.items() if k not in (*NOT_TRAINED, "plugins")}), None)
+
+
+def obstacle(config: Mapping[str, Any], capability: str) -> str | None:
     """Return why a trial can share no compiled program with others, or None.
 
     Args:
         config: of a trial, resolved.
-        plugins: whether the user's own code takes part.
         capability: `SHARES_PROGRAM` or `VECTORIZES`: trainer and hardware must declare it.
     """
     trainer, device, tune = config["trainer"], config["hardware"], config["tune"]
+    own = used_plugin(config)
     callbacks = {str(c.get("name")) for c in (config["callback"] or {}).values()}
     odd = sorted(c for c in callbacks if not declaration_reader.of("callback", c).changes_only_variables)
     reasons = {
-        "plug-ins may keep state from one trial to the next": plugins,
+        f"{own} is a plug-in's, and plug-ins may keep state from one trial to the next": own,
         f"trainer={trainer['name']}": not getattr(
             declaration_reader.of("trainer", trainer["name"]), capability
         ),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import connection
 from typing import Any
 
+from trainrun.sweep.launchers import alike
 from trainrun.sweep.launchers.interface import SEPARATE_PROCESSES, OnEpoch
 from trainrun.sweep.launchers.local_worker import LocalWorker, program_key
 from trainrun.sweep.launchers.protocol import Ended, TrialTask
@@ -47,7 +48,8 @@ class Pool:
         self._workers: list[LocalWorker] = []
         self.jobs = resources.jobs
         self.on_epoch: OnEpoch = lambda trial, epoch, metrics, last: None
-        self.answers = False
+        self.on_note: Callable[[str], None] = lambda text: None
+        self._said = self.answers = False
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], jobs: int | str, trials: int, per_gpu: int = 1) -> Pool:
@@ -86,7 +88,11 @@ class Pool:
             trial: its directory exists.
             resume: facts about the attempt that it continues, or None.
         """
-        worker = self._worker(None if resume else program_key(trial.config, self.plugins))
+        own = alike.used_plugin(trial.config)
+        if own is not None and not self._said:
+            self._said = True
+            self.on_note(f"trials with {own} share no compiled program: plug-ins may keep state")
+        worker = self._worker(None if resume else program_key(trial.config))
         worker.start(trial, TrialTask.of(trial, self.command, self.plugins, resume, self.answers))
         trial.status = RUNNING
 

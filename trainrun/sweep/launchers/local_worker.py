@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
@@ -121,14 +121,13 @@ class LocalWorker:
         self.pipe.close()
 
 
-def program_key(config: Mapping[str, Any], plugins: Sequence[str]) -> str | None:
+def program_key(config: Mapping[str, Any]) -> str | None:
     """Return a key that is equal for trials with the same compiled program; None: the trial needs a separate process.
 
     Args:
         config: of a trial, resolved.
-        plugins: of the sweep.
     """
-    obstacle = alike.obstacle(config, bool(plugins), alike.SHARES_PROGRAM)
+    obstacle = alike.obstacle(config, alike.SHARES_PROGRAM)
     if config["sweep"].get("reuse") == "never" or obstacle is not None:
         return None
     return alike.key(config, alike.SHARES_PROGRAM)
