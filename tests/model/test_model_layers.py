@@ -137,7 +137,6 @@ def test_layers_connected_by_names_are_the_functional_model_written_by_hand():
     left = keras.layers.Dense(4, activation="relu")(numeric)
     both = keras.layers.Add()([left, keras.layers.Dense(4)(pixels)])
     last = keras.layers.Dense(5, activation="tanh")(keras.layers.Concatenate()([both, pixels]))
-    keras.initializers.GlorotUniform()  # the heads have copies of one, which draws a seed, too
     churn = keras.layers.Dense(1, activation="sigmoid")(left)
     ends = {"churn": churn, "kind": keras.layers.Dense(3, activation="softmax")(last)}
     by_hand = keras.Model({"numeric": numeric, "image": image}, ends)

@@ -118,6 +118,28 @@ def test_first_layer_begins_as_keras_would_begin_it():
     np.testing.assert_array_equal(kernel, keras.initializers.GlorotUniform(seed=5)((3, 1)))
 
 
+def test_models_begin_with_the_weights_of_plain_keras_and_the_same_seed():
+    layers = keras.layers
+    keras.utils.set_random_seed(5)
+    mlp = build("mlp", (NUMERIC,), units=[6, 5], dropout=0.2, initializer="he_normal")
+    keras.utils.set_random_seed(5)
+    hidden = [layers.Dense(6, kernel_initializer="he_normal"), layers.Dropout(0.2)]
+    hidden += [layers.Dense(5, kernel_initializer="he_normal"), layers.Dropout(0.2)]
+    plain = keras.Sequential(
+        [keras.Input(NUMERIC.shape), *hidden, layers.Dense(1, kernel_initializer="he_normal")]
+    )
+    keras.utils.set_random_seed(5)
+    written = build(
+        "layers", (NUMERIC,), layers=[{"name": "Dense", "units": 6}, {"name": "LayerNormalization"}]
+    )
+    keras.utils.set_random_seed(5)
+    normal = layers.LayerNormalization()
+    by_hand = keras.Sequential([keras.Input(NUMERIC.shape), layers.Dense(6), normal, layers.Dense(1)])
+    for ours, theirs in ((mlp, plain), (written, by_hand)):
+        for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 def test_unseeded_start_follows_the_runs_seed():
     starts = []
     for seed in (1, 1, 2):

@@ -14,9 +14,8 @@ from trainrun.errors import Problem, UserError
 class Weights:
     """The weight arguments that all models share, as keyword arguments for each layer.
 
-    A seeded Keras initializer returns the same values at each call, so that layers which share one would start alike. Each
-    layer therefore gets a copy: the first with the seed itself, the next ones with seeds derived from it. Without a seed, each
-    copy draws one from the run's.
+    A Keras initializer returns the same values at each call, so that layers which share one would start alike. The first layer
+    gets it, the next ones copies with seeds derived from its seed. Without a seed, each draws one from the run's, as plain Keras' layers do.
 
     Args:
         initializer: of the kernels; a name or a Keras initializer; None: the layer's own. Default ``glorot_uniform``.
@@ -49,10 +48,13 @@ class Weights:
         """Return a copy of the initializer for one more kernel; None: the layer's own."""
         if not isinstance(self.initializer, keras.initializers.Initializer):
             return self.initializer
+        self._copies += 1
+        if self._copies == 1:
+            # Another draw would move those of all layers: plain Keras with the same layers and seed begins with the same weights.
+            return self.initializer
         config = self.initializer.get_config()
         if isinstance(config.get("seed"), int):
-            config["seed"] = derived_seed(config["seed"], self._copies)
-        self._copies += 1
+            config["seed"] = derived_seed(config["seed"], self._copies - 1)
         return type(self.initializer).from_config(config)
 
     def dense(self, activity: bool = True, bias: bool = True) -> dict[str, Any]:
