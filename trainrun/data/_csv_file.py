@@ -8,6 +8,7 @@ import csv
 import dataclasses
 import io
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,10 +156,14 @@ def look(path: Path, form: CsvFormat) -> tuple[CsvFile | None, list[Fault]]:
 
 def _too_long(file: CsvFile, skipped_lines: int) -> str:
     """Return a message if the first rows do not end, as in a small file that unpacks to one line of gigabytes; "": they do."""
+    ends, read = Counter[int](), 0
     with file.open_bytes() as stream:
-        start = stream.read(LONGEST_ROWS)
-    lines = max(start.count(b"\n"), start.count(b"\r"))
-    if len(start) < LONGEST_ROWS or lines > skipped_lines + FIRST_ROWS:
+        while read < LONGEST_ROWS and (block := stream.read(LONGEST_LINE)):
+            ends.update({end: block.count(end) for end in b"\n\r"})
+            if (lines := max(ends.values())) > skipped_lines + FIRST_ROWS:
+                return ""
+            read += len(block)
+    if read < LONGEST_ROWS:
         return ""
     return f"{file.path}: line {lines + 1} has not ended after {LONGEST_ROWS:,} bytes; expected a row of fields. Is it a table?"
 

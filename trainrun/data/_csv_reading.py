@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trainrun.data._csv_file import UTF_8, CsvFile
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyarrow import csv
 
 # Bytes of a block that pyarrow reads, and of one if a file's table is not held in memory: its reader is up to 32 blocks ahead. Some
 # files need to be read in one block, of at most 1 GiB.
 BLOCK, SMALL_BLOCK, ONE_BLOCK = 2**20, 2**18, 2**30
+# Bytes whose blocks are parsed by all processors; `pyarrow.csv.open_csv` has one for all blocks.
+PIECE = 2**23
 
 
 class Way(NamedTuple):
@@ -77,6 +80,31 @@ def options(
             strings_can_be_null=False,
         ),
     }
+
+
+def pieces(file: CsvFile, options: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a file that is neither compressed nor has line ends in its fields, some at a time.
+
+    Args:
+        file: in UTF-8.
+        options: of pyarrow, as `options` returns them.
+    """
+    import pyarrow as pa
+    from pyarrow import csv
+
+    begun = b""
+    with file.path.open("rb", buffering=0) as stream:
+        while block := stream.read(PIECE):
+            end = block.rfind(b"\n") + 1
+            if not end:
+                begun += block
+                continue
+            yield from (
+                csv.read_csv(pa.BufferReader(begun + block[:end]), **options).combine_chunks().to_batches()
+            )
+            options["read_options"].skip_rows, begun = 0, block[end:]
+    if begun:
+        yield from csv.read_csv(pa.BufferReader(begun), **options).combine_chunks().to_batches()
 
 
 def _holds(file: CsvFile, *marks: bytes) -> list[bool]:

@@ -203,15 +203,16 @@ def _read(file: CsvFile, columns: Sequence[str], numbers: Collection[str]) -> tu
 
     def read(way: Way) -> tuple[pa.Table, bool]:
         wrong: list[csv.InvalidRow] = []
-        large = _text_bytes(file) > _spool.LARGE
-        if large and way.block_size == _csv_reading.BLOCK:
-            way = way._replace(block_size=_csv_reading.SMALL_BLOCK)
         options = _csv_reading.options(file, columns, numbers, way, wrong)
-        stream = file.open_for_arrow(way.unexpected)
-        if not large:
-            return csv.read_csv(stream, **options), not wrong
-        with csv.open_csv(stream, **options) as reader:
-            return _spool.arrow_table(reader), not wrong
+        if _text_bytes(file) <= _spool.LARGE:
+            return csv.read_csv(file.open_for_arrow(way.unexpected), **options), not wrong
+        if way.quoted_lines or file.compression:
+            if way.block_size == _csv_reading.BLOCK:
+                options["read_options"].block_size = _csv_reading.SMALL_BLOCK
+            with csv.open_csv(file.open_for_arrow(way.unexpected), **options) as reader:
+                return _spool.arrow_table(reader.schema, reader), not wrong
+        schema = pa.schema([(name, options["convert_options"].column_types[name]) for name in columns])
+        return _spool.arrow_table(schema, _csv_reading.pieces(file, options)), not wrong
 
     for way in _csv_reading.ways(file):
         try:

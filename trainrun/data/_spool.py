@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import IO, TYPE_CHECKING
 
 from trainrun.data.lazy_array import View, blocks
@@ -157,8 +157,12 @@ def _mapped(size: int) -> mmap.mmap:
         raise _no_room(error) from error
 
 
-def arrow_table(batches: pa.RecordBatchReader) -> pa.Table:
+def arrow_table(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.Table:
     """Return rows that are read one batch after another as a table in a mapped file without a name.
+
+    Args:
+        schema: of all batches.
+        batches: these.
 
     Raises:
         UserError: there is no room.
@@ -166,7 +170,7 @@ def arrow_table(batches: pa.RecordBatchReader) -> pa.Table:
     import pyarrow as pa
 
     with tempfile.TemporaryFile(dir=folder()) as file:
-        writer = pa.ipc.new_file(file, batches.schema)
+        writer = pa.ipc.new_file(file, schema)
         for batch in batches:
             try:
                 writer.write_batch(batch)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import functools
 import math
 import operator
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -94,18 +96,21 @@ def _computed(function: Callable[..., Any] | None, *values: Any) -> Any:
 
 def assigned(name: str, module: ast.Module) -> ast.expr | None:
     """Return what a module assigns to a name, if it does so once, at its top, and nowhere else."""
-    bound = []
-    for node in ast.walk(module):
-        if isinstance(node, ast.Name) and node.id == name and not isinstance(node.ctx, ast.Load):
-            bound.append(node)
-    tops = [
-        statement.value
-        for statement in module.body
-        if (isinstance(statement, ast.Assign) and len(statement.targets) == 1 and _is_name(statement.targets[0], name))
-        or (isinstance(statement, ast.AnnAssign) and statement.value and _is_name(statement.target, name))
-    ]  # fmt: skip
-    return tops[0] if len(tops) == 1 and len(bound) == 1 else None
+    return _assigned_once(module).get(name)
 
 
-def _is_name(node: ast.expr, name: str) -> bool:
-    return isinstance(node, ast.Name) and node.id == name
+@functools.lru_cache(maxsize=256)
+def _assigned_once(module: ast.Module) -> Mapping[str, ast.expr]:
+    """Return what a module assigns at its top, to each name that is bound only there."""
+    bound = Counter(
+        n.id for n in ast.walk(module) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)
+    )
+    tops: dict[str, ast.expr] = {}
+    for statement in module.body:
+        match statement:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+            ):
+                tops[name] = value
+    return {name: value for name, value in tops.items() if bound[name] == 1}

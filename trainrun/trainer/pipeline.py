@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Largest split that is held in TensorFlow's memory as a whole; a larger one is read batch by batch.
 MAX_HELD_BYTES = 512 * 2**20
+# Functions of tensors only: AutoGraph's rewriting of their sources takes half a second before the first batch.
+GRAPH = tf.autograph.experimental.do_not_convert
 
 
 def order(plan: Plan, examples: int, epoch: int) -> np.ndarray:
@@ -116,6 +118,7 @@ class Feed(keras.callbacks.Callback):
         size, replicas = tf.constant(self.plan.batch_size, tf.int64), tf.constant(self.replicas, tf.int64)
 
         # One map for slicing and gathering: each stage costs about ten microseconds per batch.
+        @GRAPH
         def batch(step: tf.Tensor) -> Any:
             # Keras needs as many elements in the resumed epoch; skipped ones have one example per replica.
             count = tf.where(step < self.first, replicas, size) if self.first_step else size
@@ -158,8 +161,9 @@ def gather(split: Split, views: bool = True) -> Callable[[tf.Tensor], Any]:
     if can_hold and sum(a.nbytes for a in flat if a is not None) <= MAX_HELD_BYTES:
         with tf.device("cpu:0"):
             held = tf.nest.map_structure(whole, arrays)
-        return lambda index: tf.nest.map_structure(lambda a: tf.gather(a, index), held)
+        return GRAPH(lambda index: tf.nest.map_structure(lambda a: tf.gather(a, index), held))
 
+    @GRAPH
     def read(index: tf.Tensor) -> Any:
         tensors = tf.numpy_function(lambda i: [a[i] for a in flat], [index], [a.dtype for a in flat])
         for tensor, array in zip(tensors, flat, strict=True):
@@ -203,8 +207,9 @@ def _timed(dataset: tf.data.Dataset, waited: tf.Variable) -> tf.data.Dataset:
     def now() -> tf.Tensor:  # not `tf.timestamp`, which deterministic operations refuse
         return tf.ensure_shape(tf.numpy_function(time.perf_counter, [], tf.float64), [])
 
-    asked = tf.data.Dataset.counter().map(lambda _: now())
+    asked = tf.data.Dataset.counter().map(GRAPH(lambda _: now()))
 
+    @GRAPH
     def count(since: tf.Tensor, examples: Any) -> Any:
         waited.assign_add(now() - since)
         return examples
