@@ -246,17 +246,24 @@ def encoded(values: pa.ChunkedArray, settings: TableSettings) -> Column:
     import pyarrow.compute as pc
 
     dictionary = pc.cast(values, pa.string()).dictionary_encode().combine_chunks()
-    raw = [text.strip() for text in dictionary.dictionary.to_pylist()]
-    texts = sorted({text for text in raw if text.lower() not in settings.missing_words})
-    ids = {text: i for i, text in enumerate(texts)}
-    # The last one is that of a null, whose index is -1.
-    lookup = np.array([*(ids.get(text, -1) for text in raw), -1], "int64")
-    indices = as_numpy(dictionary.indices, -1)
+    indices, different = as_numpy(dictionary.indices, -1), dictionary.dictionary
+    read = different.to_pylist()
+    raw = [text.strip() for text in read]
+    if raw != read:
+        stripped = strings(raw).dictionary_encode()
+        # The last one is that of a null, whose index is -1.
+        indices = np.append(as_numpy(stripped.indices, -1), -1)[indices]
+        different, raw = stripped.dictionary, stripped.dictionary.to_pylist()
+    known = np.array([text.lower() not in settings.missing_words for text in raw], bool)
+    order = as_numpy(pc.array_sort_indices(different), 0).astype("int64")  # by code points, as Python sorts
+    order = order[known[order]]
+    lookup = np.full(len(raw) + 1, -1)
+    lookup[order] = np.arange(len(order))
+    texts = [raw[i] for i in order.tolist()]
     counts = np.bincount(indices + 1, minlength=len(raw) + 1).tolist()
     missing: dict[str, int] = {"": counts[0]} if counts[0] else {}
-    for text, count in zip(raw, counts[1:], strict=True):
-        if text not in ids:
-            missing[text] = missing.get(text, 0) + count
+    for i in np.flatnonzero(~known).tolist():
+        missing[raw[i]] = missing.get(raw[i], 0) + counts[i + 1]
     codes = lookup[indices]
     return Column(None, codes, texts, missing, int((codes < 0).argmax()) if missing else 0)
 

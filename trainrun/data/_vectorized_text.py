@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,9 @@ def vectorized(
     tf = _tensorflow()
     layer = layer_of({"max_tokens": form.max_tokens, **_settings(form)})
     with tf.device("cpu:0"):
-        layer.adapt(tf.data.Dataset.from_tensor_slices([texts[i] for i in train]).batch(CHUNK))
+        # One tensor: of a list, tf.data looks at the type of each text.
+        to_fit = tf.constant([texts[i] for i in train])
+        layer.adapt(tf.data.Dataset.from_tensor_slices(to_fit).batch(CHUNK))
     vocabulary = [str(word) for word in layer.get_vocabulary(include_special_tokens=False)]
     if not vocabulary:
         raise_faults([("text", f"the texts of the training part{of} have no words. Take other texts.")])
@@ -100,11 +103,12 @@ def _encoded(texts: Sequence[str], layer: Any) -> list[np.ndarray]:
     """Return the token ids of texts, `CHUNK` of them at a time, each int32 `[n, length]`."""
     import tensorflow as tf
 
-    with tf.device("cpu:0"):
-        return [
-            layer(tf.constant(texts[start : start + CHUNK])).numpy().astype("int32")
-            for start in range(0, len(texts), CHUNK)
-        ]
+    def encode(start: int) -> np.ndarray:
+        with tf.device("cpu:0"):
+            return layer(tf.constant(texts[start : start + CHUNK])).numpy().astype("int32")
+
+    with ThreadPoolExecutor() as pool:  # most of the operations use one processor
+        return list(pool.map(encode, range(0, len(texts), CHUNK)))
 
 
 def layer_of(record: Mapping[str, Any], name: str | None = None) -> Any:
