@@ -36,13 +36,13 @@ TRAINRUN = {
 
 
 class Watch(keras.callbacks.Callback):
-    """Seconds to the end of the first batch, and of each epoch."""
+    """Seconds to the end of the first batch and of the first epoch, and of each epoch."""
 
     coarse = True  # for trainrun's loops: it needs no batch of its own but the first
 
     def __init__(self) -> None:
         super().__init__()
-        self.begin, self.first, self.epochs = time.perf_counter(), None, []
+        self.begin, self.first, self.ended, self.epochs = time.perf_counter(), None, None, []
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self.first = self.first or time.perf_counter() - self.begin
@@ -52,6 +52,7 @@ class Watch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.epochs.append(time.perf_counter() - self._start)
+        self.ended = self.ended or time.perf_counter() - self.begin
 
 
 class Memory(threading.Thread):
@@ -176,7 +177,7 @@ def main() -> None:
     )
     rates = [n / watch.epochs[i] for i in (0, EPOCHS - 1)]
     peak = max(memory.peak, memory.now()) - base
-    print(json.dumps({"first": watch.first, "rates": rates, "memory": peak}))
+    print(json.dumps({"first": watch.first, "ended": watch.ended, "rates": rates, "memory": peak}))
 
 
 if __name__ == "__main__":

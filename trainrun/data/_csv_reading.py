@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # files need to be read in one block, of at most 1 GiB.
 BLOCK, SMALL_BLOCK, ONE_BLOCK = 2**20, 2**18, 2**30
 # Bytes whose blocks are parsed by all processors; `pyarrow.csv.open_csv` has one for all blocks.
-PIECE = 2**23
+PIECE = 2**22
 
 
 class Way(NamedTuple):

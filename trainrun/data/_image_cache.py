@@ -16,7 +16,7 @@ from trainrun.data._image_pixels import OF_LABELS, pixels_of
 from trainrun.data._mapped import Mapped
 from trainrun.errors import Problem, UserError, first_line
 from trainrun.ui.counter import counted
-from trainrun.util import paths
+from trainrun.util import machine, paths
 from trainrun.util.file_lock import FileLock
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def _resizing(form: ImageForm) -> Callable[[np.ndarray], np.ndarray]:
     layer = keras.layers.Resizing(*form.size, dtype="float32", **arguments)
     signature = tf.TensorSpec([None, None, None, form.channels or 1], tf.uint8)
 
-    @tf.function(input_signature=[signature])
+    @tf.function(input_signature=[signature], autograph=False)
     def resize(images: Any) -> Any:
         resized = tf.round(layer(tf.cast(images, tf.float32)))
         return tf.cast(tf.clip_by_value(resized, 0, 255), tf.uint8)
@@ -236,9 +236,8 @@ def _parallel(work: Callable[[Sequence[Any]], list[Any]], items: Sequence[Any], 
         items: all of them.
         doing: what is done, for the progress shown.
     """
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     some = [items[first : first + AT_ONCE] for first in range(0, len(items), AT_ONCE)]
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(machine.cores()) as pool:
         results: Iterator[Any] = itertools.chain.from_iterable(pool.map(work, some))
         return [next(results) for _ in counted(items, doing)]
 

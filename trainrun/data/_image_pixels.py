@@ -33,14 +33,18 @@ def pixels_of(file: str, channels: int) -> np.ndarray:
         if image.width * image.height > MAX_PIXELS:
             raise ValueError(f"it has {image.width}x{image.height} pixels; at most {MAX_PIXELS:,} are read.")
         image.load()
-        turned = ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(
+            image, in_place=True
+        )  # else it copies what needs no turning, as `convert` does
+        turned: Image.Image = image
         if channels == OF_LABELS:
             return _numbers(turned)
         if turned.mode.startswith("I"):  # 16 bits a pixel
             turned = Image.fromarray((np.asarray(turned) // 257).astype("uint8"))
         if turned.mode == "P" and "transparency" in turned.info:
             turned = turned.convert("RGBA")
-        array = np.asarray(turned.convert(MODES[channels]))
+        mode = MODES[channels]
+        array = np.asarray(turned if turned.mode == mode else turned.convert(mode))
     return array.reshape(*array.shape[:2], channels)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.data._faults import raise_faults
 from trainrun.ui import console
-from trainrun.util import imports
+from trainrun.util import imports, machine
 from trainrun.util.arguments import TextStandardize, TextTokens
 
 if TYPE_CHECKING:
@@ -62,8 +62,9 @@ def vectorized(
     layer = layer_of({"max_tokens": form.max_tokens, **_settings(form)})
     with tf.device("cpu:0"):
         # One tensor: of a list, tf.data looks at the type of each text.
-        to_fit = tf.constant([texts[i] for i in train])
-        layer.adapt(tf.data.Dataset.from_tensor_slices(to_fit).batch(CHUNK))
+        to_fit = tf.data.Dataset.from_tensor_slices(tf.constant([texts[i] for i in train]))
+        layer.adapt(to_fit.batch(CHUNK))
+    del to_fit
     vocabulary = [str(word) for word in layer.get_vocabulary(include_special_tokens=False)]
     if not vocabulary:
         raise_faults([("text", f"the texts of the training part{of} have no words. Take other texts.")])
@@ -107,7 +108,7 @@ def _encoded(texts: Sequence[str], layer: Any) -> list[np.ndarray]:
         with tf.device("cpu:0"):
             return layer(tf.constant(texts[start : start + CHUNK])).numpy().astype("int32")
 
-    with ThreadPoolExecutor() as pool:  # most of the operations use one processor
+    with ThreadPoolExecutor(machine.cores()) as pool:  # most of the operations use one processor
         return list(pool.map(encode, range(0, len(texts), CHUNK)))
 
 
