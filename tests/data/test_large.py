@@ -11,7 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from trainrun.data import _arrays, _npz_file
+from trainrun.data import _arrays, _csv_reading, _npz_file, _spool, csv
 from trainrun.data._mapped import Mapped
 from trainrun.data._split import split, standardizer
 from trainrun.data.lazy_array import BLOCK, View, blocks
@@ -211,3 +211,24 @@ def test_training_on_a_large_file_takes_little_more_memory_than_what_is_held(tmp
     assert done.returncode == 0, done.stderr[-2000:]
     took = dict(json.loads(line) for line in done.stdout.splitlines() if line.startswith('["'))
     assert took.keys() == most.keys() and all(took[way] < most[way] for way in most), took
+
+
+@pytest.mark.parametrize("wrong", ["", "1,2\n", "x,2,t,1\n", f"1,2,{'z' * 4000},1\n"])
+def test_a_csv_read_in_pieces_is_that_read_at_once(wrong, tmp_path, monkeypatch):
+    numbers = np.random.RandomState(0).randn(1500, 2)
+    rows = [f"{a:.3f},{'' if i % 7 == 0 else b},t{i % 5} é,{a + b}\n" for i, (a, b) in enumerate(numbers)]
+    outcomes = set()
+    for end in "\n", "\r\n", "\r":
+        path = tmp_path / "data.csv"
+        text = "".join(["a,b,c,y\n", *rows[:1200], wrong, *rows[1200:]])[:-1]
+        path.write_bytes(text.replace("\n", end).encode())
+        for large, piece, block in ((_spool.LARGE, 2**21, 2**18), (0, 5000, 1000), (0, 700, 300)):
+            monkeypatch.setattr(_spool, "LARGE", large)
+            monkeypatch.setattr(_csv_reading, "PIECE", piece)
+            monkeypatch.setattr(_csv_reading, "SMALL_BLOCK", block)
+            try:
+                outcomes.add(csv.csv(path=str(path), target="y").digest())
+            except UserError as error:
+                outcomes.add(str(error))
+            monkeypatch.undo()
+    assert len(outcomes) == 1

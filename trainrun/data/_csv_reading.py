@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # files need to be read in one block, of at most 1 GiB.
 BLOCK, SMALL_BLOCK, ONE_BLOCK = 2**20, 2**18, 2**30
 # Bytes whose blocks are parsed by all processors; `pyarrow.csv.open_csv` has one for all blocks.
-PIECE = 2**22
+PIECE = 2**21
 
 
 class Way(NamedTuple):
@@ -92,19 +92,23 @@ def pieces(file: CsvFile, options: Mapping[str, Any]) -> Iterator[pa.RecordBatch
     import pyarrow as pa
     from pyarrow import csv
 
+    # Arrow's own allocator keeps the memory of each thread.
+    pool = pa.system_memory_pool()
+
+    def rows(text: bytes) -> list[pa.RecordBatch]:
+        table = csv.read_csv(pa.BufferReader(text), **options, memory_pool=pool)
+        return table.combine_chunks(pool).to_batches()
+
     begun = b""
     with file.path.open("rb", buffering=0) as stream:
         while block := stream.read(PIECE):
             end = block.rfind(b"\n") + 1
-            if not end:
-                begun += block
-                continue
-            yield from (
-                csv.read_csv(pa.BufferReader(begun + block[:end]), **options).combine_chunks().to_batches()
-            )
-            options["read_options"].skip_rows, begun = 0, block[end:]
+            if end:
+                yield from rows(begun + block[:end])
+                options["read_options"].skip_rows, begun = 0, b""
+            begun += block[end:]
     if begun:
-        yield from csv.read_csv(pa.BufferReader(begun), **options).combine_chunks().to_batches()
+        yield from rows(begun)
 
 
 def _holds(file: CsvFile, *marks: bytes) -> list[bool]:

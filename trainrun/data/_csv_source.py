@@ -206,9 +206,9 @@ def _read(file: CsvFile, columns: Sequence[str], numbers: Collection[str]) -> tu
         options = _csv_reading.options(file, columns, numbers, way, wrong)
         if _text_bytes(file) <= _spool.LARGE:
             return csv.read_csv(file.open_for_arrow(way.unexpected), **options), not wrong
+        if way.block_size == _csv_reading.BLOCK:
+            options["read_options"].block_size = _csv_reading.SMALL_BLOCK
         if way.quoted_lines or file.compression:
-            if way.block_size == _csv_reading.BLOCK:
-                options["read_options"].block_size = _csv_reading.SMALL_BLOCK
             with csv.open_csv(file.open_for_arrow(way.unexpected), **options) as reader:
                 return _spool.arrow_table(reader.schema, reader), not wrong
         schema = pa.schema([(name, options["convert_options"].column_types[name]) for name in columns])
