@@ -102,6 +102,8 @@ def write(run_dir: Path, path: Path | None = None) -> tuple[Path, Explained]:
     content = summary.read_or_empty(run_dir)
     if not content or status.settle(run_dir).status == "RUNNING":
         raise UserError(f"{run_dir} has no {summary.FILE} yet: a report is of a run that has ended.")
+    if status.read(run_dir).drawing:
+        _draw(run_dir)
     explained = explain(run_dir)
     try:
         differs = why.differing(run_dir)
@@ -118,6 +120,16 @@ def write(run_dir: Path, path: Path | None = None) -> tuple[Path, Explained]:
         raise UserError(
             f"the record in {run_dir} is damaged, or was edited: {type(error).__name__}: {error}"
         ) from error
+
+
+def _draw(run_dir: Path) -> None:
+    """Draw the plots that the process in the background has not drawn: it was killed, or is still at it."""
+    from trainrun.run import deferred_plots, drawing
+
+    with drawing.undrawn(run_dir) as lacking:
+        if lacking:
+            deferred_plots.draw(run_dir)
+            drawing.record(run_dir)
 
 
 def explain(run_dir: Path) -> Explained:

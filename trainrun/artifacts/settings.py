@@ -18,6 +18,7 @@ class ArtifactSettings:
             record it), their exponential moving average, ``ema``, or the equal average of the last epochs, ``swa``.
         swa_start: the length of training after which ``swa`` begins to average.
         verify: load `model.keras` back and compare its predictions.
+        wait: whether the command ends only when plots and report are drawn; None: unless it is on a terminal.
     """
 
     model: bool | Literal["weights"] = True
@@ -26,3 +27,4 @@ class ArtifactSettings:
     verify: bool = False
     weights: Literal["best", "last", "ema", "swa"] = "last"
     swa_start: str | int = "75%"
+    wait: bool | None = None

@@ -157,7 +157,7 @@ def go_on(
         overrides=list(start.get("overrides") or []),
         command=command,
         resume=Resume(run_dir, list(overrides), digest, take_over=take_over),
-        context=RunContext(own_process=True),
+        context=RunContext(own_process=True, draws_later=True),
     )
 
 

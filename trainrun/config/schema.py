@@ -27,6 +27,7 @@ class Artifacts:
     weights: str = MISSING
     swa_start: Any = MISSING
     verify: bool = MISSING
+    wait: bool | None = MISSING
 
 
 @dataclass

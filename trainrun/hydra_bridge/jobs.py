@@ -92,7 +92,7 @@ class Task:
             if problems := check.problems(plain):
                 runner.discard(run_dir)
                 raise UserError(problems)
-        context = RunContext(own_process=True)
+        context = RunContext(own_process=True, draws_later=not self.multirun)
         return runner.run(plain, run_dir, overrides=overrides, command=self.command, context=context)
 
 

@@ -61,6 +61,7 @@ class RunContext:
         joint: trains the run together with others; None: it is trained by itself.
         delivers: False where another process delivers the run to its trackers.
         own_process: the process is trainrun's own, so that the garbage collector may ignore what exists after the imports.
+        draws_later: the process ends with the run, so that its plots and report may be drawn in the background.
         threaded: the run has a thread of its own, beside those of other runs.
     """
 
@@ -72,6 +73,7 @@ class RunContext:
     joint: JointTraining | None = None
     delivers: bool = True
     own_process: bool = False
+    draws_later: bool = False
     threaded: bool = False
 
     @property

@@ -12,8 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainrun.artifacts import environment, plots, report, result_table
-from trainrun.artifacts.diagnostics import Diagnostics
+from trainrun.artifacts import environment, plots, result_table
 from trainrun.checkpoint import training_state
 from trainrun.checkpoint.resume_point import Resume
 from trainrun.config import outputs, override_text, plugin_sources
@@ -23,8 +22,9 @@ from trainrun.errors import TrainingError
 from trainrun.failure import adjustments, classification, disk_space, nan_search
 from trainrun.failure.user_traceback import training_error
 from trainrun.model import lora
-from trainrun.run import deferred_plots, fold_predictions, model_files, settings
+from trainrun.run import fold_predictions, model_files, settings
 from trainrun.run.context import RunContext
+from trainrun.run.drawing import Drawing
 from trainrun.run.evaluation import Evaluation
 from trainrun.tracking import find, journal, record, status, summary
 from trainrun.tracking.delivery import handover, sweep_summary
@@ -81,7 +81,7 @@ class RunRecord:
         self.weights: dict[str, Any] | None = None
         self.evaluation = Evaluation()
         self.threshold: dict[str, Any] | None = None
-        self._diagnostics: dict[str, Diagnostics] = {}
+        self._drawing = Drawing(run_dir, config, context)
         (run_dir / "config.yaml").write_text(yaml_file.dump(redaction.tree(dict(config))), encoding="utf-8")
         self.versions, self.git, self.digest = (
             environment.versions(),
@@ -241,10 +241,7 @@ class RunRecord:
                 model_files.output_shape(model),
                 epochs=measured.epochs,
             )
-        if (chosen.plots or chosen.report) and not deferred_plots.deferred(self.config, self.context):
-            self._diagnostics = deferred_plots.write(
-                job, self.run_dir, measured.history, self.config, measured.output
-            )
+        self._drawing.plots(job, measured)
 
     def end(self) -> dict[str, Any]:
         """Close the record and print the result; return the summary."""
@@ -252,6 +249,7 @@ class RunRecord:
         result_table.show(content, self.run_dir)
         if undelivered:
             console.warn(handover.not_sent(undelivered, self.run_dir))
+        self._drawing.begin(content)
         return content
 
     @property
@@ -292,9 +290,9 @@ class RunRecord:
             system=self.recorder.end_system_metrics(),
         )
         summary.write(self.run_dir, content)
-        if settings.artifacts(self.config).report and outcome == "FINISHED":
-            report.write(self.run_dir, content, self._diagnostics)
+        if outcome == "FINISHED":
+            self._drawing.page(content)
         self.recorder.artifacts(
             ["summary.json", "report.html", "profile.json", nan_search.FILE, plots.FOLDER]
         )
-        return content, self.recorder.end(outcome, reason).undelivered
+        return content, self.recorder.end(outcome, reason, **self._drawing.pending(outcome)).undelivered

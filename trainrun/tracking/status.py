@@ -18,6 +18,10 @@ from trainrun.util.file_lock import FileLock
 
 JOURNAL = "journal.jsonl"
 LOG = "run.log"
+DRAWING = "drawing"  # field of an end record: plots and report are drawn after it
+DRAWN = "artifacts_drawn"  # event: they are
+RECENT = 24  # records in which the end is looked for before the whole journal is read
+AFTER_END = ("artifact", "event", "tags")
 LINES = 20  # lines of the log that are stored with the reason of a failure
 NO_FINAL_STATUS = (
     "its process disappeared without writing a final status: SIGKILL, a power failure, or out of memory"
@@ -35,6 +39,7 @@ class RunStatus:
         reason: the reason of a failure, or None.
         end: the journal's end record; None if there is none, as for a KILLED run whose end is not written yet.
         records: number of records in the journal.
+        drawing: plots and report are drawn in the background, and are not done.
     """
 
     run_dir: Path
@@ -42,6 +47,7 @@ class RunStatus:
     reason: str | None = None
     end: Mapping[str, Any] | None = None
     records: int = 0
+    drawing: bool = False
 
     @classmethod
     def of_end(cls, run_dir: Path, end: Mapping[str, Any], records: int = 0) -> RunStatus:
@@ -82,10 +88,17 @@ def read(run_dir: str | Path) -> RunStatus:
     machine cannot be checked; such a run counts as RUNNING as long as its lock is renewed, see `lease`.
     """
     run_dir = Path(run_dir)
-    newest = next(iter(journal.last(run_dir / JOURNAL)), {})
-    records = newest["seq"] + 1 if isinstance(newest.get("seq"), int) else 0
-    if newest.get("kind") == "end":
-        return RunStatus.of_end(run_dir, newest, records)
+    recent = journal.last(run_dir / JOURNAL)
+    if recent and recent[-1]["kind"] != "end":  # behind an end, artifacts and events may follow
+        recent = journal.last(run_dir / JOURNAL, RECENT)
+    seq = recent[-1].get("seq") if recent else None
+    records = seq + 1 if isinstance(seq, int) else 0
+    closing = next((i for i in reversed(range(len(recent))) if recent[i]["kind"] == "end"), None)
+    if closing is not None and all(r["kind"] in AFTER_END for r in recent[closing + 1 :]):
+        ended = RunStatus.of_end(run_dir, recent[closing], records)
+        drawn = any(r.get("event") == DRAWN for r in recent[closing:])
+        ended.drawing = bool(recent[closing].get(DRAWING)) and not drawn
+        return ended
     now = RunStatus(run_dir, "UNKNOWN", "its journal has no beginning", records=records)
     if now.past["end"] is not None:
         return RunStatus.of_end(run_dir, now.past["end"], records)

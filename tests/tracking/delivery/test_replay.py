@@ -181,3 +181,18 @@ def test_a_file_that_is_written_after_the_end_is_sent_where_the_run_was(run_dir,
     place.close()
     assert sync.add_file(run_dir, run_dir / "evaluation-new.json", 1.0).unsent == 0
     assert stores[-1].sent[-1] == "evaluation-new.json" and status.read(run_dir).status == "FINISHED"
+
+
+def test_plots_that_are_drawn_after_the_end_are_waited_for_and_sent(tmp_path):
+    book = Journal(tmp_path / "journal.jsonl")
+    book.write("start", run_id="r")
+    book.write("end", status="FINISHED", drawing=True)
+    place = Cursor(tmp_path, TARGET)
+    follower = Follower(place, store := Store(place))
+    deliver(follower)
+    assert follower.done and follower.drawing and store.sent == ["start", "end"]
+    book.write("artifact", path="plots/curves.png")
+    book.write("event", event=status.DRAWN)
+    book.close()
+    deliver(follower)
+    assert follower.done and not follower.drawing and "plots/curves.png" in store.sent

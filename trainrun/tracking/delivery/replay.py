@@ -51,7 +51,8 @@ class Follower:
         self.files = files or FileQueue()
         self.sent = 0  # records delivered by this follower
         self.advanced = time.monotonic()  # when the delivery moved on last
-        self.ended = False  # whether the newest record is an end
+        self.ended = False  # whether the run has ended: only artifacts and events may follow
+        self.drawing = False  # plots and report of the ended run are still to follow
         self._restarts = 0
         head = journal.first(cursor.run_dir / status.JOURNAL)
         # Only the journal of a run that has moved may have a later record which declares it a copy.
@@ -61,7 +62,7 @@ class Follower:
 
     @property
     def done(self) -> bool:
-        """Whether the run has ended and nothing is pending."""
+        """Whether the run has ended and nothing is pending; plots and report may follow (`drawing`)."""
         return self.ended and not self._pending and not self.files
 
     @property
@@ -110,14 +111,15 @@ class Follower:
             Deleted: a user has deleted the run on the server.
             Exception: as `pass_on`.
         """
-        if self.cursor.run_id is not None or self.cursor.next:
-            try:
-                self.tracker.check()
-                self._read()
-                if self._start is not None:
-                    self.tracker.open(self._start)  # its parent run may have changed, too
-            except Exception as error:
-                self._lost(error)
+        if self.cursor.run_id is None and not self.cursor.next:
+            return
+        try:
+            self.tracker.check()
+            self._read()
+            if self._start is not None:
+                self.tracker.open(self._start)  # its parent run may have changed, too
+        except Exception as error:
+            self._lost(error)
 
     def _lost(self, error: Exception) -> None:
         """Start the delivery over if the server has lost the run; otherwise raise the error."""
@@ -178,6 +180,9 @@ class Follower:
         for record in self._tail.read():
             if record["kind"] in ("start", "end"):  # behind an end, events may follow
                 self.ended = record["kind"] == "end"
+                self.drawing = self.ended and bool(record.get(status.DRAWING))
+            elif record.get("event") == status.DRAWN:
+                self.drawing = False
             if record["kind"] == "start":
                 self._begin_attempt(record, number)
             if record["kind"] in history.METRICS:
@@ -246,14 +251,14 @@ class Follower:
         self.progress()
 
     def _deliver(self, portion: list[tuple[int, dict[str, Any]]]) -> None:
-        if self._is_file(portion[0][1]):
+        number, first = portion[0]
+        if self._is_file(first):
             self.files.add(*self._pending.popleft())
-            self.cursor.left[str(portion[0][0])] = WAITING
-            self.cursor.next = portion[0][0] + 1
+            self.cursor.left[str(number)], self.cursor.next = WAITING, number + 1
             self.cursor.save()
             return
         try:
-            if portion[0][1]["kind"] == "end":
+            if first["kind"] == "end":
                 self._tag_differences()
             self._send([record for _, record in portion])
         except Exception as error:
@@ -263,7 +268,7 @@ class Follower:
                 for one in portion:
                     self._deliver([one])
                 return
-            self.cursor.left[str(portion[0][0])] = self.tracker.reason(error)
+            self.cursor.left[str(number)] = self.tracker.reason(error)
         else:
             self.sent += len(portion)
         for _ in portion:

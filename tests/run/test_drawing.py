@@ -1,0 +1,57 @@
+"""Plots and report that a process in the background draws when the run has ended."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from trainrun.cli import main
+from trainrun.run import drawing
+from trainrun.tracking import listing, status
+
+QUICK = ["data=iris", "metric=accuracy", "tracking=none", "trainer.epochs=2", "hydra.run.dir=outputs/runs/r"]
+
+
+def wait_until(condition, timeout=60.0):
+    until = time.monotonic() + timeout
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert condition()
+
+
+def test_the_command_ends_before_its_plots_and_a_report_draws_those_that_were_lost(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    run_dir = tmp_path / "outputs" / "runs" / "r"
+    assert main([*QUICK, "artifacts.wait=false"]) == 0
+    lines = (run_dir / "journal.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    end = next(i for i, line in enumerate(lines) if json.loads(line)["kind"] == "end")
+    wait_until(lambda: not status.read(run_dir).drawing)
+    recorded = (run_dir / "journal.jsonl").read_text(encoding="utf-8").splitlines()[end + 1 :]
+    plots = {f"plots/{path.name}" for path in (run_dir / "plots").iterdir()}
+    assert {json.loads(line).get("path") for line in recorded} == {"report.html", *plots, None}
+    assert {"plots/curves.png", "plots/confusion_matrix.png"} <= plots
+    assert 'id="judged"' in (run_dir / "report.html").read_text(encoding="utf-8")
+    assert listing.runs("outputs").runs[0].reason is None
+
+    # As if it had been killed before it drew anything.
+    (run_dir / "journal.jsonl").write_text("".join(lines[: end + 1]), encoding="utf-8")
+    for path in (run_dir / "plots").iterdir():
+        path.unlink()
+    (row,) = listing.runs("outputs").runs
+    assert (row.status, row.reason) == ("FINISHED", listing.UNDRAWN)
+    capsys.readouterr()
+    assert main(["report", "r"]) == 0
+    assert {f"plots/{path.name}" for path in (run_dir / "plots").iterdir()} == plots
+    assert listing.runs("outputs").runs[0].reason is None
+
+
+def test_an_error_in_the_background_is_in_the_log(tmp_path):
+    def fail():
+        raise OSError("no room for it")
+
+    drawing.in_background(tmp_path, fail)
+    log = tmp_path / "run.log"
+    wait_until(lambda: log.exists() and "to draw them: trainrun report" in log.read_text(encoding="utf-8"))
+    assert "OSError: no room for it" in log.read_text(encoding="utf-8")
