@@ -169,7 +169,10 @@ def _ids(own: TargetSpec, trained: TargetSpec, run_dir: str) -> np.ndarray | Non
             return np.array([int(name) for name in names])
     elif (own.kind, own.outputs) == (trained.kind, trained.outputs):
         return None
-    words = [t.kind if t.kind not in CLASSES else listed(t.class_names) for t in (trained, own)]
+    words = [
+        listed(t.class_names) if t.kind in CLASSES else f"{t.kind} (outputs: {t.outputs})"
+        for t in (trained, own)
+    ]
     raise UserError(Problem("data", f"the target is {words[1]}; that of {run_dir} is {words[0]}."))
 
 
