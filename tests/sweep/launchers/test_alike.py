@@ -13,5 +13,5 @@ def test_default_step_is_no_obstacle(capability):
     for trainer in ("fit", "custom"):
         config = trainrun.compose([f"trainer={trainer}", "tracking=none"])
         assert alike.obstacle(config, capability) is None
-    config["trainer"]["step"] = "mine"
+    config["trainer"]["step"] = "a_step_that_no_plug_in_registers"
     assert alike.obstacle(config, capability) == "trainer.step"

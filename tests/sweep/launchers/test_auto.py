@@ -58,7 +58,6 @@ def test_auto_chooses_vectorized_by_the_config(words, why):
         (20, HERE, {"trial_timeout": 9.0}, "the time of each trial is measured"),
         (20, HERE, {"objective": ["val_loss", "seconds.train"]}, "the time of each trial is measured"),
         (20, HERE, {"reuse": "never"}, "sweep.reuse=never"),
-        (20, HERE, {"plugins": ["./mine.py"]}, "plug-ins"),
         (20, HERE, {"objective": "val_accuracy"}, None),
     ],
 )

@@ -165,7 +165,7 @@ def test_failing_trial_affects_no_other_trial_of_its_group(tmp_path):
 def test_pruned_trials_make_room_for_the_next_points(tmp_path):
     _, sweep = swept(
         tmp_path, TOGETHER, "hydra.launcher.max_trials=3", *SMALL, "trainer.epochs=5", "optimizer=sgd",
-        "optimizer.learning_rate=0.5,1e-7,0.6,1e-6,0.7", "trainer.batch_size=8", "sweep/pruner=threshold", "sweep.pruner.upper=0.9", "sweep.pruner.warmup_epochs=1", "sweep.objective=val_loss",
+        "optimizer.learning_rate=0.5,1e-7,0.6,1e-6,0.7", "trainer.batch_size=8", "sweep/pruner=threshold", "sweep.pruner.upper=0.8", "sweep.pruner.warmup_epochs=1", "sweep.objective=val_loss",
     )  # fmt: skip
     results = rows_of(sweep)
     assert [results[i]["status"] for i in range(5)] == [
