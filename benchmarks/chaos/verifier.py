@@ -163,9 +163,12 @@ def tracked(run_dir: Path, database: Path, status: str) -> list[str]:
             database, f"SELECT key, step, value FROM metrics WHERE run_uuid = '{run_id}' AND key != 'step'"
         )
         # Where the model is of an earlier epoch, its metrics follow those of the last epoch, at the same step.
-        final = {(k, r["epoch"]) for r in records if r["kind"] == "metrics" for k in r["metrics"]}
+        final, trained = (
+            {(k, r["epoch"]) for r in records if r["kind"] == kind for k in r["metrics"]}
+            for kind in ("metrics", "epoch")
+        )
         counts = Counter((k, s) for k, s, _ in rows)
-        twice = [place for place, n in counts.items() if n > 1 + (place in final)]
+        twice = [place for place, n in counts.items() if n > 1 + (place in final & trained)]
         if twice:
             violations.append(f"in MLflow more than once: {twice}")
         sent = {(k, s): v for k, s, v in rows}
