@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,10 +101,13 @@ def write(run_dir: Path, path: Path | None = None) -> tuple[Path, Explained]:
     if path is not None:
         paths.require_output(path)
     content = summary.read_or_empty(run_dir)
-    if not content or status.settle(run_dir).status == "RUNNING":
+    now = status.settle(run_dir)
+    if not content or now.status == "RUNNING":
         raise UserError(f"{run_dir} has no {summary.FILE} yet: a report is of a run that has ended.")
-    if status.read(run_dir).drawing:
-        _draw(run_dir)
+    if now.drawing:  # the process in the background was killed, or is still at it
+        from trainrun.run import deferred_plots, drawing
+
+        drawing.complete(run_dir, partial(deferred_plots.draw, run_dir))
     explained = explain(run_dir)
     try:
         differs = why.differing(run_dir)
@@ -120,16 +124,6 @@ def write(run_dir: Path, path: Path | None = None) -> tuple[Path, Explained]:
         raise UserError(
             f"the record in {run_dir} is damaged, or was edited: {type(error).__name__}: {error}"
         ) from error
-
-
-def _draw(run_dir: Path) -> None:
-    """Draw the plots that the process in the background has not drawn: it was killed, or is still at it."""
-    from trainrun.run import deferred_plots, drawing
-
-    with drawing.undrawn(run_dir) as lacking:
-        if lacking:
-            deferred_plots.draw(run_dir)
-            drawing.record(run_dir)
 
 
 def explain(run_dir: Path) -> Explained:

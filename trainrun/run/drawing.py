@@ -12,8 +12,8 @@ import stat
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,7 @@ import numpy as np
 
 from trainrun.artifacts import plots, report
 from trainrun.artifacts.diagnostics import Diagnostics
-from trainrun.artifacts.settings import ArtifactSettings
-from trainrun.run import deferred_plots, evaluation
+from trainrun.run import deferred_plots, evaluation, settings
 from trainrun.run.context import RunContext
 from trainrun.run.evaluation import Evaluation
 from trainrun.tracking import journal, status
@@ -48,7 +47,7 @@ class Drawing:
 
     def __init__(self, run_dir: Path, config: Mapping[str, Any], context: RunContext):
         self.run_dir, self.config, self.context = run_dir, config, context
-        self.chosen = ArtifactSettings(**config["artifacts"])
+        self.chosen = settings.artifacts(config)
         self._later: Callable[[], None] | None = None  # draws the plots, in the background
         self._diagnostics: dict[str, Diagnostics] = {}
 
@@ -81,7 +80,7 @@ class Drawing:
             return False
         _, split = evaluation.shown_split(job)
         # Views read files, some of them by TensorFlow.
-        return split is None or all(isinstance(array, np.ndarray) for array in _arrays((split.x, split.y)))
+        return split is None or all(isinstance(array, np.ndarray) for array in split.arrays())
 
     def page(self, content: Mapping[str, Any]) -> None:
         """Write the report of a run that has finished, unless that is left to the background."""
@@ -101,21 +100,12 @@ class Drawing:
         if (draw := self._later) is None:
             return
 
-        def all_of_it() -> None:
-            with undrawn(self.run_dir) as lacking:
-                if lacking:
-                    draw()
-                    self._later = None
-                    self.page(content)
-                    record(self.run_dir)
+        def plots_and_page() -> None:
+            draw()
+            self._later = None
+            self.page(content)
 
-        in_background(self.run_dir, all_of_it)
-
-
-def _arrays(tree: Any) -> list[Any]:
-    if isinstance(tree, dict | tuple):
-        return [a for part in (tree.values() if isinstance(tree, dict) else tree) for a in _arrays(part)]
-    return [] if tree is None else [tree]
+        in_background(self.run_dir, lambda: complete(self.run_dir, plots_and_page))
 
 
 def in_background(run_dir: Path, draw: Callable[[], None]) -> None:
@@ -166,23 +156,25 @@ def _let_go() -> None:
                 os.dup2(nowhere, number)
 
 
-@contextmanager
-def undrawn(run_dir: Path) -> Iterator[bool]:
-    """Have one process at a time draw a run's plots after its end; give whether they are still lacking."""
+def complete(run_dir: Path, draw: Callable[[], None]) -> None:
+    """Draw and record what a run lacks after its end, if no other process has done so; one at a time does it.
+
+    Args:
+        run_dir: of the run.
+        draw: draws plots and report.
+    """
     lock = FileLock(run_dir / LOCK)
     lock.acquire(TIMEOUT_S)
     try:
-        yield status.read(run_dir).drawing
+        if status.read(run_dir).drawing:
+            draw()
+            _record(run_dir)
     finally:
         lock.release()
 
 
-def record(run_dir: Path) -> None:
-    """Add plots and report to the journal of a run that has ended, so that trackers get them.
-
-    Args:
-        run_dir: of the run.
-    """
+def _record(run_dir: Path) -> None:
+    """Add plots and report to the journal, so that trackers get them."""
     if not status.read(run_dir).drawing:  # the run has been resumed meanwhile
         return
     book = journal.Journal(run_dir / status.JOURNAL)
