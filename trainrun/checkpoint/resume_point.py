@@ -77,7 +77,7 @@ class Resume:
         elif not self.next_phase:
             at = f", step {checkpoint.step + 1} of {plan.steps_per_epoch}" if checkpoint.step else ""
             console.note(
-                f"continuing with epoch {checkpoint.epoch + 1} of {plan.run_epochs or plan.epochs}{at} ({checkpoint.path.name})"
+                f"continuing with epoch {checkpoint.epoch + 1} of {plan.shown_epochs}{at} ({checkpoint.path.name})"
             )
         return replace(job, start=start)
 

@@ -33,9 +33,8 @@ def pixels_of(file: str, channels: int) -> np.ndarray:
         if image.width * image.height > MAX_PIXELS:
             raise ValueError(f"it has {image.width}x{image.height} pixels; at most {MAX_PIXELS:,} are read.")
         image.load()
-        ImageOps.exif_transpose(
-            image, in_place=True
-        )  # else it copies what needs no turning, as `convert` does
+        # Otherwise it copies what needs no turning, as `convert` does.
+        ImageOps.exif_transpose(image, in_place=True)
         turned: Image.Image = image
         if channels == OF_LABELS:
             return _numbers(turned)

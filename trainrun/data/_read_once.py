@@ -51,12 +51,11 @@ def collected(value: Any, part: str = "") -> Any:
         pieces.add(piece)
     made = pieces.together()
     keras = sys.modules.get("keras")
-    callback = "on_epoch_end"
-    own = keras is not None and isinstance(value, keras.utils.PyDataset)
-    if own and getattr(type(value), callback) is not getattr(keras.utils.PyDataset, callback):
-        console.note(
-            f"{part or 'data'}: {callback} of {type(value).__name__} is not called; it was read once"
-        )
+    if keras is not None and isinstance(value, keras.utils.PyDataset):
+        kind = type(value)
+        if kind.on_epoch_end is not keras.utils.PyDataset.on_epoch_end:
+            text = f"on_epoch_end of {kind.__name__} is not called; it was read once"
+            console.note(f"{part or 'data'}: {text}")
     return made
 
 

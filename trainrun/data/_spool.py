@@ -83,9 +83,8 @@ class Appended:
     def __init__(self) -> None:
         self.in_file = False
         self._blocks: list[np.ndarray] = []
-        self._last: list[
-            np.ndarray
-        ] = []  # to be put together: an array of one example takes more room than its numbers
+        # To be put together: an array of one example takes more room than its numbers.
+        self._last: list[np.ndarray] = []
         self._first: np.ndarray | None = None
         self._bytes = self._rows = 0
         self._file: IO[bytes] | None = None

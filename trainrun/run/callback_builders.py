@@ -62,7 +62,7 @@ def with_run_callbacks(
     """
     plan, training = job.plan, context.training()
     rate = construct("callback", "learning_rate_logger")
-    progress = Progress(plan.run_epochs or plan.epochs, plan.steps_per_epoch, plan.batch_size, plan.examples)
+    progress = Progress(plan.shown_epochs, plan.steps_per_epoch, plan.batch_size, plan.examples)
     # After the journal: the epochs before a checkpoint are recorded when it is written.
     checkpoint = Checkpoint(
         run_dir,

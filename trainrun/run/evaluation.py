@@ -130,14 +130,16 @@ def predictions(job: Job, split: Split, model: keras.Model | None = None) -> Any
     """
     width = sum(data.target.outputs * math.prod(data.target.shape) for data in job.dataset.each().values())
     rows = max(BLOCK // (width * job.plan.batch_size), 1) * job.plan.batch_size
+
+    def predicted(some: Split) -> Any:
+        output = (model or job.model).predict(in_order(some, job.plan.batch_size), verbose=0)
+        return _of_outputs(job, output, model)
+
+    if len(split) <= rows:
+        return predicted(split)
     whole: Any = None
     for start in range(0, len(split), rows):
-        some = split if len(split) <= rows else split.part(slice(start, start + rows))
-        block = _of_outputs(
-            job, (model or job.model).predict(in_order(some, job.plan.batch_size), verbose=0), model
-        )
-        if some is split:
-            return block
+        block = predicted(split.part(slice(start, start + rows)))
         if whole is None:
             whole = keras.tree.map_structure(lambda a: np.empty((len(split), *a.shape[1:]), a.dtype), block)
         for all_rows, of_block in zip(keras.tree.flatten(whole), keras.tree.flatten(block), strict=True):

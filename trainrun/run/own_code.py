@@ -159,20 +159,19 @@ def _check_loss(key: str, loss: Any, y: Any, predicted: Any, component: lookup.C
     y = tf.convert_to_tensor(y if dtype is None else np.asarray(y).astype(dtype))
     # A copy without the logits that Keras' softmax attaches, of which its own losses take the gradient instead.
     predicted = tf.identity(predicted)
+    of_each = loss.call if isinstance(loss, keras.losses.Loss) else loss
     with tf.GradientTape() as tape:
         tape.watch(predicted)
-        values = loss.call(y, predicted) if isinstance(loss, keras.losses.Loss) else loss(y, predicted)
+        values = of_each(y, predicted)
     if fault := _values_fault(values, y, predicted):
         raise UserError(Problem(key, f"{place(where)}: {component.name} {fault}"))
-    if len(np.shape(values)) == 1 and not component.declared.whole_batch:
-        alone = (
-            loss.call(y[:1], predicted[:1])
-            if isinstance(loss, keras.losses.Loss)
-            else loss(y[:1], predicted[:1])
-        )
-        if not np.allclose(alone, values[:1], rtol=1e-3, atol=1e-5, equal_nan=True):
-            text = f"{place(where)}: what {component.name} returns for an example depends on the other examples. {_shapes(y, predicted)}"
-            raise UserError(Problem(key, text))
+    if (
+        len(np.shape(values)) == 1
+        and not component.declared.whole_batch
+        and not np.allclose(of_each(y[:1], predicted[:1]), values[:1], rtol=1e-3, atol=1e-5, equal_nan=True)
+    ):
+        text = f"{place(where)}: what {component.name} returns for an example depends on the other examples. {_shapes(y, predicted)}"
+        raise UserError(Problem(key, text))
     if not tf.convert_to_tensor(values).dtype.is_floating or tape.gradient(values, predicted) is None:
         raise UserError(
             Problem(

@@ -48,7 +48,7 @@ class Plan:
         shuffle: False keeps the order of the data.
         resampled: the classes' examples and their number in an epoch, where `trainer.resample` balances them; None: all examples.
         first_epoch: epochs of the phases before this one, with which `epochs` counts; lengths of training are the phase's.
-        run_epochs: epochs of all phases, which messages name; 0: `epochs`.
+        run_epochs: epochs of all phases; 0: there is one phase.
     """
 
     epochs: int
@@ -60,6 +60,11 @@ class Plan:
     first_epoch: int = 0
     run_epochs: int = 0
     resampled: Resampled | None = None
+
+    @property
+    def shown_epochs(self) -> int:
+        """Epochs of the whole run, which messages name."""
+        return self.run_epochs or self.epochs
 
     @property
     def total_steps(self) -> int:

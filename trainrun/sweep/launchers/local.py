@@ -88,8 +88,7 @@ class Pool:
             trial: its directory exists.
             resume: facts about the attempt that it continues, or None.
         """
-        own = alike.used_plugin(trial.config)
-        if own is not None and not self._said:
+        if not self._said and (own := alike.used_plugin(trial.config)) is not None:
             self._said = True
             self.on_note(f"trials with {own} share no compiled program: plug-ins may keep state")
         worker = self._worker(None if resume else program_key(trial.config))

@@ -92,11 +92,11 @@ class TrackerDelivery:
             return
         self.backoff.succeeded()
         self._report(failing=self._files_failing())
-        if (
-            self.follower.done and self.follower.drawing
-        ):  # plots follow, for which the training process need not wait
+        if not self.follower.done:
+            return
+        if self.follower.drawing:  # plots follow, for which the training process need not wait
             self.run.report(tracker=self.number, finished=True)
-        elif self.follower.done:
+        else:
             self.finish()
 
     def _files_failing(self) -> str | None:
