@@ -86,3 +86,27 @@ def test_saving_still_needs_the_cache():
     """Fails when Keras caches its table itself, so that the workaround can go."""
     global_state.set_global_attribute(f"{keras_private.SKIP_LIST}Loss", None)
     assert saving_lib.get_attr_skipset("Loss") is not saving_lib.get_attr_skipset("Loss")
+
+
+def test_inputs_are_flattened_once_and_the_graph_is_the_same(monkeypatch):
+    from keras.src.ops import function
+
+    columns = [keras.Input((1,), name=f"c{i}") for i in range(6)]
+    joined = keras.layers.Concatenate(name="joined")(columns)
+    inner = keras.layers.Dense(2, name="inner")(joined)
+    output = keras.layers.Dense(1, name="last")(inner)
+    original = getattr(function._build_map, "__wrapped__", function._build_map)
+    monkeypatch.setattr(function, "_build_map", original)
+    plain = keras.Model({c.name: c for c in columns}, output)
+    keras_private.flatten_inputs_once()
+    once = function._build_map
+    keras_private.flatten_inputs_once()
+    assert function._build_map is once, "it is wrapped once"
+    flattened = []
+    flatten = function.tree.flatten
+    monkeypatch.setattr(function.tree, "flatten", lambda tree: flattened.append(flatten(tree)) or flattened[-1])
+    model = keras.Model({c.name: c for c in columns}, output)
+    assert [layer.name for layer in model.layers] == [layer.name for layer in plain.layers]
+    assert sum(len(leaves) == len(columns) for leaves in flattened) < 6, "not once for each node"
+    of_joined = keras.Model(joined, output)  # inputs that other layers have made end the search
+    assert [layer.name for layer in of_joined.layers][1:] == ["inner", "last"]

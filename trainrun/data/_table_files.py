@@ -137,7 +137,8 @@ def schema_faults(files: Sequence[Path], headers: Sequence[Sequence[str]]) -> li
     faults = []
     first = set(headers[0])
     for file, header in zip(files[1:], headers[1:], strict=True):
-        lacking, more = [c for c in headers[0] if c not in set(header)], [c for c in header if c not in first]
+        present = set(header)
+        lacking, more = [c for c in headers[0] if c not in present], [c for c in header if c not in first]
         if lacking or more:
             parts = [f"lacks {listed(lacking)}"] if lacking else []
             parts += [f"also has {listed(more)}"] if more else []

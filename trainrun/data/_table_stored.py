@@ -54,7 +54,8 @@ def header_faults(header: Sequence[str], stored: Preprocessor) -> list[Fault]:
                 f"{ORIGIN} takes arrays ({kinds}), not the columns of a table. Take an .npz file (data=npz).",
             )
         ]
-    lacking = [c.name for c in stored.columns if c.name not in frozenset(header)]
+    present = frozenset(header)
+    lacking = [c.name for c in stored.columns if c.name not in present]
     if not lacking:
         return []
     message = f"{ORIGIN} was trained on {listed(lacking)}, which the file lacks; it has {listed(header)}. Rename or add the columns."

@@ -14,10 +14,10 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from trainrun.compat import keras_private
 from trainrun.data import _vectorized_text
-from trainrun.data._notations import DAY, HOUR, TRUTH, Notation
 from trainrun.data.preprocessor import Column, Preprocessor
-from trainrun.model import array_front, functional
+from trainrun.model import _front_numbers, array_front, functional
 from trainrun.model.keras_file import RAW_ROWS
 
 # Texts of a column without any category: a lookup needs one.
@@ -39,6 +39,7 @@ def over(
         probabilities: the function from its output to probabilities: ``identity``, ``sigmoid`` or ``softmax``; of several outputs, a dict by
             name.
     """
+    keras_private.flatten_inputs_once()
     several = isinstance(probabilities, Mapping)
     functions = dict(probabilities) if several else {"": probabilities}
     is_identity = set(functions.values()) == {"identity"}
@@ -122,64 +123,40 @@ def _table(fitted: Preprocessor) -> tuple[dict[str, Any], dict[str, Any]]:
         for c, name in zip(fitted.columns, _input_names(fitted.columns), strict=True)
     }
     encoded = {}
-    # Columns of 0 and 1 by the name of the column that they tell of: where its value is missing.
-    missing: dict[str, Any] = {}
+    # Columns of 0 and 1, by the name of the column that they tell of: where its value is missing.
+    missing: list[_front_numbers.Named] = []
     if fitted.categories:
         indices = _lookups(inputs, fitted)
         absent = _absent(indices, fitted.categories)
-        missing |= {
-            c.name: absent[:, i : i + 1]
-            for i, c in enumerate(fitted.categories)
-            if c.name in fitted.indicators
-        }
+        missing.append((absent, [c.name for c in fitted.categories]))
         encoded["categorical"] = _codes(indices, absent, fitted.categories)
     for name, column in fitted.of_texts.items():
-        encoded[name], missing[column] = _tokens(inputs[column], fitted, name)
+        encoded[name], absent = _tokens(inputs[column], fitted, name)
+        missing.append((absent, [column]))
     if fitted.features:
-        encoded["numeric"] = _standardized(_features(inputs, fitted, missing), fitted, "numeric")
+        encoded["numeric"] = _standardized(
+            _front_numbers.features(inputs, fitted, missing), fitted, "numeric"
+        )
     return inputs, encoded
-
-
-def _features(inputs: Mapping[str, Any], fitted: Preprocessor, missing: Mapping[str, Any]) -> Any:
-    """Return all numbers of a table `[batch, features]`, float64: columns, parts of dates, indicators."""
-    columns, pool = [*fitted.numbers, *fitted.dates], []
-    if columns:
-        texts = {"truth": _truth, "ordinal": _ranks}
-        read = [texts[c.kind](inputs[c.name], c) if c.kind in texts else inputs[c.name] for c in columns]
-        raw = _side_by_side(read)
-        gaps = ops.isnan(raw)
-        numbers = _imputed(raw, gaps, columns)
-        pool = [(c.name, numbers[:, i : i + 1]) for i, c in enumerate(fitted.numbers)]
-        missing = {
-            c.name: gaps[:, i : i + 1] for i, c in enumerate(columns) if c.name in fitted.indicators
-        } | {**missing}
-        if not fitted.dates and not fitted.indicators:
-            return numbers
-        for i, column in enumerate(fitted.dates, len(fitted.numbers)):
-            parts = _date_parts(numbers[:, i : i + 1])
-            pool += [(f"{column.name} {part}", parts[part]) for part in column.parts]
-    for name, trained in fitted.indicators.items():
-        pool.append((name, ops.cast(missing[name], "float64") * float(trained)))
-    return _side_by_side([tensor for _, tensor in pool])
 
 
 def _lookups(inputs: Mapping[str, Any], fitted: Preprocessor) -> Any:
     """Return indices `[batch, columns]`, int64, of texts: 0 missing, 1 unknown, then categories, then missing words."""
-    words, columns = _spellings(fitted.missing_words), fitted.categories
+    words, columns = _front_numbers.spellings(fitted.missing_words), fitted.categories
     # Columns of the same categories share a lookup: thousands of lookups take minutes to make, save and load.
     alike: dict[tuple[str, ...], list[int]] = {}
     for i, column in enumerate(columns):
         alike.setdefault((*(column.categories or [NO_CATEGORY]), *words), []).append(i)
-    indices = _side_by_side(
-        [
+    indices = [
+        (
             layers.StringLookup(vocabulary=list(known), mask_token="", name=f"{RAW_ROWS}.code_{group[0]}")(
-                _side_by_side([inputs[columns[i].name] for i in group])
-            )
-            for known, group in alike.items()
-        ]
-    )
-    order = [i for group in alike.values() for i in group]
-    return indices if order == sorted(order) else ops.take(indices, np.argsort(order), axis=1)
+                _front_numbers.side_by_side([inputs[columns[i].name] for i in group])
+            ),
+            group,
+        )
+        for known, group in alike.items()
+    ]
+    return _front_numbers.picked(indices, range(len(columns)))
 
 
 def _tokens(texts: Any, fitted: Preprocessor, name: str) -> tuple[Any, Any]:
@@ -191,7 +168,7 @@ def _tokens(texts: Any, fitted: Preprocessor, name: str) -> tuple[Any, Any]:
         name: of the trained model's input.
     """
     words = layers.StringLookup(
-        vocabulary=[NO_CATEGORY, *_spellings(fitted.missing_words)],
+        vocabulary=[NO_CATEGORY, *_front_numbers.spellings(fitted.missing_words)],
         mask_token="",
         name=f"{RAW_ROWS}.{name}_missing",
     )
@@ -212,78 +189,11 @@ def _codes(indices: Any, absent: Any, columns: Sequence[Column]) -> Any:
     return ops.cast(ops.where(absent, fill, ops.subtract(indices, 1)), "int32")
 
 
-def _ranks(texts: Any, column: Column) -> Any:
-    """Return the ranks of ordinal texts, NaN of others, float64."""
-    levels = Notation("ordinal", column.form).levels
-    index = layers.StringLookup(vocabulary=levels, mask_token="", name=f"{RAW_ROWS}.{texts.name}_rank")(texts)
-    rank = ops.cast(ops.subtract(index, 2), "float64")
-    return ops.where(ops.less(index, 2), float("nan"), rank)
-
-
-def _truth(texts: Any, column: Column) -> Any:
-    """Return 0 and 1 of texts that stand for them, NaN of others, float64."""
-    false, true = ([*_spellings([pair[i] for pair in TRUTH]), str(i)] for i in (0, 1))
-    index = layers.StringLookup(
-        vocabulary=[*false, *true], mask_token="", name=f"{RAW_ROWS}.{texts.name}_truth"
-    )(texts)
-    value = ops.cast(ops.greater(index, len(false) + 1), "float64")
-    return ops.where(ops.greater(index, 1), value, float("nan"))
-
-
-def _imputed(numbers: Any, gaps: Any, columns: Sequence[Column]) -> Any:
-    """Return numbers `[batch, columns]` with the missing ones of columns that have a value for them imputed."""
-    if all(c.fill is None for c in columns):
-        return numbers
-    fill = np.array([[c.fill or 0.0 for c in columns]])
-    fills = np.array([[c.fill is not None for c in columns]])
-    return ops.where(ops.logical_and(gaps, fills), fill, numbers)
-
-
-def _date_parts(seconds: Any) -> dict[str, Any]:
-    """Return the parts of dates by name, float64, as `trainrun.data._notations.date_parts`.
-
-    Args:
-        seconds: since 1970, float64.
-
-    Reference:
-        Hinnant, chrono-Compatible Low-Level Date Algorithms, `civil_from_days`: the year begins in March, so that the day which
-        leap years have is its last one.
-    """
-    number = ops.floor(seconds / DAY)
-    days = number + 719_468.0  # since the first of March of the year 0
-    era = ops.floor(days / 146_097.0)
-    of_era = days - era * 146_097.0
-    year_of_era = ops.floor(
-        (of_era - ops.floor(of_era / 1460.0) + ops.floor(of_era / 36_524.0) - ops.floor(of_era / 146_096.0))
-        / 365.0
-    )
-    of_year = of_era - (365.0 * year_of_era + ops.floor(year_of_era / 4.0) - ops.floor(year_of_era / 100.0))
-    month_from_march = ops.floor((5.0 * of_year + 2.0) / 153.0)
-    next_year = ops.cast(ops.greater(month_from_march, 9.5), "float64")
-    return {
-        "year": year_of_era + era * 400.0 + next_year,
-        "month": month_from_march + 3.0 - 12.0 * next_year,
-        "day": of_year - ops.floor((153.0 * month_from_march + 2.0) / 5.0) + 1.0,
-        "weekday": number + 3.0 - 7.0 * ops.floor((number + 3.0) / 7.0),
-        HOUR: (seconds - number * DAY) / 3600.0,
-    }
-
-
 def _standardized(numbers: Any, fitted: Preprocessor, name: str) -> Any:
     """Return the numbers of an input with means subtracted and divided by deviations in float64, as float32."""
     if name not in fitted.moments:
         return ops.cast(numbers, "float32")
     return array_front.standardized(numbers, *fitted.moments[name], prefix=f"{RAW_ROWS}.{name}")
-
-
-def _side_by_side(tensors: Sequence[Any]) -> Any:
-    return ops.concatenate(tensors, axis=1) if len(tensors) > 1 else tensors[0]
-
-
-def _spellings(words: Sequence[str]) -> list[str]:
-    """Return words that stand for a missing value as they are usually written; a lookup does not ignore case."""
-    spelled = ((w, w.upper(), w.capitalize(), w.title(), w.replace("nan", "NaN")) for w in words)
-    return [text for text in dict.fromkeys(text for texts in spelled for text in texts) if text]
 
 
 def _input_names(columns: Sequence[Column]) -> list[str]:

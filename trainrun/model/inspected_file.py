@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 
+from trainrun.compat import keras_private
 from trainrun.errors import Problem, UserError
 from trainrun.model import keras_file
 
@@ -65,6 +66,8 @@ def load(file_path: Path, key: str, compiled: bool = False) -> keras.Model:
         UserError: it is no Keras model, or is damaged, contains code, or does not load.
     """
     inspect(file_path, key, compiled)
+    keras_private.cache_attributes_that_saving_skips()
+    keras_private.flatten_inputs_once()
     try:
         with built_by_their_call():
             model = keras.saving.load_model(file_path, compile=compiled, safe_mode=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -21,10 +22,7 @@ def typed(annotation: Any, tree: Any, where: str = "it") -> Any:
     """
     kind, inner = get_origin(annotation), get_args(annotation)
     if is_dataclass(annotation) and isinstance(tree, Mapping):
-        hints = get_type_hints(annotation)
-        optional = {
-            f.name: f.default is not MISSING or f.default_factory is not MISSING for f in fields(annotation)
-        }
+        hints, optional = _fields(annotation)
         if lacking := [name for name, may_lack in optional.items() if name not in tree and not may_lack]:
             raise ValueError(f"{where} lacks {lacking[0]}")
         return annotation(**{name: typed(hints[name], tree[name], name) for name in optional if name in tree})
@@ -54,3 +52,12 @@ def typed(annotation: Any, tree: Any, where: str = "it") -> Any:
     if annotation in (str, bool) and isinstance(tree, annotation):
         return tree
     raise ValueError(f"{where} is {str(tree)[:60]!r}")
+
+
+@functools.cache
+def _fields(annotation: type) -> tuple[dict[str, Any], dict[str, bool]]:
+    """Return the annotation of each field of a dataclass, and whether it has a default; a record may have thousands of them."""
+    optional = {
+        f.name: f.default is not MISSING or f.default_factory is not MISSING for f in fields(annotation)
+    }
+    return get_type_hints(annotation), optional
