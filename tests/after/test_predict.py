@@ -165,8 +165,9 @@ def test_images_of_a_folder_are_predicted_with_their_paths(inside, capsys):
     run = trainrun.run(
         ["data=image_folder", "data.path=photos", "model=cnn", "model.filters=[4]", *OFF, *ALL_ROWS], "run"
     )
-    assert main(["predict", "run", "photos", "-o", "out.csv", "--keep", "file"]) == 0
+    assert main(["predict", "run", "photos", "-o", "out.csv"]) == 0
     read = pd.read_csv("out.csv")
+    assert list(run.predict("photos")["file"]) == list(read["file"])
     assert list(read["file"]) == sorted(name.removeprefix("photos/") for name in pictures)
     pixels = np.stack([pictures[f"photos/{name}"] for name in read["file"]]).astype("float32") / 255
     np.testing.assert_allclose(read["probability_b"], np.ravel(run.saved.model(pixels)), atol=1e-5)

@@ -104,7 +104,9 @@ def test_inputs_are_flattened_once_and_the_graph_is_the_same(monkeypatch):
     assert function._build_map is once, "it is wrapped once"
     flattened = []
     flatten = function.tree.flatten
-    monkeypatch.setattr(function.tree, "flatten", lambda tree: flattened.append(flatten(tree)) or flattened[-1])
+    monkeypatch.setattr(
+        function.tree, "flatten", lambda tree: flattened.append(flatten(tree)) or flattened[-1]
+    )
     model = keras.Model({c.name: c for c in columns}, output)
     assert [layer.name for layer in model.layers] == [layer.name for layer in plain.layers]
     assert sum(len(leaves) == len(columns) for leaves in flattened) < 6, "not once for each node"

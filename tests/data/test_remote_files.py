@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import functools
 import http.server
+import io
 import os
 import threading
 
 import fsspec
+import pandas
 import pytest
 
 from trainrun.data import _remote_files
+from trainrun.errors import UserError
 from trainrun.registry.construct import construct
 from trainrun.util import grants
 
@@ -32,8 +35,8 @@ def confirmed(monkeypatch, tmp_path):
     return confirm
 
 
-def rows(address):
-    data = construct("data", {"name": "csv", "path": address, "target": "y", "task": "classification"})
+def rows(address, kind="csv"):
+    data = construct("data", {"name": kind, "path": address, "target": "y", "task": "classification"})
     return sum(len(part) for part in (data.train, data.validation, data.test))
 
 
@@ -46,6 +49,14 @@ def test_files_of_an_address_are_read_as_one_table_and_a_new_version_is_copied(c
     assert rows(confirmed("memory://parts/*.csv")) == 120
     system.pipe("/parts/2.csv", TABLE.encode() + b"1,2,1\n")
     assert rows("memory://parts/*.csv") == 121
+    for name, frame in (("1", table := pandas.read_csv(io.StringIO(TABLE))), ("2", table)):
+        with system.open(f"/columns/{name}.parquet", "wb") as file:
+            frame.to_parquet(file)
+    for address in ("memory://columns", "memory://columns/*.parquet"):
+        assert rows(confirmed(address), "parquet") == 120
+    system.pipe("/columns/2.parquet", b"PAR1")
+    with pytest.raises(UserError, match=r"2\.parquet"):
+        rows("memory://columns", "parquet")
 
 
 def test_a_web_file_is_fetched_once_and_its_faults_are_named(confirmed, tmp_path, capsys):
@@ -66,6 +77,16 @@ def test_a_web_file_is_fetched_once_and_its_faults_are_named(confirmed, tmp_path
         assert _remote_files.find(address.replace("t.csv", "u.csv"), ())[1][0][1].startswith(
             "there is no file"
         )
+        (tmp_path / "web" / "parts").mkdir()
+        for name in "12":
+            (tmp_path / "web" / "parts" / f"{name}.csv").write_text(TABLE)
+        folder = address.replace("t.csv", "parts")
+        ((_, fault),) = _remote_files.find(folder, (".csv",))[1]
+        assert (
+            fault
+            == f"{folder} is a web page (HTML), not a table. For all files of a folder: '{folder}/*.csv'."
+        )
+        assert rows(f"{folder}/*.csv") == 120
         server.shutdown()
     assert "cannot be fetched: Cannot connect" in _remote_files.find(address, ())[1][0][1]
     assert list((tmp_path / _remote_files.FOLDER).rglob(".*")) == []

@@ -19,7 +19,7 @@ from trainrun.data._faults import raise_faults
 from trainrun.errors import Problem, UserError
 from trainrun.model import fitted_record
 from trainrun.model.source_file import MODEL
-from trainrun.run import array_blocks, conformal, item_blocks
+from trainrun.run import conformal, item_blocks
 from trainrun.run.result import RunResult
 from trainrun.ui import console, counter
 from trainrun.util import paths
@@ -88,7 +88,7 @@ def predict(
         path: a CSV, Parquet or Feather file, an .npz file with the arrays of training, or a folder of images.
         output: the file for the predictions, of one of these kinds; it appears when it is whole. None: `write` gets them. Of masks a
             folder or an .npz file (`predicted_masks`).
-        keep: columns or arrays of the file that are carried through; of images ``file``, the path.
+        keep: columns or arrays of the file that are carried through; of a folder's files always ``file``, the path.
         write: takes lines of CSV.
         intervals: the probability with which intervals (of classes sets) hold the true value; see `run.conformal`. None: there are none.
 
@@ -102,6 +102,7 @@ def predict(
         raise UserError(Problem("output", f"expected a file ending in {', '.join(ENDINGS)}, got {output}."))
     elif output is not None:
         paths.require_output(output)
+    keep = item_blocks.kept(path, fitted, keep)
     predicted = Predicted(str(run_dir), None if output is None else str(output))
     added = None
     with contextlib.ExitStack() as stack:
@@ -112,7 +113,7 @@ def predict(
         if item_blocks.takes(path, run.config.get("data"), fitted):
             predicted.reason = item_blocks.without_input(run.config["data"])
         if fitted.target.shape:
-            blocks = run.saved.blocks_of_file(path, [array_blocks.FILE] if Path(path).is_dir() else [])
+            blocks = run.saved.blocks_of_file(path, keep)
             predicted_masks.write(_counted(blocks, predicted), output, fitted.target)
             return predicted
         if intervals is not None:

@@ -109,7 +109,6 @@ def _content(spec: Mapping[str, Any], quiet: bool) -> tuple[Dataset, dict[str, A
 
 def _show(content: Mapping[str, Any]) -> None:
     from trainrun.data import overview, profile
-    from trainrun.data._columns import shortened
 
     for line in overview.lines({**content["overview"], "columns": {}}):
         console.say(line)
@@ -123,13 +122,13 @@ def _show(content: Mapping[str, Any]) -> None:
     for column in content["columns"][:SHOWN]:
         spread = column.get("frequent")
         if spread is not None:
-            values = ", ".join(f"{shortened(text, CELL)} {count:,}" for text, count in spread.items())
+            values = ", ".join(f"{_cell(text)} {count:,}" for text, count in spread.items())
         else:
             ends = [column.get(key) for key in ("least", "median", "largest")]
             values = " … ".join(
-                f"{end:.4g}" if isinstance(end, float) else str(end) for end in ends if end is not None
+                _number(end) if isinstance(end, float) else str(end) for end in ends if end is not None
             )
-        name, goes = shortened(column["name"], CELL), column["with_target"]
+        name, goes = _cell(column["name"]), column["with_target"]
         missing, distinct = str(column["missing"] or ""), f"{column['distinct']:,}"
         kinds.append([name, column["kind"], missing, distinct, "" if goes is None else f"{goes:.2f}"])
         spreads.append([name, profile.bars(column.get("histogram", ())), values])
@@ -147,7 +146,7 @@ def _show(content: Mapping[str, Any]) -> None:
         )
     if rows := content["rows"][:ROWS]:
         names = list(rows[0])[: SHOWN + 1]
-        cells = [[shortened(text, CELL) for text in (name, *(row[name] for row in rows))] for name in names]
+        cells = [[_cell(text) for text in (name, *(row[name] for row in rows))] for name in names]
         console.say()
         console.table("first rows", ["column", *(str(i) for i in range(1, len(rows) + 1))], cells)
     for example in content.get("examples", ()):
@@ -156,3 +155,15 @@ def _show(content: Mapping[str, Any]) -> None:
         console.say(f"{example['input']}{label}", style="bold")
         for line in example["lines"]:
             console.say(f"  {line}")
+
+
+def _cell(text: str) -> str:
+    """Return a value in a table's cell: one line."""
+    from trainrun.data._columns import shortened
+
+    return shortened(" ".join(text.split()), CELL)
+
+
+def _number(value: float) -> str:
+    """Return a number to four digits, all of those before the point."""
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e12 else f"{value:.4g}"

@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
         action="append",
         default=[],
         metavar="COLUMN",
-        help="carry a column or array through, such as an id; of images, file is the path; repeatable",
+        help="carry a column or array through, such as an id; of a folder, file, the path, is; repeatable",
     )
     parser.add_argument(
         "--intervals",

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainrun.data import _tensorflow
 from trainrun.data._image_pixels import OF_LABELS, pixels_of
 from trainrun.data._mapped import Mapped
 from trainrun.errors import Problem, UserError, first_line
@@ -196,8 +197,8 @@ def _decode(files: Sequence[str], form: ImageForm, size: tuple[int, int], path: 
 
 def _resizing(form: ImageForm) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function from images of one size to images of the wanted size: by `keras.layers.Resizing`, rounded to whole numbers."""
+    tf = _tensorflow.imported()
     import keras
-    import tensorflow as tf
 
     # Not of uint8, which Keras 3.15 cannot pad.
     arguments = resizing_arguments(form.resize)

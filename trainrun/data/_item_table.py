@@ -176,7 +176,7 @@ def dataset(
     """Return the dataset of items that have become arrays.
 
     Args:
-        items: from `read`; `values` are what equal items have in common: the texts, or digests of the images.
+        items: from `read`; `values` are what equal items have in common: the texts, or digests of the images; so are `masks`.
         spec, x: the input, in the order of the items.
         standardize_target: as in `data.csv.csv`.
         record: of the preprocessing.
@@ -203,14 +203,10 @@ def dataset(
 
 
 def _equal_items(items: Items, what: str) -> Iterator[str]:
-    """Yield a notice for each held-out part that has many items of the training part, with their targets; masks are not compared."""
-    import numpy as np
-
-    codes: dict[str, int] = {}
-    hashes = np.array([codes.setdefault(value, len(codes)) for value in items.values], "uint64")
-    features = _equal_rows.Features(hashes, 1, -math.inf)
-    labels = items.examples.labels
-    of_each = [] if items.masks else labels.values() if isinstance(labels, Mapping) else [labels]
+    """Yield a notice for each held-out part that has many items of the training part, with their targets."""
+    features = _equal_rows.Features(_codes(items.values), 1, -math.inf)
+    labels = _codes(items.masks) if items.masks else items.examples.labels
+    of_each = labels.values() if isinstance(labels, Mapping) else [labels]
     held_out = dict(zip(PARTS[1:], items.parts[1:], strict=True))
     way_out = "" if items.folder else ", or keep what belongs together in one part: data.group=<column>"
     for name, equal in _equal_rows.counts(features, of_each, items.parts[0], held_out):
@@ -218,6 +214,14 @@ def _equal_items(items: Items, what: str) -> Iterator[str]:
             f"{equal} of the {len(held_out[name])} {name} {what} are the same, with the same target, as a training one, so the {name} "
             f"metrics are too good. Remove repeated {what}{way_out}."
         )
+
+
+def _codes(texts: Sequence[str]) -> np.ndarray:
+    """Return a number for each text, the same for equal ones, uint64 `[n]`."""
+    import numpy as np
+
+    codes: dict[str, int] = {}
+    return np.array([codes.setdefault(text, len(codes)) for text in texts], "uint64")
 
 
 def _shares(splitting: SplitSettings) -> tuple[float, float]:

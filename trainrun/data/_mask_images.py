@@ -67,8 +67,8 @@ def open_source(
     return (None, faults) if faults else (source(rows, folders, sizes), [])
 
 
-def labels(files: Sequence[str], form: ImageForm, cache: Path) -> tuple[TargetSpec, np.ndarray]:
-    """Return the target and the class id of each pixel, int64 `[n, height, width]`; the classes are the numbers that pixels have.
+def labels(files: Sequence[str], form: ImageForm, cache: Path) -> tuple[TargetSpec, np.ndarray, list[str]]:
+    """Return the target, the class id of each pixel, int64 `[n, height, width]`, and digests of the files; the classes are the numbers that pixels have.
 
     Args:
         files: the masks.
@@ -80,7 +80,7 @@ def labels(files: Sequence[str], form: ImageForm, cache: Path) -> tuple[TargetSp
     """
     import numpy as np
 
-    rows, size, _ = _image_cache.decoded(files, ImageForm(form.size, OF_LABELS, form.resize), cache)
+    rows, size, contents = _image_cache.decoded(files, ImageForm(form.size, OF_LABELS, form.resize), cache)
     counts = sum(np.bincount(block.ravel(), minlength=LARGEST_LABEL + 1) for _, block in blocks(rows))
     present = np.flatnonzero(counts)
     if len(present) < 2:
@@ -92,7 +92,7 @@ def labels(files: Sequence[str], form: ImageForm, cache: Path) -> tuple[TargetSp
     spec = TargetSpec(
         "binary" if binary else "multiclass", tuple(map(str, present)), 1 if binary else len(present), size
     )
-    return spec, id_of_number[np.asarray(rows[:])[..., 0]]
+    return spec, id_of_number[np.asarray(rows[:])[..., 0]], contents
 
 
 def _name(file: str, root: Path) -> str:

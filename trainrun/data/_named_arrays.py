@@ -16,6 +16,7 @@ from trainrun.data._split_settings import SplitSettings
 from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
 from trainrun.data.lazy_array import Rows, View
 from trainrun.errors import Problem, UserError
+from trainrun.ui import console
 from trainrun.util import look_alikes
 
 if TYPE_CHECKING:
@@ -83,8 +84,11 @@ def dataset(
     single = len(inputs) == 1
     rows = rows or (len(arrays[settings.x[0]]), 0, 0)
     parts = _arrays.own_parts(labels, target, splitting, rows)
-    raise_faults(_unseen_classes(labels, target, parts, rows))
-    return _arrays.of_parts(
+    unseen_by_own, unseen_by_drawn = _unseen_classes(labels, target, parts, rows)
+    raise_faults(unseen_by_own)
+    for notice in unseen_by_drawn:
+        console.warn(notice)
+    made = _arrays.of_parts(
         name,
         {spec: values for spec, values, _ in inputs},
         target,
@@ -96,20 +100,28 @@ def dataset(
         weight=_weights(arrays, settings),
         preprocessing=inputs[0][2] if single else {"inputs": records},
     )
+    return replace(made, inferred={"notices": unseen_by_drawn}) if unseen_by_drawn else made
 
 
 def _unseen_classes(
     labels: _arrays.Labels, target: TargetSpec, parts: Sequence[np.ndarray], rows: Sequence[int]
-) -> list[Fault]:
-    """Return the classes of a part that stands on its own that the training part lacks; masks are not compared."""
+) -> tuple[list[Fault], list[str]]:
+    """Return faults of classes that training lacks of parts that stand on their own, and notices of drawn ones; masks are not compared."""
+    faults: list[Fault] = []
+    notices: list[str] = []
     each = {name: (labels[name], one) for name, one in target.named.items()} or {"": (labels, target)}
-    return [
-        ("y", f"{f'{name}: ' if name else ''}{words}. Leave those examples out, or train on some.")
-        for name, (of_one, one) in each.items()
-        if one.kind in ("binary", "multiclass") and not one.shape
-        for part, index, own in zip(("validation", "test"), parts[1:], rows[1:], strict=True)
-        if own and (words := unseen(of_one, one.class_names, parts[0], index, f"{part} examples"))
-    ]
+    for name, (of_one, one) in each.items():
+        if one.kind not in ("binary", "multiclass") or one.shape:
+            continue
+        for part, index, own in zip(("validation", "test"), parts[1:], rows[1:], strict=True):
+            if not (words := unseen(of_one, one.class_names, parts[0], index, f"{part} examples")):
+                continue
+            words = f"{name}: {words}" if name else words
+            if own:
+                faults.append(("y", f"{words}. Leave those examples out, or train on some."))
+            else:
+                notices.append(f"{words}. Take data.stratify=true, or leave those examples out.")
+    return faults, notices
 
 
 def description(arrays: Mapping[str, Rows], settings: ArraySettings, splitting: SplitSettings) -> Description:

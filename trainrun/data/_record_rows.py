@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _image_pixels, _record_index
+from trainrun.data import _image_pixels, _record_index, _tensorflow
 from trainrun.data._faults import Fault
 from trainrun.data._record_index import RecordIndex, Records
 from trainrun.errors import Problem, UserError, did_you_mean, first_line
@@ -169,8 +169,8 @@ def checked(index: RecordIndex, features: Sequence[FeatureSpec]) -> dict[str, np
         UserError: a record is damaged, or has other features.
     """
     import numpy as np
-    import tensorflow as tf
 
+    tf = _tensorflow.imported()
     blocks: dict[str, list[np.ndarray]] = {spec.name: [] for spec in features}
     row = 0
     try:
@@ -204,8 +204,7 @@ def parsed(
     Raises:
         UserError: with the file and the index of a record that has other features.
     """
-    import tensorflow as tf
-
+    tf = _tensorflow.imported()
     types = {"float32": tf.float32, "int64": tf.int64, "bytes": tf.string}
     form = {
         s.name: tf.io.FixedLenFeature(() if s.kind == "bytes" else s.shape, types[s.kind]) for s in features

@@ -18,6 +18,7 @@ FOLDER = Path("outputs/.cache/files")
 EXTRA = "an address needs fsspec: pip install 'trainrun[remote]'."
 ADDRESS = re.compile(r"[A-Za-z][\w+.-]*://")
 WEB = re.compile(r"https?://", re.IGNORECASE)
+PAGE = re.compile(rb"\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head)\b", re.IGNORECASE | re.DOTALL)
 # Seconds until a web server that does not answer counts as down.
 CONNECT_S, READ_S = 20, 60
 # What file systems call the version of a file.
@@ -55,7 +56,12 @@ def find(address: str, endings: Sequence[str]) -> tuple[list[Path], list[Fault]]
         system, files = _listed(address, endings)
         if not files:
             return [], [("path", f"no file matches {shown}.")]
-        return [_copied(system, file) for file in files], []
+        copies = [_copied(system, file) for file in files]
+        if pages := [copy for copy in copies if _is_page(copy)]:
+            for copy in pages:
+                copy.unlink()
+            return [], [("path", _page_fault(shown, endings))]
+        return copies, []
     except FileNotFoundError as error:
         # A web server that cannot be reached looks like this, too.
         if error.__cause__ is None or getattr(error.__cause__, "status", None) == 404:
@@ -72,6 +78,19 @@ def find(address: str, endings: Sequence[str]) -> tuple[list[Path], list[Fault]]
 
 def _not_fetched(shown: str, error: BaseException) -> str:
     return f"{shown} cannot be fetched: {redaction.text(first_line(error)).rstrip('.')}."
+
+
+def _is_page(copy: Path) -> bool:
+    """Return whether a file is a web page: a listing of a folder, a form to log in."""
+    with copy.open("rb") as file:
+        return PAGE.match(file.read(1024)) is not None
+
+
+def _page_fault(shown: str, endings: Sequence[str]) -> str:
+    folder = shown.partition("?")[0].rstrip("/")
+    if "*" in folder or folder.endswith(tuple(endings)):
+        return f"{shown} answers with a web page (HTML), not with a table. Does it ask for a login?"
+    return f"{shown} is a web page (HTML), not a table. For all files of a folder: '{folder}/*{endings[0]}'."
 
 
 def _listed(address: str, endings: Sequence[str]) -> tuple[Any, list[str]]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from trainrun.data import _tensorflow
 from trainrun.data._faults import raise_faults
-from trainrun.ui import console
-from trainrun.util import imports, machine
+from trainrun.util import machine
 from trainrun.util.arguments import TextStandardize, TextTokens
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def vectorized(
     """
     import numpy as np
 
-    tf = _tensorflow()
+    tf = _tensorflow.imported()
     layer = layer_of({"max_tokens": form.max_tokens, **_settings(form)})
     with tf.device("cpu:0"):
         # One tensor: of a list, tf.data looks at the type of each text.
@@ -89,15 +88,8 @@ def by_record(texts: Sequence[str], record: Mapping[str, Any]) -> np.ndarray:
     """
     import numpy as np
 
-    _tensorflow()  # before Keras, which imports it audibly
+    _tensorflow.imported()
     return np.concatenate(_encoded(texts, layer_of(record)))
-
-
-def _tensorflow() -> ModuleType:
-    """Return TensorFlow, imported without what it writes to standard error."""
-    with console.hushed(), imports.collector_paused("tensorflow"):
-        import tensorflow as tf
-    return tf
 
 
 def _encoded(texts: Sequence[str], layer: Any) -> list[np.ndarray]:

@@ -84,13 +84,13 @@ def image_folder(
     folder = FOLDER if cache is None else paths.expanded(cache)
     rows, shape, contents = _image_cache.decoded(files, form, folder)
     if items.masks:
-        target, labels = _mask_images.labels(_located(items, items.masks, path), form, folder)
+        target, labels, masks = _mask_images.labels(_located(items, items.masks, path), form, folder)
         if target.shape != shape:
             sizes = [" x ".join(map(str, one)) for one in (shape, target.shape)]
             text = f"the images have {sizes[0]} pixels and the masks {sizes[1]}. Set data.size."
             raise UserError(Problem("data.mask", text))
         examples = dataclasses.replace(items.examples, target=target, labels=labels)
-        items = dataclasses.replace(items, examples=examples)
+        items = dataclasses.replace(items, examples=examples, masks=masks)
     step = {"scale": 1 / 255, "resize": resize if form.size else None}
     record = {"scale": step["scale"], "inputs": {"image": step}}
     spec = InputSpec("image", "image", (*shape, channels))

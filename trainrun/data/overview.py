@@ -83,7 +83,7 @@ def _labels(data: Dataset) -> dict[str, Any]:
         found["classes"] = {name: int(count) for name, count in list(named)[:RECORDED]}
         if target.kind == "binary":
             found["positive"] = target.classes[1]
-    elif target.kind == "real" and target.outputs == 1:
+    elif target.kind == "real":
         values = np.concatenate([y.ravel() for y in labels])
         found["range"] = [float(values.min()), float(values.mean()), float(values.max())]
     return found
@@ -116,7 +116,7 @@ def lines(overview: Mapping[str, Any]) -> Iterator[str]:
         more = ", and an indicator column for each" if overview["indicators"] else ""
         yield f"missing values imputed: {_imputed(overview)}{more}"
     if overview["left_out"]:
-        yield f"rows left out: {overview['left_out']:,}, with missing values"
+        yield f"rows left out: {overview['left_out']:,} (a missing target, or data.missing=drop)"
 
 
 def _label_lines(overview: Mapping[str, Any], output: str = "") -> Iterator[str]:

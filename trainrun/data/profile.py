@@ -123,7 +123,10 @@ def of_columns(columns: Iterable[Values], labels: np.ndarray, target: TargetSpec
             distinct = len(np.unique(values))
             if len(values):
                 shown = _notations.date_text if column.is_date else float
-                least, median, largest = (shown(float(f(values))) for f in (np.min, np.median, np.max))
+                ends = [float(f(values)) for f in (np.min, np.median, np.max)]
+                if column.is_date and not (values % _notations.DAY).any():
+                    ends[1] -= ends[1] % _notations.DAY  # the middle of two days
+                least, median, largest = map(shown, ends)
                 record |= {"least": least, "median": median, "largest": largest}
                 record["histogram"] = np.histogram(values, BARS)[0].tolist()
         record |= {"missing": int((~known).sum()), "distinct": distinct, "with_target": None}
@@ -188,23 +191,30 @@ def of_dataset(data: Dataset) -> Iterator[dict[str, Any]]:
     import numpy as np
 
     inputs = data.train.x if isinstance(data.train.x, dict) else {data.inputs[0].name: data.train.x}
+    steps = data.preprocessing.get("inputs", {})
     whole = data.target.kind in ("binary", "multiclass", "real") and not data.target.shape
     labels = data.train.y if whole else None
-    standard = data.preprocessing.get("standardize") or {}
     for spec in data.inputs:
         x = inputs[spec.name]
-        if spec.kind == "numeric" and len(spec.shape) == 1 and len(data.features) == spec.shape[0]:
-            wide = np.asarray(x, "float64")
-            if len(standard.get("mean", ())) == spec.shape[0]:
-                wide = wide * np.asarray(standard["std"]) + np.asarray(standard["mean"])
-            columns = (Values(str(name), "numbers", wide[:, i]) for i, name in enumerate(data.features))
-            yield from of_columns(columns, labels, data.target)
+        single = data.preprocessing if len(data.inputs) == 1 else {}
+        standard = steps.get(spec.name, {}).get("standardize") or single.get("standardize") or {}
+        of_table = len(spec.shape) == 1 and len(data.features) == spec.shape[-1]
+        wide = np.asarray(x if of_table else x[:LOOKED_AT], "float64")
+        if spec.kind == "numeric" and len(standard.get("mean", ())) == spec.shape[-1]:
+            wide = wide * np.asarray(standard["std"]) + np.asarray(standard["mean"])
+        kind = f"{spec.kind} {list(spec.shape)}"
+        if spec.kind == "numeric" and of_table:
+            columns = [Values(str(name), "numbers", wide[:, i]) for i, name in enumerate(data.features)]
+        elif spec.kind == "numeric" and len(data.features) == spec.shape[-1]:
+            kind = f"numbers, windows of {spec.shape[0]}"
+            columns = [Values(str(name), kind, wide[..., i].ravel()) for i, name in enumerate(data.features)]
+        elif spec.kind == "tokens":  # ids say nothing
+            columns = [
+                Values(spec.name, f"tokens an example, of {spec.shape[0]}", (wide != 0).sum(axis=1) * 1.0)
+            ]
         else:
-            first = np.asarray(x[:LOOKED_AT], "float64").ravel()
-            (record,) = of_columns(
-                [Values(spec.name, f"{spec.kind} {list(spec.shape)}", first)], None, data.target
-            )
-            yield record
+            columns = [Values(spec.name, kind, wide.ravel())]
+        yield from of_columns(columns, labels if of_table else None, data.target)
 
 
 def class_counts(data: Dataset) -> dict[str, dict[str, int]]:

@@ -112,6 +112,7 @@ def timeseries(
         "target": settings.target,
         "columns": {"numbers": names},
         "split": f"by {settings.time or 'the order of the rows'}",
+        "notices": list(rows.notes),
         "digests": {name: Column(values[:, i]).digest() for i, name in enumerate(names)},
     }
     if folds is None:

@@ -44,6 +44,12 @@ def takes(data: Any, spec: Mapping[str, Any] | None, fitted: Preprocessor) -> bo
     return Path(data).suffix != ".npz" and (spec["name"] == "timeseries" or spec["text"] is not None)
 
 
+def kept(data: Any, fitted: Preprocessor, keep: Sequence[str]) -> list[str]:
+    """Return the columns to carry through: of a folder of images or texts each file's path, and those that are wanted."""
+    of_files = isinstance(data, str | os.PathLike) and Path(data).is_dir() and not fitted.table
+    return list(dict.fromkeys([FILE, *keep] if of_files else keep))
+
+
 def open_rows(data: Any, spec: Mapping[str, Any], fitted: Preprocessor, keep: Sequence[str]) -> TableSource:
     """Return the table of a file or a DataFrame.
 

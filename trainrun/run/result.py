@@ -104,7 +104,7 @@ class RunResult:
 
         Args:
             data: the path of a file as `trainrun predict` takes it, a DataFrame, arrays by column, or the arrays that the model takes.
-            keep: its columns or arrays to carry through.
+            keep: its columns or arrays to carry through; of a folder always `file`, the path.
             intervals: the probability with which `low` to `high`, or the classes of `set`, hold the true value; None: without them.
 
         Raises:
@@ -116,8 +116,9 @@ class RunResult:
         import pandas as pd
 
         from trainrun.data import table_rows
-        from trainrun.run import conformal
+        from trainrun.run import conformal, item_blocks
 
+        keep = item_blocks.kept(data, self.saved.fitted, keep)
         predictions = self.saved.predict(data, further=keep)
         table_rows.warn(predictions.rows.unknown, predictions.rows.missing)
         columns = {name: predictions.rows.further.column(name).to_pandas().to_numpy() for name in keep}
