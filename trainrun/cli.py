@@ -77,10 +77,15 @@ def _by_verb(argv: list[str]) -> int:
         raise UserError(
             f"{argv[0]}: no such verb.{hint} The verbs are {', '.join(verbs)}; an override is key=value, as in optimizer={argv[0]}."
         )
-    from trainrun.commands import _completion
     from trainrun.hydra_bridge import main as bridge
 
-    return bridge.train(argv, _completion.write)
+    return bridge.train(argv, _complete)
+
+
+def _complete(line: str) -> None:
+    from trainrun.commands import _completion
+
+    _completion.write(line)
 
 
 def _wants_help(argv: list[str]) -> bool:

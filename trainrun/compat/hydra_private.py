@@ -1,4 +1,4 @@
-"""Hydra's private names: the registry of config sources, the parser of its flags, overrides put into a composed config.
+"""Hydra's private names: config sources, lists of defaults, the parser of its flags, overrides put into a composed config.
 
 Checked with Hydra 1.3.8. Only `trainrun.hydra_bridge` uses this file. Without one of these names every command that
 composes a config raises ImportError or AttributeError, except where a function says otherwise.
@@ -38,6 +38,22 @@ def replace_file_source(source: type) -> None:
     from hydra._internal.sources_registry import SourcesRegistry
 
     SourcesRegistry.instance().types["file"] = source
+
+
+def skip_unneeded_choices() -> None:
+    """Have Hydra list the choices of options for interpolated defaults (``- model: ${data}``) only where a list has such a default.
+
+    For: Hydra lists them for each file of a config, a quarter of the time that composing takes.
+    Public API: none. Checked: Hydra 1.3.8. Missing: AttributeError; tested.
+    """
+    from hydra._internal import defaults_list
+
+    choices = defaults_list._create_interpolation_map
+
+    def where_needed(overrides: Any, listed: list[Any], self_added: bool) -> Any:
+        return choices(overrides, listed, self_added) if any(d.is_interpolation() for d in listed) else None
+
+    defaults_list._create_interpolation_map = where_needed
 
 
 def application() -> Any:

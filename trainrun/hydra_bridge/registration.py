@@ -8,7 +8,7 @@ import string
 import time
 from typing import Any
 
-from trainrun.compat import hydra_private
+from trainrun.compat import hydra_private, omegaconf_private
 from trainrun.hydra_bridge import interpolations
 from trainrun.registry import common_keys, literals, lookup, option_files, signatures
 
@@ -104,6 +104,8 @@ def _register() -> None:
     Plugins.instance().register(Nearest)
     _register_launchers_and_sweepers()
     hydra_private.replace_file_source(folder_source.FileConfigSource)
+    hydra_private.skip_unneeded_choices()
+    omegaconf_private.parse_by_libyaml()
 
 
 def _register_launchers_and_sweepers() -> None:

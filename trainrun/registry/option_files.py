@@ -223,5 +223,9 @@ def by_component(group: str, component: str, key: str = "") -> Option | None:
     last = find(group, key.rpartition(".")[2])
     if last is not None and last.arguments.get("name", last.name) == component:
         return last
-    named = [o for o in known.values() if component in (o.name, o.arguments.get("name")) and not o.alias_of]
-    return min(named, key=lambda o: (o.name != component, -len(o.arguments)), default=None)
+    if (same := known.get(component)) is not None and not same.alias_of:
+        return same
+    # Parsing all files of a group takes far longer than finding the word in them.
+    named = [o for o in known.values() if component in o.text or "defaults:" in o.text]
+    named = [o for o in named if o.arguments.get("name") == component and not o.alias_of]
+    return max(named, key=lambda o: len(o.arguments), default=None)

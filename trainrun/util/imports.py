@@ -8,6 +8,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+# Objects made since the last collection at which the youngest are collected again; Python's own number is 700.
+RARE_COLLECTION = 200_000
+_PYTHONS_OWN = gc.get_threshold()
+
+
+def collect_rarely() -> None:
+    """Run the garbage collector rarely until `collector_paused` has imported a large library.
+
+    A command that composes, checks and ends makes half a million objects and keeps most of them: collecting is an eighth of its time.
+    Training has the default again, since a late collection keeps tensors in memory.
+    """
+    gc.set_threshold(RARE_COLLECTION)
+
+
 @contextmanager
 def collector_paused(library: str, freeze: bool = False) -> Iterator[None]:
     """Pause the garbage collector while a library is imported inside the `with`.
@@ -27,4 +41,6 @@ def collector_paused(library: str, freeze: bool = False) -> Iterator[None]:
     finally:
         if freeze:
             gc.freeze()
+        if gc.get_threshold()[0] == RARE_COLLECTION:
+            gc.set_threshold(*_PYTHONS_OWN)
         gc.enable()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import psutil
-
 
 def cores() -> int:
     """Return the cores that this process may use."""
+    import psutil  # 15 ms; a config that is only checked or shown does without
+
     if hasattr(psutil.Process, "cpu_affinity"):  # not on macOS
         return len(psutil.Process().cpu_affinity())
     return psutil.cpu_count() or 1
@@ -16,6 +16,8 @@ def cores() -> int:
 
 def total_memory() -> int:
     """Return the machine's memory in bytes."""
+    import psutil
+
     return psutil.virtual_memory().total
 
 
@@ -25,6 +27,8 @@ def available_memory(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     Args:
         cgroup: folder of the container's limits, which psutil does not read.
     """
+    import psutil
+
     available = psutil.virtual_memory().available
     try:
         limit = (cgroup / "memory.max").read_text().strip()
@@ -38,6 +42,8 @@ def available_memory(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
 
 def resident_memory() -> int:
     """Return the bytes of memory that this process holds."""
+    import psutil
+
     return psutil.Process().memory_info().rss
 
 
