@@ -9,7 +9,7 @@ import pytest
 
 from trainrun.data import _arrays, _npz_file
 from trainrun.data.lazy_array import View
-from trainrun.trainer import compiled_epoch, fit_from_arrays, pipeline
+from trainrun.trainer import compiled_epoch, fit_from_arrays, held_arrays, pipeline
 
 RNG = np.random.default_rng(1)
 
@@ -61,11 +61,11 @@ def test_a_view_trains_as_its_array(train, deterministic, tmp_path, monkeypatch,
             np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("held", [2**40, 0], ids=["held", "streamed"])
-def test_batches_hold_the_bits_of_whole_arrays(train, tmp_path, monkeypatch, held):
+@pytest.mark.parametrize(("held", "kind"), [(2**40, "image"), (0, "image"), (0, "numeric")])
+def test_batches_hold_the_bits_of_whole_arrays(train, tmp_path, monkeypatch, held, kind):
     monkeypatch.setattr(_npz_file, "MAPPED_FROM", 0)
     monkeypatch.setattr(_arrays, "IN_MEMORY", 0)
-    path = path_of(tmp_path, "numeric")
+    path = path_of(tmp_path, kind)
     job = train("custom", "data=npz", f"data.path={path}", "model=linear", "trainer.batch_size=16").job
     monkeypatch.setattr(pipeline, "MAX_HELD_BYTES", held)
     x, order = np.asarray(job.train.x), pipeline.order(job.plan, len(job.train), 0)
@@ -74,13 +74,15 @@ def test_batches_hold_the_bits_of_whole_arrays(train, tmp_path, monkeypatch, hel
     assert np.concatenate(got).tobytes() == x[order].tobytes()
     shown = [batch[0].numpy() for batch in pipeline.in_order(job.validation, 16)]
     assert np.concatenate(shown).tobytes() == np.asarray(job.validation.x).tobytes()
+    # Images are held, and sent, as bytes.
+    assert held_arrays.stored(job.train.x).dtype == {"image": "uint8", "numeric": "float32"}[kind]
 
 
 def test_whole_makes_the_tensor_of_a_view():
     x = RNG.normal(size=(1000, 37)).astype("float32")
     view = View.of(x).part(RNG.permutation(1000)[:501])
-    assert np.array_equal(pipeline.whole(view).numpy(), np.asarray(view))
-    tensor = pipeline.whole(x)
+    assert np.array_equal(held_arrays.whole(view).numpy(), np.asarray(view))
+    tensor = held_arrays.whole(x)
     x[0] = 0  # an array that somebody else holds is copied
     assert not np.array_equal(tensor.numpy(), x)
 

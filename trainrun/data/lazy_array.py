@@ -85,6 +85,12 @@ class View:
             return None
         return rows if np.array_equal(self.index, np.arange(len(rows))) else None
 
+    def unscaled(self) -> View:
+        """Return the bytes of images that are only scaled; any other view as it is."""
+        if self.scale is None or self.standard is not None or self.rows.dtype != "uint8":
+            return self
+        return replace(self, dtype=self.rows.dtype, scale=None)
+
     def __len__(self) -> int:
         return len(self.index)
 

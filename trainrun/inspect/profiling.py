@@ -31,8 +31,9 @@ import tensorflow as tf
 from trainrun.registry import declaration_reader
 from trainrun.trainer.epoch_loop import build
 from trainrun.trainer.fit_from_arrays import Indexed
+from trainrun.trainer.held_arrays import MAX_HELD_BYTES, held_bytes
 from trainrun.trainer.job import Job
-from trainrun.trainer.pipeline import MAX_HELD_BYTES, Feed, batches, gather, order
+from trainrun.trainer.pipeline import Feed, batches, gather, order
 from trainrun.ui import console
 
 FOLDER, FILE = "profile", "profile.json"
@@ -190,9 +191,7 @@ def feeding(job: Job, trainer: str) -> float:
                 tf.nest.map_structure(lambda a: None if a is None else tf.convert_to_tensor(a), batch)
 
         return _seconds(take, most)
-    held = (
-        Indexed.fits(job) if declared.keras_fit else sum(a.nbytes for a in split.arrays()) <= MAX_HELD_BYTES
-    )
+    held = Indexed.fits(job) if declared.keras_fit else held_bytes(split) <= MAX_HELD_BYTES
     if declared.input == "gathered" and held:
         read, size, order_of_epoch = gather(split), plan.batch_size, tf.constant(indices)
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from trainrun.trainer.held_arrays import stored
+
 if TYPE_CHECKING:
     from trainrun.trainer.compiled_epoch import Pass
 
@@ -72,5 +74,6 @@ def by_xla(steps: Pass) -> tuple[Any, Call]:
 
 def _sent(steps: Pass, rows: int | None) -> Any:
     """Return the signature of the data of a call, with that number of rows; None: any."""
-    arrays = (steps.split.x, steps.split.y, steps.split.weight)[: steps.parts]
-    return tf.nest.map_structure(lambda a: tf.TensorSpec([rows, *a.shape[1:]], a.dtype), arrays)
+    return tf.nest.map_structure(
+        lambda a: tf.TensorSpec([rows, *a.shape[1:]], stored(a).dtype), steps.arrays[: steps.parts]
+    )

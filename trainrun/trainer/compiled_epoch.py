@@ -17,19 +17,11 @@ from trainrun.compat import keras_model_private
 from trainrun.data.dataset import Split
 from trainrun.model.cost import FORWARD_PASSES_PER_STEP
 from trainrun.step import _result
-from trainrun.trainer import compiled_calls, replica_step
+from trainrun.trainer import compiled_calls, held_arrays, replica_step
 from trainrun.trainer.change_over import ChangeOver
-from trainrun.trainer.executor import (
-    ONE_THREAD,
-    ONE_THREAD_FLOPS,
-    THREAD_POOL,
-    may_wait,
-    operation_types,
-    scope,
-)
-from trainrun.trainer.held_arrays import exchangeable, gathered, kinds, may_renew
+from trainrun.trainer.executor import ONE_THREAD, THREAD_POOL, is_short, may_wait, operation_types, scope
+from trainrun.trainer.held_arrays import MAX_HELD_BYTES, exchangeable, gathered, held, held_bytes, kinds
 from trainrun.trainer.job import Job
-from trainrun.trainer.pipeline import MAX_HELD_BYTES, whole
 from trainrun.trainer.steps_per_call import Pace, traced
 
 if TYPE_CHECKING:
@@ -72,7 +64,7 @@ class Pass:
         self._flops, self.state = job.cost().flops, job.state
         self.strategy = model.distribute_strategy
         self.replicated = is_replicated(self.strategy)
-        arrays = (split.x, split.y, split.weight)
+        self.arrays = (split.x, split.y, split.weight)
         self.parts = 2 if split.weight is None else 3
         remainder = len(split) % batch_size or batch_size
         # Examples of a whole pass: `trainer.resample` repeats or leaves out some of the split.
@@ -81,11 +73,12 @@ class Pass:
         self.last = self.most % batch_size
         self.some_are_empty = min(remainder, batch_size) < self.strategy.num_replicas_in_sync
         self.held = None
-        size = sum(a.nbytes for a in split.arrays())
+        size = held_bytes(split)
         if size <= MAX_HELD_BYTES:
             with tf.device("cpu:0") if self.replicated else tf.device(None):
-                hold = exchangeable if reusable and may_renew() else whole
-                self.held = tf.nest.map_structure(lambda a: None if a is None else hold(a), arrays)
+                self.held = held(
+                    self.arrays, exchangeable if reusable and held_arrays.may_renew() else held_arrays.whole
+                )
         self.block = max(1, int(BLOCK_BYTES / max(size / max(len(split), 1), 1) / batch_size))
         self.by_xla = model.jit_compile and not self.replicated and not model.run_eagerly
         self.traced = False  # TensorFlow's profiler must see its kernels
@@ -102,23 +95,22 @@ class Pass:
     @staticmethod
     def fits(model: keras.Model, split: Split) -> bool:
         """Return whether a split is small enough to be held in memory for a model on one device."""
-        size = sum(a.nbytes for a in split.arrays())
-        return not is_replicated(model.distribute_strategy) and size <= MAX_HELD_BYTES
+        return not is_replicated(model.distribute_strategy) and held_bytes(split) <= MAX_HELD_BYTES
 
     def renew(self, split: Split) -> bool:
         """Use another split from now on; return False if its arrays have other shapes or dtypes."""
         arrays = (split.x, split.y, split.weight)
-        if self.held is None or kinds(arrays) != kinds((self.split.x, self.split.y, self.split.weight)):
+        if self.held is None or kinds(arrays) != kinds(self.arrays):
             return False
         if (self.by_xla or self._change_over.compiled) and len(split) != len(self.split):
             return False  # the program is compiled for the number of examples
-        held, new = tf.nest.flatten(self.held), tf.nest.flatten(arrays)
-        if any(h is not None and not isinstance(h, tf.Variable) for h in held):
+        variables, new = tf.nest.flatten(self.held), tf.nest.flatten(arrays)
+        if any(v is not None and not isinstance(v, tf.Variable) for v in variables):
             return False
-        for variable, array in zip(held, new, strict=True):
+        for variable, array in zip(variables, new, strict=True):
             if variable is not None:
-                variable.assign(whole(array))
-        self.split = split
+                variable.assign(held_arrays.whole(held_arrays.stored(array)))
+        self.split, self.arrays = split, arrays
         return True
 
     def begin(self, job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> None:
@@ -166,8 +158,7 @@ class Pass:
 
         def read(start: int, stop: int) -> tuple:
             part = self.split.part(order[start * self.batch_size : stop * self.batch_size])
-            arrays = (part.x, part.y, part.weight)
-            return len(part), tf.nest.map_structure(lambda a: None if a is None else whole(a), arrays)
+            return len(part), held((part.x, part.y, part.weight))
 
         with ThreadPoolExecutor(1) as reader:
             pending: Future | None = None
@@ -207,7 +198,7 @@ class Pass:
 
     def _prepare(self) -> None:
         """Choose the executor and compile the pass for it."""
-        self.executor = ONE_THREAD if self._is_short() else THREAD_POOL
+        self.executor = ONE_THREAD if self._on_one_thread() else THREAD_POOL
         if self.model.run_eagerly:
             self.by_kernels = self.run_steps
             return
@@ -226,13 +217,15 @@ class Pass:
         with scope(self.executor):
             return self._function.get_concrete_function().graph
 
-    def _is_short(self) -> bool:
-        """Return whether the kernels of a step are so short that one thread is faster than a thread pool."""
+    def _on_one_thread(self) -> bool:
+        """Return whether a step runs on one thread."""
         if tf.config.list_logical_devices("GPU") or self.replicated or self.traced:
             return False
         if self.model.run_eagerly or self.model.jit_compile:
             return False
-        return self._flops * FORWARD_PASSES_PER_STEP * self.batch_size < ONE_THREAD_FLOPS
+        return is_short(
+            self._flops * FORWARD_PASSES_PER_STEP * self.batch_size, self.split.x, self.batch_size
+        )
 
     def run_steps(self, index: tf.Tensor, data: tuple, examples: tf.Tensor | None = None) -> dict[str, Any]:
         """Step through the batches of `index` and return the metrics.
@@ -271,7 +264,7 @@ class Pass:
             data: that they are taken from.
             at: the number of examples of the call before the batch.
         """
-        batch = gathered(data, index)
+        batch = gathered(data, index, self.arrays)
         if self.augment is None:
             return batch
         step = tf.cast(at // self.batch_size, tf.int64)

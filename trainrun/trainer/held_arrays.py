@@ -2,18 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from trainrun.data.dataset import Split
 from trainrun.data.lazy_array import View
-from trainrun.trainer.pipeline import whole
+
+# Largest split that is held in TensorFlow's memory as a whole; a larger one is read batch by batch.
+MAX_HELD_BYTES = 512 * 2**20
 
 
 def may_renew() -> bool:
     """Return whether data can be held in variables: only on a CPU, because a GPU does not support every dtype."""
     return not tf.config.list_logical_devices("GPU")
+
+
+def stored(array: np.ndarray | View | None) -> Any:
+    """Return what is held of an array: images as bytes, a quarter of their size as float32; `scaled` makes the examples of them."""
+    return array.unscaled() if isinstance(array, View) and may_renew() else array
+
+
+def scaled(values: tf.Tensor, array: np.ndarray | View) -> tf.Tensor:
+    """Return examples of an array, given what is stored of them; they have the same bits as the array's own."""
+    if values.dtype == array.dtype:
+        return values
+    return tf.cast(values, array.dtype) * np.float32(array.scale)
+
+
+def held_bytes(split: Split) -> int:
+    """Return the size of what is held of a split."""
+    return sum(stored(array).nbytes for array in split.arrays())
+
+
+def whole(array: np.ndarray | View) -> tf.Tensor:
+    """Return an array as a tensor; a lazy array is computed without a second copy in memory.
+
+    `tf.constant` copies its argument. The values of a lazy array have no other owner, or are in a mapped file, so that the tensor can
+    use their memory (by DLPack), if its address is a multiple of 64 as TensorFlow requires.
+    """
+    if isinstance(array, np.ndarray) or tf.config.list_logical_devices("GPU"):
+        return tf.constant(np.asarray(array))
+    stored = array.stored()
+    if stored is not None and stored.flags.writeable and stored.ctypes.data % 64 == 0:
+        return tf.experimental.dlpack.from_dlpack(stored.__dlpack__())
+    buffer = np.empty(array.nbytes + 64, "uint8")
+    start = -buffer.ctypes.data % 64
+    values = buffer[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    array.read_into(values)
+    return tf.experimental.dlpack.from_dlpack(values.__dlpack__())
+
+
+def held(arrays: Any, hold: Callable[[np.ndarray | View], Any] = whole) -> Any:
+    """Return what TensorFlow holds of the arrays `(x, y, weight)`, each by `hold`."""
+    return tf.nest.map_structure(lambda a: None if a is None else hold(stored(a)), arrays)
 
 
 def exchangeable(array: np.ndarray | View) -> tf.Variable:
@@ -22,10 +66,21 @@ def exchangeable(array: np.ndarray | View) -> tf.Variable:
 
 
 def kinds(arrays: Any) -> tuple:
-    """Return shape and dtype of each array without the number of rows; arrays of equal kinds can replace each other."""
-    return tuple(None if a is None else (a.shape[1:], str(a.dtype)) for a in tf.nest.flatten(arrays))
+    """Return shape, dtype and scale of each array without the number of rows; arrays of equal kinds can replace each other."""
+    return tuple(
+        None if a is None else (a.shape[1:], str(a.dtype), a.scale if isinstance(a, View) else None)
+        for a in tf.nest.flatten(arrays)
+    )
 
 
-def gathered(data: Any, index: tf.Tensor) -> Any:
-    """Return the examples `(x, y, weight)`, or one of these, at the indices."""
-    return tf.nest.map_structure(lambda a: None if a is None else tf.gather(a, index), data)
+def gathered(data: Any, index: tf.Tensor, arrays: Any) -> Any:
+    """Return the examples `(x, y, weight)`, or one of these, at the indices.
+
+    Args:
+        data: what is held of the arrays.
+        index: of the examples.
+        arrays: of the split.
+    """
+    return tf.nest.map_structure(
+        lambda of, array: None if of is None else scaled(tf.gather(of, index), array), data, arrays
+    )

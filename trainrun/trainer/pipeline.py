@@ -13,14 +13,13 @@ import tensorflow as tf
 from trainrun.data._order import balanced, epoch_order
 from trainrun.data.dataset import Split
 from trainrun.data.lazy_array import View
+from trainrun.trainer.held_arrays import MAX_HELD_BYTES, gathered, held, held_bytes, scaled, stored
 from trainrun.trainer.job import Plan
 from trainrun.trainer.model_steps import batch_of
 
 if TYPE_CHECKING:
     from trainrun.augment._sequence import Augmentations
 
-# Largest split that is held in TensorFlow's memory as a whole; a larger one is read batch by batch.
-MAX_HELD_BYTES = 512 * 2**20
 # Functions of tensors only: AutoGraph's rewriting of their sources takes half a second before the first batch.
 GRAPH = tf.autograph.experimental.do_not_convert
 
@@ -158,37 +157,22 @@ def gather(split: Split, views: bool = True) -> Callable[[tf.Tensor], Any]:
     arrays = (split.x, split.y) + (() if split.weight is None else (split.weight,))
     flat = tf.nest.flatten(arrays)
     can_hold = views or not any(isinstance(a, View) for a in flat)
-    if can_hold and sum(a.nbytes for a in flat if a is not None) <= MAX_HELD_BYTES:
+    if can_hold and held_bytes(split) <= MAX_HELD_BYTES:
         with tf.device("cpu:0"):
-            held = tf.nest.map_structure(whole, arrays)
-        return GRAPH(lambda index: tf.nest.map_structure(lambda a: tf.gather(a, index), held))
+            data = held(arrays)
+        return GRAPH(lambda index: gathered(data, index, arrays))
+    read_from = [stored(a) for a in flat]
 
     @GRAPH
     def read(index: tf.Tensor) -> Any:
-        tensors = tf.numpy_function(lambda i: [a[i] for a in flat], [index], [a.dtype for a in flat])
-        for tensor, array in zip(tensors, flat, strict=True):
+        tensors = tf.numpy_function(
+            lambda i: [a[i] for a in read_from], [index], [a.dtype for a in read_from]
+        )
+        for tensor, array in zip(tensors, read_from, strict=True):
             tensor.set_shape([None, *array.shape[1:]])
-        return tf.nest.pack_sequence_as(arrays, tensors)
+        return tf.nest.map_structure(scaled, tf.nest.pack_sequence_as(arrays, tensors), arrays)
 
     return read
-
-
-def whole(array: np.ndarray | View) -> tf.Tensor:
-    """Return an array as a tensor; a lazy array is computed without a second copy in memory.
-
-    `tf.constant` copies its argument. The values of a lazy array have no other owner, or are in a mapped file, so that the tensor can
-    use their memory (by DLPack), if its address is a multiple of 64 as TensorFlow requires.
-    """
-    if isinstance(array, np.ndarray) or tf.config.list_logical_devices("GPU"):
-        return tf.constant(np.asarray(array))
-    stored = array.stored()
-    if stored is not None and stored.flags.writeable and stored.ctypes.data % 64 == 0:
-        return tf.experimental.dlpack.from_dlpack(stored.__dlpack__())
-    buffer = np.empty(array.nbytes + 64, "uint8")
-    start = -buffer.ctypes.data % 64
-    values = buffer[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
-    array.read_into(values)
-    return tf.experimental.dlpack.from_dlpack(values.__dlpack__())
 
 
 def batches(split: Split, indices: np.ndarray, batch_size: int) -> Iterator[tuple]:

@@ -30,7 +30,7 @@ def take(steps: Pass, index: tf.Tensor, data: tuple, at: tf.Tensor) -> None:
     with tf.device("cpu:0"):
         # Augmented as a whole, because an example may be mixed with one of another replica.
         whole_batch = None if steps.augment is None else steps.examples(index, data, at)
-        weights = gathered(data[2], index) if whole_batch is None else whole_batch[2]
+        weights = gathered(data[2], index, steps.arrays[2]) if whole_batch is None else whole_batch[2]
 
     def replica() -> None:
         number = tf.distribute.get_replica_context().replica_id_in_sync_group
@@ -40,7 +40,7 @@ def take(steps: Pass, index: tf.Tensor, data: tuple, at: tf.Tensor) -> None:
         end = tf.maximum(stop, start + 1)
         with tf.device("cpu:0"):
             if whole_batch is None:
-                x, y, weight = gathered(data, index[start:end])
+                x, y, weight = gathered(data, index[start:end], steps.arrays)
             else:
                 x, y, weight = tf.nest.map_structure(
                     lambda a: None if a is None else a[start:end], whole_batch

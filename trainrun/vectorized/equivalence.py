@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from trainrun.model.variables import by_purpose
 from trainrun.step.default import default
-from trainrun.trainer.pipeline import whole
+from trainrun.trainer.held_arrays import whole
 from trainrun.vectorized import functional
 from trainrun.vectorized.rows import Part
 from trainrun.vectorized.shape import KINDS, Unfit, variables

@@ -11,8 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainrun.data.dataset import Split
-from trainrun.trainer.held_arrays import exchangeable, gathered, kinds
-from trainrun.trainer.pipeline import whole
+from trainrun.trainer.held_arrays import exchangeable, kinds, whole
 from trainrun.vectorized.pending import PendingValues
 
 
@@ -66,7 +65,7 @@ class Rows:
 
     def gathered(self, index: tf.Tensor) -> tuple:
         """Return the examples `(x, y, weight)` at the rows `index`, of any shape."""
-        return gathered(self._held, index)
+        return tf.nest.map_structure(lambda a: None if a is None else tf.gather(a, index), self._held)
 
 
 def kind(split: Split) -> tuple:
