@@ -7,9 +7,10 @@ import shutil
 import keras
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 import trainrun
+from trainrun.data import _jpeg
 from trainrun.data.image_folder import describe
 from trainrun.errors import UserError
 
@@ -114,6 +115,30 @@ def test_photographs_are_turned_as_the_camera_says(photos):
     picture.save(photos / "cats" / "0.png", exif=exif)
     data = load(path=str(photos), validation=0, test=0)
     assert data.train.x[0] == pytest.approx(np.rot90(np.asarray(picture), -1) / 255, abs=1e-6)
+
+
+@pytest.mark.parametrize("channels", [3, 1])
+def test_jpegs_have_the_pixels_of_pillow(inside, channels):
+    picture = Image.fromarray(RNG.integers(0, 256, (5, 7, 3), dtype="uint8")).resize((33, 21))
+    exif = picture.getexif()
+    exif[0x0112] = 3
+    ways = [{"subsampling": k} for k in range(3)] + [{"progressive": True}, {"quality": 20}, {"exif": exif}]
+    pictures = [(picture, way) for way in ways] + [(picture.convert(mode), {}) for mode in ("L", "CMYK")]
+    expected = []
+    for i, (one, way) in enumerate(pictures):
+        file = inside / "photos" / f"{i % 2}" / f"{i}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        one.save(file, **way)
+        shown = ImageOps.exif_transpose(Image.open(file)).convert({1: "L", 3: "RGB"}[channels])
+        expected.append(np.asarray(shown, "float32").reshape(21, 33, channels))
+    data = load(path="photos", channels=channels, validation=0, test=0)
+    assert np.array_equal(np.round(data.train.x * 255), expected[::2] + expected[1::2])
+    # Of these, TensorFlow decodes so many.
+    files = sorted((inside / "photos").rglob("*.jpg"))
+    assert sum(_jpeg.read(str(file), channels) is not None for file in files) == {3: 6, 1: 1}[channels]
+    files[0].write_bytes(files[0].read_bytes()[:-200])
+    with pytest.raises(UserError, match=r"0/0.jpg cannot be read as an image: image file is truncated"):
+        load(path="photos", channels=channels, validation=0, test=0)
 
 
 @pytest.fixture

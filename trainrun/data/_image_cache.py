@@ -8,20 +8,20 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _tensorflow
-from trainrun.data._image_pixels import OF_LABELS, pixels_of
+from trainrun.data._image_decoding import Decoder, ImageForm
+from trainrun.data._image_pixels import OF_LABELS
 from trainrun.data._mapped import Mapped
-from trainrun.errors import Problem, UserError, first_line
+from trainrun.errors import Problem, UserError
 from trainrun.ui.counter import counted
 from trainrun.util import machine, paths
 from trainrun.util.file_lock import FileLock
 
 if TYPE_CHECKING:
-    import numpy as np
+    pass
 
 # Below the folder that runs are recorded in.
 FOLDER = Path("outputs", ".cache", "images")
@@ -33,23 +33,8 @@ CONTENT_DIGITS = 16
 PATIENCE_S = 24 * 3600.0
 # Faulty files that are named.
 NAMED = 10
-# Files that a thread takes at once, and bytes of images of one size that one call resizes: a call takes a millisecond.
-AT_ONCE, RESIZED_BYTES = 64, 2**22
-
-
-@dataclass(frozen=True)
-class ImageForm:
-    """What an image is made to be.
-
-    Args:
-        size: height and width in pixels; None: all images have one size.
-        channels: 1 (grey), 3 or 4 (with transparency); `OF_LABELS`.
-        resize: ``stretch``, ``crop`` or ``pad`` to the size.
-    """
-
-    size: tuple[int, int] | None
-    channels: int
-    resize: str
+# Files that a thread takes at once.
+AT_ONCE = 64
 
 
 def decoded(files: Sequence[str], form: ImageForm, folder: Path) -> tuple[Mapped, tuple[int, int], list[str]]:
@@ -153,80 +138,16 @@ def _decode(files: Sequence[str], form: ImageForm, size: tuple[int, int], path: 
     if (free := shutil.disk_usage(path.parent).free) < needed:
         message = f"the decoded images take {needed:,} bytes, and {path.parent} has {free:,}. Take a smaller data.size, or data.cache on another disk."
         raise UserError(Problem("data.cache", message))
-    resize = None if form.size is None else _resizing(form)
     with paths.whole(path) as new:
         pixels = np.lib.format.open_memmap(new, mode="w+", dtype="uint8", shape=shape)
-
-        def fill(some: Sequence[int]) -> list[str | None]:
-            faults: dict[int, str] = {}
-
-            def fitted(images: dict[int, np.ndarray]) -> None:
-                try:
-                    if images:
-                        pixels[[*images]] = resize(np.stack([*images.values()]))
-                except Exception as error:  # a side of none of its pixels
-                    faults.update((i, f"{files[i]} cannot be resized: {first_line(error)}") for i in images)
-                images.clear()
-
-            of_one_size: dict[int, np.ndarray] = {}
-            for i in some:
-                try:
-                    image = pixels_of(files[i], form.channels)
-                    if resize is None or image.shape[:2] == size:
-                        pixels[i] = image
-                        continue
-                # Pillow raises what its decoders and C libraries make of a damaged file.
-                except Exception as error:
-                    faults[i] = f"{files[i]} cannot be read as an image: {first_line(error)}"
-                    continue
-                other = next(iter(of_one_size.values()), image)
-                if other.shape != image.shape or (len(of_one_size) + 1) * image.nbytes > RESIZED_BYTES:
-                    fitted(of_one_size)
-                of_one_size[i] = image
-            fitted(of_one_size)
-            return [faults.get(i) for i in some]
-
-        wrong = [fault for fault in _parallel(fill, range(len(files)), "decoding images") if fault]
+        decode = Decoder(files, form, pixels)
+        wrong = [fault for fault in _parallel(decode, range(len(files)), "decoding images") if fault]
         if wrong:
             more = [f"and {len(wrong) - NAMED} more files."] if len(wrong) > NAMED else []
             key = "data.mask" if form.channels == OF_LABELS else "data.path"
             problems = [Problem(key, text) for text in [*wrong[:NAMED], *more]]
             raise UserError(problems)
         pixels.flush()
-
-
-def _resizing(form: ImageForm) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a function from images of one size to images of the wanted size: by `keras.layers.Resizing`, rounded to whole numbers."""
-    tf = _tensorflow.imported()
-    import keras
-
-    # Not of uint8, which Keras 3.15 cannot pad.
-    arguments = resizing_arguments(form.resize)
-    if form.channels == OF_LABELS:
-        arguments |= {"interpolation": "nearest", "antialias": False}
-    layer = keras.layers.Resizing(*form.size, dtype="float32", **arguments)
-    signature = tf.TensorSpec([None, None, None, form.channels or 1], tf.uint8)
-
-    @tf.function(input_signature=[signature], autograph=False)
-    def resize(images: Any) -> Any:
-        resized = tf.round(layer(tf.cast(images, tf.float32)))
-        return tf.cast(tf.clip_by_value(resized, 0, 255), tf.uint8)
-
-    def of_arrays(images: np.ndarray) -> np.ndarray:
-        with tf.device("cpu:0"):
-            return resize(images).numpy()
-
-    return of_arrays
-
-
-def resizing_arguments(resize: str) -> dict[str, Any]:
-    """Return the arguments of `keras.layers.Resizing` for ``stretch``, ``crop`` or ``pad``."""
-    return {
-        "interpolation": "bilinear",
-        "antialias": True,
-        "crop_to_aspect_ratio": resize == "crop",
-        "pad_to_aspect_ratio": resize == "pad",
-    }
 
 
 def _parallel(work: Callable[[Sequence[Any]], list[Any]], items: Sequence[Any], doing: str) -> list[Any]:
@@ -246,8 +167,8 @@ def _parallel(work: Callable[[Sequence[Any]], list[Any]], items: Sequence[Any], 
 def _content(file: str) -> str:
     """Return the digest of a file's bytes; one that cannot be read has none, and is named when it is decoded."""
     try:
-        with open(file, "rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        with open(file, "rb", buffering=0) as stream:
+            return hashlib.sha256(stream.read()).hexdigest()
     except OSError:
         return ""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from trainrun.data import _image_cache
 from trainrun.data._class_folders import ARGUMENTS, FILE, files_below, source
 from trainrun.data._faults import Fault
-from trainrun.data._image_cache import ImageForm
+from trainrun.data._image_decoding import ImageForm
 from trainrun.data._image_pixels import LARGEST_LABEL, OF_LABELS
 from trainrun.data._in_memory import MemorySource
 from trainrun.data.dataset import TargetSpec

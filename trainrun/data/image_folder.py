@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from trainrun.data import _image_cache, _item_table, _mask_images
 from trainrun.data._faults import Fault, raise_faults
-from trainrun.data._image_cache import FOLDER, ImageForm
+from trainrun.data._image_cache import FOLDER
+from trainrun.data._image_decoding import ImageForm
 from trainrun.data._item_table import Items, ItemSettings
 from trainrun.data._split_settings import settings_of
 from trainrun.data.dataset import Dataset, Description, InputSpec

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from trainrun.data import _image_cache, _vectorized_text
+from trainrun.data import _image_decoding, _vectorized_text
 
 
 def encoded(tensor: Any, step: Mapping[str, Any], prefix: str) -> tuple[Any, Any]:
@@ -30,7 +30,7 @@ def encoded(tensor: Any, step: Mapping[str, Any], prefix: str) -> tuple[Any, Any
         pixels = raw
         if resize:
             # The layer `Resizing` has training=True by default, which the layers after it take over in a plain call of the model.
-            pixels = ops.image.resize(raw, shape[:2], **_image_cache.resizing_arguments(resize))
+            pixels = ops.image.resize(raw, shape[:2], **_image_decoding.resizing_arguments(resize))
             pixels = ops.clip(ops.round(pixels), 0.0, 255.0)
         return raw, layers.Rescaling(step["scale"], dtype="float32", name=f"{prefix}.pixels_{name}")(pixels)
     if "standardize" in step:

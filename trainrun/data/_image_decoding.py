@@ -1,0 +1,158 @@
+"""Image files to pixels of one size, by Pillow and Keras' resizing; equal JPEGs by TensorFlow, which gives the same pixels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trainrun.data import _jpeg, _tensorflow
+from trainrun.data._image_pixels import MAX_PIXELS, OF_LABELS, pixels_of
+from trainrun.errors import first_line
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# Bytes of images of one size that one call decodes and resizes: a call takes some milliseconds.
+BYTES_AT_ONCE = 2**22
+
+
+@dataclass(frozen=True)
+class ImageForm:
+    """What an image is made to be.
+
+    Args:
+        size: height and width in pixels; None: all images have one size.
+        channels: 1 (grey), 3 or 4 (with transparency); `OF_LABELS`.
+        resize: ``stretch``, ``crop`` or ``pad`` to the size.
+    """
+
+    size: tuple[int, int] | None
+    channels: int
+    resize: str
+
+
+# What images have in common that one call fits: whether they are encoded yet, and their shape.
+Kind = tuple[bool, tuple[int, ...]]
+
+
+class Decoder:
+    """Writes images into an array; several threads may each call it with images of their own.
+
+    Args:
+        files: the images.
+        form: what they become.
+        pixels: the array, uint8 `[n, height, width, channels]`.
+    """
+
+    def __init__(self, files: Sequence[str], form: ImageForm, pixels: np.ndarray) -> None:
+        self.files, self.form, self.pixels = files, form, pixels
+        resize = None if form.size is None else _resizing(form)
+        self._resize = None if resize is None else _of_pixels(resize, pixels.shape[-1])
+        self._decode = {
+            True: _jpeg.decoder(pixels.shape[-1], None),
+            False: _jpeg.decoder(pixels.shape[-1], resize),
+        }
+
+    def __call__(self, some: Sequence[int]) -> list[str | None]:
+        """Decode the images at indices; return of each what is wrong with its file, or None."""
+        faults: dict[int, str] = {}
+        for kind, images in self._groups(some, faults):
+            self._write(kind, images, faults)
+        return [faults.get(i) for i in some]
+
+    def _groups(self, some: Sequence[int], faults: dict[int, str]) -> Iterator[tuple[Kind, dict[int, Any]]]:
+        """Yield successive images of one kind: of files that are encoded yet their content, of others the pixels."""
+        kind: Kind = False, ()
+        group: dict[int, Any] = {}
+        for i in some:
+            try:
+                encoded = _jpeg.read(self.files[i], self.form.channels)
+                if encoded is not None and math.prod(encoded[1]) <= MAX_PIXELS:
+                    of_image, image = (True, (*encoded[1], self.form.channels)), encoded[0]
+                else:
+                    image = pixels_of(self.files[i], self.form.channels)
+                    of_image = False, image.shape
+            # Pillow raises what its decoders and C libraries make of a damaged file.
+            except Exception as error:
+                faults[i] = self._unreadable(i, error)
+                continue
+            if group and (of_image != kind or (len(group) + 1) * math.prod(kind[1]) > BYTES_AT_ONCE):
+                yield kind, group
+                group = {}
+            kind, group[i] = of_image, image
+        if group:
+            yield kind, group
+
+    def _write(self, kind: Kind, images: dict[int, Any], faults: dict[int, str]) -> None:
+        """Write a group of images into the array, or what is wrong with them into `faults`."""
+        import numpy as np
+
+        encoded, shape = kind
+        fits = self._resize is None or shape[:2] == self.pixels.shape[1:3]
+        try:
+            if encoded:
+                self.pixels[[*images]] = self._decode[fits]([*images.values()])
+            else:
+                pixels = np.stack([*images.values()])
+                self.pixels[[*images]] = pixels if fits else self._resize(pixels)
+        except Exception as error:  # damaged, or resized to a side of none of its pixels
+            if encoded:
+                self._by_pillow([*images], faults)
+            else:
+                faults.update((i, f"{self.files[i]} cannot be resized: {first_line(error)}") for i in images)
+
+    def _by_pillow(self, some: Sequence[int], faults: dict[int, str]) -> None:
+        """Write images of which TensorFlow refuses one, or Pillow's message on it into `faults`."""
+        for i in some:
+            try:
+                image = pixels_of(self.files[i], self.form.channels)
+            except Exception as error:
+                faults[i] = self._unreadable(i, error)
+            else:
+                self._write((False, image.shape), {i: image}, faults)
+
+    def _unreadable(self, i: int, error: Exception) -> str:
+        return f"{self.files[i]} cannot be read as an image: {first_line(error)}"
+
+
+def _resizing(form: ImageForm) -> Callable[[Any], Any]:
+    """Return a function from images of one size to images of the wanted size: by `keras.layers.Resizing`, rounded to whole numbers."""
+    tf = _tensorflow.imported()
+    import keras
+
+    arguments = resizing_arguments(form.resize)
+    if form.channels == OF_LABELS:
+        arguments |= {"interpolation": "nearest", "antialias": False}
+    # Not of uint8, which Keras 3.15 cannot pad.
+    layer = keras.layers.Resizing(*form.size, dtype="float32", **arguments)
+
+    def resize(images: Any) -> Any:
+        resized = tf.round(layer(tf.cast(images, tf.float32)))
+        return tf.cast(tf.clip_by_value(resized, 0, 255), tf.uint8)
+
+    return resize
+
+
+def _of_pixels(resize: Callable[[Any], Any], channels: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function of arrays, uint8 `[n, height, width, channels]`, compiled once for images of all sizes."""
+    tf = _tensorflow.imported()
+    signature = tf.TensorSpec([None, None, None, channels], tf.uint8)
+    compiled = tf.function(resize, input_signature=[signature], autograph=False)
+
+    def of_arrays(images: np.ndarray) -> np.ndarray:
+        with tf.device("cpu:0"):
+            return compiled(images).numpy()
+
+    return of_arrays
+
+
+def resizing_arguments(resize: str) -> dict[str, Any]:
+    """Return the arguments of `keras.layers.Resizing` for ``stretch``, ``crop`` or ``pad``."""
+    return {
+        "interpolation": "bilinear",
+        "antialias": True,
+        "crop_to_aspect_ratio": resize == "crop",
+        "pad_to_aspect_ratio": resize == "pad",
+    }
