@@ -204,8 +204,8 @@ def dataset(
 
 def _equal_items(items: Items, what: str) -> Iterator[str]:
     """Yield a notice for each held-out part that has many items of the training part, with their targets."""
-    features = _equal_rows.Features(_codes(items.values), 1, -math.inf)
-    labels = _codes(items.masks) if items.masks else items.examples.labels
+    features = _equal_rows.Features(_hashes(items.values), 1, -math.inf)
+    labels = _hashes(items.masks) if items.masks else items.examples.labels
     of_each = labels.values() if isinstance(labels, Mapping) else [labels]
     held_out = dict(zip(PARTS[1:], items.parts[1:], strict=True))
     way_out = "" if items.folder else ", or keep what belongs together in one part: data.group=<column>"
@@ -216,12 +216,11 @@ def _equal_items(items: Items, what: str) -> Iterator[str]:
         )
 
 
-def _codes(texts: Sequence[str]) -> np.ndarray:
-    """Return a number for each text, the same for equal ones, uint64 `[n]`."""
+def _hashes(texts: Sequence[str]) -> np.ndarray:
+    """Return a hash of each text, uint64 `[n]`."""
     import numpy as np
 
-    codes: dict[str, int] = {}
-    return np.array([codes.setdefault(text, len(codes)) for text in texts], "uint64")
+    return np.fromiter(map(hash, texts), "int64", len(texts)).view("uint64")
 
 
 def _shares(splitting: SplitSettings) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -67,16 +67,13 @@ def vectorized(
     vocabulary = [str(word) for word in layer.get_vocabulary(include_special_tokens=False)]
     if not vocabulary:
         raise_faults([("text", f"the texts of the training part{of} have no words. Take other texts.")])
-    chunks = _encoded(texts, layer)
-    length = form.sequence_length
+    chunks, length = _encoded(texts, layer), form.sequence_length
     if length is None:
+        chunks = list(chunks)
         lengths = np.concatenate([np.count_nonzero(chunk, axis=1) for chunk in chunks])[train]
         length = int(min(max(np.quantile(lengths, SHARE, method="higher"), 1), LONGEST))
-    tokens = np.zeros((len(texts), length), "int32")
-    for start, chunk in zip(range(0, len(texts), CHUNK), chunks, strict=True):
-        cut = chunk[:, :length]
-        tokens[start : start + len(cut), : cut.shape[1]] = cut
-    return tokens, {**_settings(form), "sequence_length": length, "vocabulary": vocabulary}
+    record = {**_settings(form), "sequence_length": length, "vocabulary": vocabulary}
+    return _joined(chunks, len(texts), length), record
 
 
 def by_record(texts: Sequence[str], record: Mapping[str, Any]) -> np.ndarray:
@@ -86,14 +83,12 @@ def by_record(texts: Sequence[str], record: Mapping[str, Any]) -> np.ndarray:
         texts: all of them.
         record: as `vectorized` returns it.
     """
-    import numpy as np
-
     _tensorflow.imported()
-    return np.concatenate(_encoded(texts, layer_of(record)))
+    return _joined(_encoded(texts, layer_of(record)), len(texts), record["sequence_length"])
 
 
-def _encoded(texts: Sequence[str], layer: Any) -> list[np.ndarray]:
-    """Return the token ids of texts, `CHUNK` of them at a time, each int32 `[n, length]`."""
+def _encoded(texts: Sequence[str], layer: Any) -> Iterator[np.ndarray]:
+    """Yield the token ids of texts, `CHUNK` of them at a time, each int32 `[n, length]`."""
     import tensorflow as tf
 
     def encode(start: int) -> np.ndarray:
@@ -101,7 +96,19 @@ def _encoded(texts: Sequence[str], layer: Any) -> list[np.ndarray]:
             return layer(tf.constant(texts[start : start + CHUNK])).numpy().astype("int32")
 
     with ThreadPoolExecutor(machine.cores()) as pool:  # most of the operations use one processor
-        return list(pool.map(encode, range(0, len(texts), CHUNK)))
+        yield from pool.map(encode, range(0, len(texts), CHUNK))
+
+
+def _joined(chunks: Iterable[np.ndarray], examples: int, length: int) -> np.ndarray:
+    """Return chunks of token ids, cut off or padded to a length, as one array."""
+    import numpy as np
+
+    tokens = np.zeros((examples, length), "int32")
+    for i, chunk in enumerate(chunks):
+        cut = chunk[:, :length]
+        tokens[i * CHUNK : i * CHUNK + len(cut), : cut.shape[1]] = cut
+    machine.release_freed_memory()  # of TensorFlow's strings, a fifth of what is held
+    return tokens
 
 
 def layer_of(record: Mapping[str, Any], name: str | None = None) -> Any:

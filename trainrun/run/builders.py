@@ -40,6 +40,7 @@ from trainrun.trainer import distillation, model_steps
 from trainrun.trainer.job import Job, Plan, Resampled
 from trainrun.trainer.model_state import ModelState
 from trainrun.ui import console
+from trainrun.util import machine
 
 
 def dataset(config: Mapping[str, Any], cache: DatasetCache | None = None) -> Dataset:
@@ -53,6 +54,7 @@ def dataset(config: Mapping[str, Any], cache: DatasetCache | None = None) -> Dat
         UserError: the data is faulty, or something in the config does not fit it.
     """
     data = stored_preprocessing.load(config, cache)
+    machine.release_freed_memory()  # of what was read
     data = _limited(data, config["trainer"].get("limit"), config["seed"])
     losses = {
         name: (part.key, part.spec["name"], part.demands.unit)
