@@ -40,6 +40,7 @@ LAYERS = (
     ("registry",),
     ("model", "loss", "metric", "optimizer", "schedule", "callback", "step", "hardware", "augment"),
     ("data",),
+    ("warm",),
     ("ui",),
     ("errors", "compat", "util"),
 )

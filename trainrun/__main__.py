@@ -11,22 +11,44 @@ def main() -> None:
     """Run the command line and exit with its code."""
     # Hides TensorFlow's start-up lines; TF_CPP_MIN_LOG_LEVEL=0 trainrun … shows them.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from trainrun.ui import streams
+    from trainrun.warm import client
+
+    streams.open_closed_ones()
+    argv, stale = sys.argv[1:], None
+    try:
+        code = client.attempt(argv)
+    except client.Stale as former:
+        code, stale = None, former
+    if code is None:
+        code = command(argv)
+        if client.takes(argv):
+            from trainrun.warm import after_run
+
+            after_run.begin(stale)
+        gc.freeze()  # Python searches all objects for garbage when it exits: 30 ms, and more with TensorFlow
+    sys.exit(code)
+
+
+def command(argv: list[str]) -> int:
+    """Run a command line in this process, and return its exit code.
+
+    Args:
+        argv: the words after `trainrun`.
+    """
     from trainrun.util import imports
 
     imports.collect_rarely()
-    from trainrun.ui import streams
-
-    streams.open_closed_ones()
     from trainrun.cli import main as run
+    from trainrun.ui import streams
     from trainrun.util import background
 
-    code = run(sys.argv[1:])
+    code = run(argv)
     for stream in (sys.stdout, sys.stderr):
         streams.flush(stream)
     if background.busy():  # a request that hangs
         os._exit(code)
-    gc.freeze()  # Python searches all objects for garbage when it exits: 30 ms, and more with TensorFlow
-    sys.exit(code)
+    return code
 
 
 if __name__ == "__main__":

@@ -1,0 +1,110 @@
+"""From Enter to the first epoch's line, and to the prompt: the default command in a terminal, in its own process and warm.
+
+Each run has a terminal (a pty), as a person has, so that plots and report are drawn after its end. The folder has a tracker's store
+already: the first run of a folder makes it, which takes seconds. Repeats of the two ways are interleaved, the medians are given.
+
+    python benchmarks/first_epoch.py [--repeats 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pty
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import options
+import results_file
+
+# Way -> seconds to the first epoch's line, and to the prompt, at most; None: no goal.
+GOALS = {"cold": (None, 4.5), "warm": (0.6, 2.0)}
+FIRST_EPOCH = re.compile(rb"^\s*1/10 ", re.MULTILINE)
+COMMAND = [sys.executable, "-P", "-m", "trainrun"]
+
+
+def run(folder: Path, environment: dict[str, str], *words: str) -> tuple[float, float]:
+    """Return the seconds from the start of a command to the first epoch's line and to its end."""
+    terminal, inside = pty.openpty()
+    shown, first = b"", float("nan")
+    begun = time.perf_counter()
+    process = subprocess.Popen(
+        [*COMMAND, *words], cwd=folder, env=environment, stdin=inside, stdout=inside, stderr=inside
+    )
+    os.close(inside)
+    while True:
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:  # the last process has closed the terminal
+            break
+        shown += piece
+        if first != first and FIRST_EPOCH.search(shown):
+            first = time.perf_counter() - begun
+    code = process.wait()
+    whole = time.perf_counter() - begun
+    os.close(terminal)
+    if code:
+        sys.exit(f"trainrun {' '.join(words)} ended with {code}:\n{shown.decode(errors='replace')}")
+    return first, whole
+
+
+def drawn(folder: Path) -> None:
+    """Wait until the plots and reports of all runs are drawn: that process would compete with the next run."""
+    while not all((run_dir / "report.html").exists() for run_dir in (folder / "outputs" / "runs").iterdir()):
+        time.sleep(0.1)
+    time.sleep(0.5)
+
+
+def main() -> int:
+    """Print a line a way."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=options.at_least(1), default=5)
+    results_file.add_option(parser, __file__)
+    arguments = parser.parse_args()
+    took: dict[str, list[tuple[float, float]]] = {way: [] for way in GOALS}
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        # A warm process of its own; `CI` keeps the hint away.
+        environment = {**os.environ, "XDG_RUNTIME_DIR": name, "TERM": "xterm", "CI": "true"}
+        by_way = {"cold": {**environment, "TRAINRUN_WARM": "0"}, "warm": environment}
+        run(folder, environment, "warm")
+        try:
+            for way in by_way:
+                run(folder, by_way[way])  # the store, byte-code and file caches
+                drawn(folder)
+            for _ in range(arguments.repeats):
+                for way in by_way:
+                    took[way].append(run(folder, by_way[way]))
+                    drawn(folder)
+        finally:
+            run(folder, environment, "warm", "--stop")
+    rows, goals = [], []
+    for way, pairs in took.items():
+        medians = [statistics.median(column) for column in zip(*pairs, strict=True)]
+        rows.append([way, *medians])
+        for what, value, limit in zip(("first epoch", "prompt"), medians, GOALS[way], strict=True):
+            print(f"{way:<5} {what:<12} {value:6.2f} s   goal {limit if limit is not None else '-'}")
+            if limit is not None:
+                goals.append(results_file.goal(f"{way}, {what} (s)", value, limit, at_least=False))
+    results_file.write(
+        arguments.json,
+        "python benchmarks/first_epoch.py",
+        [
+            results_file.table(
+                ["", "to the first epoch's line (s)", "to the prompt (s)"],
+                rows,
+                f"Medians of {arguments.repeats} interleaved repeats of `trainrun` without arguments",
+            )
+        ],
+        goals,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
