@@ -24,7 +24,7 @@ import results_file
 
 # Way -> seconds to the first epoch's line, and to the prompt, at most; None: no goal.
 GOALS = {"cold": (None, 4.5), "warm": (0.6, 2.0)}
-FIRST_EPOCH = re.compile(rb"^\s*1/10 ", re.MULTILINE)
+FIRST_EPOCH = re.compile(rb" 1/10 +\d")
 COMMAND = [sys.executable, "-P", "-m", "trainrun"]
 
 
@@ -70,7 +70,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         # A warm process of its own; `CI` keeps the hint away.
-        environment = {**os.environ, "XDG_RUNTIME_DIR": name, "TERM": "xterm", "CI": "true"}
+        environment = {
+            **os.environ,
+            "XDG_RUNTIME_DIR": name,
+            "TERM": "xterm",
+            "CI": "true",
+            "TRAINRUN_WARM": "",
+        }
         by_way = {"cold": {**environment, "TRAINRUN_WARM": "0"}, "warm": environment}
         run(folder, environment, "warm")
         try:

@@ -62,6 +62,12 @@ SECTIONS = [
         "Light commands compared with the smallest possible Hydra program (`--cfg job`, one key).",
     ),
     Section(
+        "first_epoch",
+        "From Enter to the first epoch",
+        "`trainrun` without arguments in a terminal, in its own process and forked from the process of `trainrun warm`: seconds from the start of "
+        "the command to the first epoch's line and to the prompt, in a folder whose MLflow store exists.",
+    ),
+    Section(
         "input_speed",
         "Large inputs",
         "A CSV of one million rows, an npz and a Parquet file of 1 GB, 20,000 JPEGs and 200,000 short texts: time to the first batch and to the "

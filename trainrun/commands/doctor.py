@@ -17,6 +17,7 @@ QUICK: tuple[Check, ...] = (
     machine_checks.disk,
     machine_checks.tracker,
     machine_checks.plug_ins,
+    machine_checks.warm,
 )
 SLOW: tuple[Check, ...] = (device_checks.devices, device_checks.precision, device_checks.compiler)
 

@@ -1,4 +1,4 @@
-"""`trainrun warm [--stop]`: keep a process that has imported TensorFlow, from which later commands start at once."""
+"""`trainrun warm [--stop]`: start later runs without importing TensorFlow again."""
 
 from __future__ import annotations
 

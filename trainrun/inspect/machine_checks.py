@@ -14,6 +14,7 @@ from trainrun.config import store_address
 from trainrun.errors import UserError
 from trainrun.tracking import trackers
 from trainrun.util import keras_backend, machine, redaction
+from trainrun.warm import control
 
 OK, WARNING, FAULT = "ok", "warning", "fault"
 MIN_FREE_BYTES = 2 * 2**30  # checkpoints and plots may need this much
@@ -176,3 +177,17 @@ def plug_ins() -> Iterator[Finding]:
             )
         else:
             yield Finding(OK, "plug-ins", name)
+
+
+def warm() -> Iterator[Finding]:
+    """Check whether a process with TensorFlow waits for runs."""
+    now = control.state()
+    if now is None:
+        yield Finding(OK, "warm", "no; `trainrun warm` has later runs begin at once")
+    elif now["stale"]:
+        text = f"process {now['pid']} does not fit this environment or code; the next run starts a fresh one"
+        yield Finding(OK, "warm", text)
+    else:
+        count, left = now["runs"], now["idle_left_s"] / 60
+        text = f"process {now['pid']}, {count} {'run' if count == 1 else 'runs'}, ends after {left:.0f} minutes without another"
+        yield Finding(OK, "warm", text)

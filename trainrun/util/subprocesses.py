@@ -64,14 +64,15 @@ def start(
     """
     return subprocess.Popen(
         [sys.executable, "-P", "-m", module, *arguments],
-        env={
-            **(os.environ if base is None else base),
-            "PYTHONPATH": _python_path(path),
-            **(environment or {}),
-        },
+        env={**environment_of(base, path), **(environment or {})},
         start_new_session=own_session,
         **{"stdin": subprocess.DEVNULL, **options},
     )
+
+
+def environment_of(base: Mapping[str, str] | None, path: Sequence[str] = ()) -> dict[str, str]:
+    """Return the environment of a process that `start` starts with these arguments."""
+    return {**(os.environ if base is None else base), "PYTHONPATH": _python_path(path)}
 
 
 @contextmanager

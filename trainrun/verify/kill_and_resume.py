@@ -24,6 +24,7 @@ from trainrun.errors import TrainingError, UserError
 from trainrun.tracking import history, journal
 from trainrun.tracking.status import JOURNAL
 from trainrun.util import subprocesses
+from trainrun.warm import client
 
 # Number of checkpoints, about, that both runs keep for the comparison.
 PLACES = 24
@@ -139,7 +140,9 @@ class Trial:
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.folder / "output.txt", "ab") as output:
             self._from = output.tell()
-            process = subprocesses.start("trainrun", *argv, path=sys.path, stdout=output, stderr=output)
+            process = subprocesses.start(
+                "trainrun", *argv, path=sys.path, environment={client.OFF: "0"}, stdout=output, stderr=output
+            )
             try:
                 yield process
             finally:

@@ -168,7 +168,8 @@ def _wait(connection: socket.socket, signals: set[int]) -> int | None:
         with suppress(BlockingIOError):
             while message := connection.recv(16):
                 if message == b"stopped":
-                    os.kill(os.getpid(), signal.SIGSTOP)
+                    _stop_likewise()
+                    connection.send(bytes((signal.SIGCONT, True)))
                 else:
                     return int(message)
             return None
@@ -176,6 +177,13 @@ def _wait(connection: socket.socket, signals: set[int]) -> int | None:
         if received.si_signo != signal.SIGIO:
             with suppress(OSError):
                 connection.send(bytes((received.si_signo, received.si_code == FROM_KERNEL)))
+
+
+def _stop_likewise() -> None:
+    """Stop until the shell continues this process; not at all where no shell could, as the kernel decides."""
+    os.kill(os.getpid(), signal.SIGTSTP)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTSTP})
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTSTP})
 
 
 def announce(connection: socket.socket) -> None:

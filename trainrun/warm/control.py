@@ -63,6 +63,7 @@ def wait(process: subprocess.Popen) -> dict[str, Any]:
     while time.monotonic() < until:
         ended = process.poll() is not None  # before the question: another one may serve in its place
         if (now := state()) is not None:
+            process.returncode = 0  # it outlives this process, of which Popen would warn
             return now
         if ended:
             break

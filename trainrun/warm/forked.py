@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trainrun.util import standby
 from trainrun.warm.client import announce
 
 ENTRY = "trainrun.__main__"  # by name: it stands above this room
@@ -131,6 +132,7 @@ def _become(request: Request) -> None:
     if (numpy := sys.modules.get("numpy")) is not None:
         numpy.random.seed()  # all runs would draw the same numbers without a seed; Python's own generator sees to that
     sys.modules["__main__"] = importlib.import_module(ENTRY)
+    standby.prepare()
     signal.pthread_sigmask(signal.SIG_SETMASK, details["mask"])
 
 

@@ -21,7 +21,12 @@ from trainrun.util.file_lock import FileLock
 from trainrun.warm import address, forked
 from trainrun.warm.client import LARGEST_MESSAGE
 
-IMPORTS = "trainrun.sweep.launchers.preload"  # by name: it stands above this room
+# By name: they stand above this room.
+IMPORTS = (
+    "trainrun.sweep.launchers.preload",
+    "trainrun.tracking.mlflow.preload",
+    "trainrun.tracking.delivery.service",
+)
 # Rooms whose modules are imported as well; `cli` is what a run begins with.
 ROOMS = (
     "config", "registry", "hydra_bridge", "data", "model", "metric", "loss", "optimizer", "schedule", "callback", "step", "hardware", "augment",
@@ -101,7 +106,8 @@ SERVER = os.getpid()
 
 def load() -> None:
     """Import what runs use, and run nothing."""
-    importlib.import_module(IMPORTS)
+    for module in IMPORTS:
+        importlib.import_module(module)
     package = Path(address.PACKAGE)
     files = [f for room in ROOMS for f in (sorted((package / room).rglob("*.py")) or [package / room])]
     for file in files:

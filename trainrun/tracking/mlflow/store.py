@@ -28,6 +28,7 @@ NAME_LENGTH = 200  # bytes of a folder's name
 # Addresses of files that MLflow sends its own credentials to.
 CREDENTIALED = ("http:", "https:", "mlflow-artifacts:")
 REQUEST_TIMEOUT_S = 30
+OURS = "imported_by_trainrun"  # attribute of the module
 
 
 def resolve_uri(uri: str | None, folder: Path | None = None) -> str:
@@ -142,7 +143,9 @@ def import_quietly() -> None:
     os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
     # Also set in any case: otherwise MLflow prints the run's address at its end, with the password in it.
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
-    if "mlflow" in sys.modules:  # imported and configured by the user
+    if "mlflow" in sys.modules and not hasattr(
+        sys.modules["mlflow"], OURS
+    ):  # imported and configured by the user
         return
     for name, value in {
         "MLFLOW_CONFIGURE_LOGGING": "false",
@@ -157,4 +160,6 @@ def import_quietly() -> None:
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(logging.INFO if name == "mlflow" else logging.WARNING)
     warnings.filterwarnings("ignore", module=r"mlflow|alembic|sqlalchemy|pydantic|tqdm")
-    import mlflow  # noqa: F401
+    import mlflow
+
+    setattr(mlflow, OURS, True)  # a process that was forked with mlflow in it configures it anew
