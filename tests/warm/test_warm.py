@@ -225,7 +225,9 @@ def test_two_runs_at_once_of_which_one_is_stopped(base, folder, sent, code):
 def test_a_run_ends_with_the_weights_and_lines_of_a_direct_one(base, inside, capsys):
     def lines(text):  # without times, rates and the directory
         return [
-            line.partition(" 0.001 ")[0] for line in text.splitlines() if line[:5] not in ("time ", "run  ")
+            line.partition(" 0.001 ")[0]
+            for line in text.splitlines()
+            if line[:5] not in ("time ", "run  ", "track")
         ]
 
     done = subprocess.run(
