@@ -41,6 +41,12 @@ if mode == "state":
     }), flush=True)
     sys.marked = os.environ["MARKED"] = "yes"
     os._exit(7)
+if mode == "leave":
+    import atexit
+    sys.unflushed = open("unflushed", "w")
+    sys.unflushed.write("all of it")
+    atexit.register(lambda: print("at exit"))
+    raise ImportError("of the probe")
 if mode == "draw":
     print(numpy.random.random(), "tensorflow" in sys.modules, flush=True)
     os._exit(0)
@@ -140,6 +146,13 @@ def test_runs_draw_different_numbers_and_have_tensorflow(base, folder):
 
 def test_a_signal_that_kills_the_run_kills_the_command(base, folder):
     assert start(base, "die").wait() == -signal.SIGUSR2
+
+
+def test_a_process_ends_as_python_ends(base, folder):
+    process = start(base, "leave", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, error = process.communicate()
+    assert "of the probe" in error
+    assert (process.returncode, out, Path("unflushed").read_text()) == (2, "at exit\n", "all of it")
 
 
 def test_a_config_error_is_said_as_usual(base, inside, capsys):

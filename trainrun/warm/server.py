@@ -6,6 +6,7 @@ after TensorFlow has begun to compute hangs.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -17,7 +18,6 @@ import sys
 import time
 from pathlib import Path
 
-from trainrun.util.file_lock import FileLock
 from trainrun.warm import address, forked
 from trainrun.warm.client import LARGEST_MESSAGE
 
@@ -121,6 +121,9 @@ def load() -> None:
 
 def main() -> None:
     """Import, listen, and serve until the end."""
+    atexit.register(forked.leave)  # before libraries register theirs
+    from trainrun.util.file_lock import FileLock
+
     idle_s, fingerprint, path = float(sys.argv[1]), sys.stdin.read(), address.path()
     lock = FileLock(f"{path}.lock")
     if not lock.acquire(REQUEST_TIMEOUT_S):  # another one begins
