@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-
 # Objects made since the last collection at which the youngest are collected again; Python's own number is 700.
 RARE_COLLECTION = 200_000
 _PYTHONS_OWN = gc.get_threshold()
@@ -33,6 +32,7 @@ def collector_paused(library: str, freeze: bool = False) -> Iterator[None]:
             trainrun's own processes only: in a notebook, the user's objects would be kept for ever.
     """
     if library in sys.modules or not gc.isenabled():
+        _collect_as_usual()  # a run that was forked with TensorFlow in it trains now
         yield
         return
     gc.disable()
@@ -41,6 +41,10 @@ def collector_paused(library: str, freeze: bool = False) -> Iterator[None]:
     finally:
         if freeze:
             gc.freeze()
-        if gc.get_threshold()[0] == RARE_COLLECTION:
-            gc.set_threshold(*_PYTHONS_OWN)
+        _collect_as_usual()
         gc.enable()
+
+
+def _collect_as_usual() -> None:
+    if gc.get_threshold()[0] == RARE_COLLECTION:
+        gc.set_threshold(*_PYTHONS_OWN)
