@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from trainrun.data._table import Column
+from trainrun.util import threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,10 +55,13 @@ def features(columns: Mapping[str, Column], keep: np.ndarray) -> Features:
         shares = np.unique(values[sample], return_counts=True, equal_nan=True)[1]
         chance += math.log(((shares / shares.sum()) ** 2).sum())
     hashes = np.zeros(len(keep), "uint64")
-    for first in range(0, len(keep), ROWS):
-        rows = keep[first : first + ROWS]
+
+    def fill(first: int) -> None:
+        rows, made = keep[first : first + ROWS], hashes[first : first + ROWS]
         for i, values in enumerate(of_columns):
-            hashes[first : first + ROWS] = _hashed(hashes[first : first + ROWS], values[rows], i)
+            made[...] = _hashed(made, values[rows], i)
+
+    threads.each(fill, range(0, len(keep), ROWS))
     return Features(hashes, len(columns), chance)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Iterable
 from typing import IO, TYPE_CHECKING
 
-from trainrun.data.lazy_array import View, blocks
+from trainrun.data.lazy_array import View
 from trainrun.errors import Problem, UserError, first_line
+from trainrun.util import threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +23,8 @@ LARGE = 64 * 2**20
 FILE = 256 * 2**20
 # Bytes of a number, and of the beginning of an array.
 ITEM, ALIGNMENT = 8, 64
+# Bytes that a thread copies at once: a view makes a few blocks of them.
+COPIED = 2**22
 # Blocks that are put together into one.
 AT_ONCE = 1024
 # Where temporary files go unless TMPDIR is set: /tmp is often a file system in memory.
@@ -47,6 +51,7 @@ class Spool:
     def __init__(self) -> None:
         self._map: mmap.mmap | None = None
         self._end = 0
+        self._lock = threading.Lock()
 
     def put(self, *parts: np.ndarray | View) -> np.ndarray:
         """Return the values of arrays, one after another, as an array in a file; of a view, what it makes, some rows at a time.
@@ -62,18 +67,18 @@ class Spool:
         size = sum(values.nbytes for values in parts)
         if not size:
             return np.asarray(parts[0])
-        start = -(-self._end // ALIGNMENT) * ALIGNMENT
-        if self._map is None or start + size > len(self._map):
-            self._map, start = _mapped(max(FILE, size)), 0
-        self._end = start + size
         dtype = parts[0].dtype
-        flat = np.frombuffer(self._map, dtype, size // dtype.itemsize, start)
+        with self._lock:
+            start = -(-self._end // ALIGNMENT) * ALIGNMENT
+            if self._map is None or start + size > len(self._map):
+                self._map, start = _mapped(max(FILE, size)), 0
+            self._end = start + size
+            flat = np.frombuffer(self._map, dtype, size // dtype.itemsize, start)
         kept = flat.reshape(-1, *parts[0].shape[1:])
-        end = 0
+        at = 0
         for values in parts:
-            for _, block in blocks(values):
-                kept[end : end + len(block)] = block
-                end += len(block)
+            _copy(values, kept[at : at + len(values)])
+            at += len(values)
         return kept
 
 
@@ -140,6 +145,16 @@ class Appended:
         except OSError as error:
             raise _no_room(error) from error
         self._blocks, self._last, self._bytes = [], [], 0
+
+
+def _copy(values: np.ndarray | View, target: np.ndarray) -> None:
+    """Copy values, or what a view makes, to an array in a file, whose pages take longer to come by than to fill."""
+
+    def copy(part: slice) -> None:
+        target[part] = values[part]
+
+    rows = max(1, COPIED * len(values) // max(values.nbytes, 1))
+    threads.each(copy, [slice(first, first + rows) for first in range(0, len(values), rows)])
 
 
 def _mapped(size: int) -> mmap.mmap:

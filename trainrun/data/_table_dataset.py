@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -250,18 +251,21 @@ def _inferred(
     """Return what was understood of a table, for `overview`; what is almost surely wrong is printed here as well."""
     if source.understood():
         console.note(source.understood())
-    notices = [*_left_out(settings, examples), *_table_notices.notices(examples, settings, parts)]
+    columns = examples.table.columns
+    with ThreadPoolExecutor(1) as beside:
+        digests = beside.submit(lambda: {name: column.digest() for name, column in columns.items()})
+        notices = [*_left_out(settings, examples), *_table_notices.notices(examples, settings, parts)]
     for notice in notices:
         console.warn(notice)
     kinds: dict[str, list[str]] = {}
     for name in settings.inputs:
-        kinds.setdefault(examples.table.columns[name].kind, []).append(name)
+        kinds.setdefault(columns[name].kind, []).append(name)
     return {
         "target": ", ".join(settings.targets) or None,
         "columns": kinds,
         "left_out": examples.table.rows - len(examples.keep),
         "notices": notices,
-        "digests": {name: c.digest() for name, c in examples.table.columns.items()},
+        "digests": digests.result(),
     }
 
 

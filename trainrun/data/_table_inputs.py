@@ -14,6 +14,7 @@ from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import InputSpec
 from trainrun.data.lazy_array import View
 from trainrun.data.preprocessor import Preprocessor
+from trainrun.util import threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -201,22 +202,28 @@ def _numbers(
         store(indicator(name, ~examples.kept(columns[name].known()), parts[0], record)) for name in gaps
     ]
 
-    def complete(name: str, unit: float = 0.0) -> np.ndarray:
+    def complete(name: str, unit: float = 0.0) -> tuple[np.ndarray, dict[str, Any]]:
         numbers, columns[name].numbers = columns[name].numbers, None
         kept = examples.kept(numbers)
-        values = filled(kept, parts[0], settings.missing, name, record, unit)
-        return values if values is numbers else store(values)
+        own = {"fill": {n: record["fill"][n] for n in (name,) if n in record["fill"]}}
+        values = filled(kept, parts[0], settings.missing, name, own, unit)
+        return values if values is numbers else store(values), own["fill"]
 
     dates: dict[str, np.ndarray] = {}
     for name in dated:
         of_stored = record["dates"].get(name)
         timed = columns[name].is_timed if of_stored is None else _notations.HOUR in of_stored
-        seconds = complete(name, MINUTE if timed else _notations.DAY)
+        seconds, fill = complete(name, MINUTE if timed else _notations.DAY)
+        record["fill"] |= fill
         if name in record["fill"]:
             record["fill"][name] = _notations.date_text(record["fill"][name])
         of_date = _notations.date_parts(seconds, timed)
         record["dates"][name] = list(of_date)
         dates |= {f"{name} {part}": store(values) for part, values in of_date.items()}
-    values = [*(complete(name) for name in numeric), *dates.values(), *indicators]
+    numbers = []
+    for of_column, fill in threads.each(complete, numeric):
+        numbers.append(of_column)
+        record["fill"] |= fill
+    values = [*numbers, *dates.values(), *indicators]
     features = (*numeric, *dates, *(f"{name}{INDICATOR}" for name in gaps))
     return ColumnRows(values, np.dtype("float64")), features
