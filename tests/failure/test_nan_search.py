@@ -98,20 +98,30 @@ def explode(rate):
 
 
 @pytest.mark.parametrize("trainer", ["fit", "custom"])
-def test_too_high_learning_rate_is_diagnosed_from_a_checkpoint(trainer, run, project):
+def test_too_high_learning_rate_is_diagnosed_from_a_checkpoint(trainer, run, project, monkeypatch):
+    """Under `custom` the training changes over to XLA after its first epoch, and the search repeats the steps by XLA, too."""
     import shutil
+
+    from trainrun.trainer import change_over, compiled_calls
 
     expected = explode(4.0)
     shutil.rmtree(project / "outputs", ignore_errors=True)
-    message, run_dir = run.fail(
-        "model=linear", "loss=mse", "optimizer=sgd", "optimizer.learning_rate=4.0", f"trainer={trainer}",
-        "trainer.epochs=20", "checkpoint.every=1epochs",
-    )  # fmt: skip
+    programs = []
+    with monkeypatch.context() as patch:
+        if trainer == "custom":
+            by_xla = compiled_calls.by_xla
+            patch.setattr(change_over, "AT_MOST", 1e9)
+            patch.setattr(compiled_calls, "by_xla", lambda steps: programs.append(steps) or by_xla(steps))
+        message, run_dir = run.fail(
+            "model=linear", "loss=mse", "optimizer=sgd", "optimizer.learning_rate=4.0", f"trainer={trainer}",
+            "trainer.epochs=20", "checkpoint.every=1epochs",
+        )  # fmt: skip
     examined = read(run_dir, "autopsy.json")
     assert expected > STEPS, "the test is to go on from a checkpoint"
     assert (examined["epoch"] - 1) * STEPS + examined["step"] - 1 == expected
     assert examined["from"] == "last.npz"
     assert "learning_rate (it was 4)" in message
+    assert len(programs) == (2 if trainer == "custom" else 0)
     assert finite(run_dir)
     lines = [json.loads(line) for line in (run_dir / "journal.jsonl").read_text().splitlines()]
     assert lines[-1]["status"] == "FAILED"

@@ -27,7 +27,7 @@ from trainrun.failure import nan_report, nan_step, user_traceback
 from trainrun.failure.adjustments import Adjustments
 from trainrun.failure.classification import NonFinite
 from trainrun.failure.interfaces import Builder
-from trainrun.failure.nan_guard import non_finite_value
+from trainrun.failure.nan_guard import NanGuard, non_finite_value
 from trainrun.hardware import replicas
 from trainrun.model.variables import by_purpose
 from trainrun.step.default import default
@@ -75,7 +75,7 @@ def search(
     plan: Plan,
     adjustments: Adjustments,
     run_dir: Path,
-    rates: Mapping[int, float],
+    callbacks: Sequence[keras.callbacks.Callback],
     stop: StopRequest,
     minutes: float,
     together: bool = False,
@@ -89,7 +89,7 @@ def search(
         plan: of the run.
         adjustments: deviations from the config.
         run_dir: the run's directory, with the checkpoint to start from.
-        rates: the learning rate by epoch, where it is a variable of the optimizer.
+        callbacks: of the training, the guard among them.
         stop: the request to stop the run, which also ends the search.
         minutes: maximum duration of the search; 0: no search.
         together: several processes train, whose steps one process cannot repeat.
@@ -117,7 +117,7 @@ def search(
         # One device will do: the replicas of a run compute the same.
         job = builder.job_on_one_device(adjustments)
         trainer = builder.own_trainer(adjustments.parts)
-        search = _Search(replace(job, plan=plan), trainer, failure, rates, begin + 60 * minutes, stop)
+        search = _Search(replace(job, plan=plan), trainer, failure, callbacks, begin + 60 * minutes, stop)
         report |= search.report(run_dir, adjustments)
     except Unknown as reason:
         report["unknown"] = str(reason)
@@ -138,7 +138,7 @@ class _Search:
         job: on one device, in its initial state.
         trainer: takes the steps.
         failure: as detected by the guard.
-        rates: the learning rate by epoch.
+        callbacks: of the training. The guard has the learning rate by epoch, where it is a variable of the optimizer.
         until: deadline, in monotonic seconds.
         stop: the request to stop the run.
     """
@@ -148,11 +148,12 @@ class _Search:
         job: Job,
         trainer: Any,
         failure: NonFinite,
-        rates: Mapping[int, float],
+        callbacks: Sequence[keras.callbacks.Callback],
         until: float,
         stop: StopRequest,
     ):
-        self.job, self.trainer, self.failure, self.rates = job, trainer, failure, rates
+        self.job, self.trainer, self.failure, self.callbacks = job, trainer, failure, callbacks
+        self.rates = next(c.rates for c in callbacks if isinstance(c, NanGuard))
         self.until, self.stop = until, stop
 
     def report(self, run_dir: Path, adjustments: Adjustments) -> dict[str, Any]:
@@ -164,6 +165,7 @@ class _Search:
         model = self.job.model
         build(self.job, getattr(self.trainer, "step", None))
         steps = self._pass()
+        steps.begin(self.job, self.callbacks)  # behind a change to XLA, kernels would round otherwise
         checkpoint, _ = file.newest(run_dir)
         if checkpoint is not None:
             self._restore(checkpoint)

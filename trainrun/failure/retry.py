@@ -17,7 +17,6 @@ from trainrun.failure import adjustments, classification, nan_search, user_trace
 from trainrun.failure.adjustments import Adjustments
 from trainrun.failure.classification import NonFinite
 from trainrun.failure.interfaces import Builder, Record
-from trainrun.failure.nan_guard import NanGuard
 from trainrun.failure.settings import FailureSettings
 from trainrun.hardware import replicas
 from trainrun.registry import declaration_reader
@@ -234,14 +233,13 @@ class Attempts:
                 f"(rollback {self._counts[classification.NON_FINITE]} of {self.settings.rollbacks})"
             )
             return _Answer(f"rolled back, learning rate × {rate:g}", replace(self.adjustments, rate=rate))
-        guard = next(c for c in callbacks if isinstance(c, NanGuard))
         report = nan_search.search(
             failure,
             self.builder,
             self.job.plan,
             self.adjustments,
             self.run_dir,
-            guard.rates,
+            callbacks,
             self.stop,
             self.settings.minutes,
             together=replicas.is_several_processes(self.strategy),
