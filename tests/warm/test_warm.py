@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 from trainrun.cli import main
-from trainrun.warm import address, client, control, server
+from trainrun.warm import address, after_run, client, control, server
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 PROBE = """
@@ -297,6 +297,22 @@ def test_an_idle_process_ends(inside):
         began = time.monotonic()
         assert server.Server(listener, "", idle_s=0.2).serve() is None
         assert 0.2 <= time.monotonic() - began < 5
+
+
+def test_a_newcomer_is_told_once_after_the_third_run_in_ten_minutes(inside, monkeypatch, capsys):
+    for name in ("XDG_CACHE_HOME", "XDG_RUNTIME_DIR"):
+        monkeypatch.setenv(name, str(inside))
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.delenv("TRAINRUN_WARM")
+    clock = iter([0, 500, 700, 800, 900, 1000, 1100])
+    monkeypatch.setattr(after_run.time, "time", lambda: next(clock))
+    after_run.begin(None)  # not on a terminal: not counted
+    monkeypatch.setattr(after_run.streams, "is_terminal", lambda: True)
+    shown = []
+    for _ in range(6):
+        after_run.begin(None)
+        shown.append("trainrun warm" in capsys.readouterr().out)
+    assert shown == [False, False, False, True, False, False]  # at 800: 500 and 700 are within ten minutes
 
 
 def test_an_edited_file_and_an_installed_package_are_noticed(inside, monkeypatch):

@@ -15,7 +15,7 @@ from trainrun.util import paths
 from trainrun.warm import address, client, control
 
 RUNS, WITHIN_S = 3, 600.0
-HINT = "three runs in ten minutes: `trainrun warm` keeps TensorFlow imported, so that the next ones begin sooner (said once)"
+HINT = "`trainrun warm` keeps TensorFlow imported, so that later runs begin sooner"
 
 
 def begin(stale: client.Stale | None) -> None:
