@@ -22,7 +22,7 @@ def main() -> None:
         code, stale = None, former
     if code is None:
         code = command(argv)
-        if client.takes(argv):
+        if stale is not None or (code == 0 and client.takes(argv)):
             from trainrun.warm import after_run
 
             after_run.begin(stale)

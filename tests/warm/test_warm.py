@@ -235,6 +235,17 @@ def test_two_runs_at_once_of_which_one_is_stopped(base, folder, sent, code):
         process.stdout.close()
 
 
+def test_a_command_does_not_run_twice_when_the_process_between_is_killed(base, folder):
+    process = start(base, "wait", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    run = int(process.stdout.readline().split()[1])
+    os.kill(int(Path(f"/proc/{run}/stat").read_text().rpartition(")")[2].split()[1]), signal.SIGKILL)
+    assert process.wait() == 1
+    assert "`trainrun runs` shows the run" in process.stderr.readline()
+    assert status_of(run) != "Z"
+    os.kill(run, signal.SIGKILL)
+    process.communicate()
+
+
 def test_a_run_ends_with_the_weights_and_lines_of_a_direct_one(base, inside, capsys):
     def lines(text):  # without times, rates and the directory
         return [
@@ -303,7 +314,7 @@ def test_a_newcomer_is_told_once_after_the_third_run_in_ten_minutes(inside, monk
     for name in ("XDG_CACHE_HOME", "XDG_RUNTIME_DIR"):
         monkeypatch.setenv(name, str(inside))
     monkeypatch.delenv("CI", raising=False)
-    monkeypatch.delenv("TRAINRUN_WARM")
+    monkeypatch.delenv("TRAINRUN_WARM", raising=False)
     clock = iter([0, 500, 700, 800, 900, 1000, 1100])
     monkeypatch.setattr(after_run.time, "time", lambda: next(clock))
     after_run.begin(None)  # not on a terminal: not counted
@@ -336,6 +347,15 @@ def test_an_edited_file_and_an_installed_package_are_noticed(inside, monkeypatch
         seen.add(address.fingerprint())
 
 
+def test_a_command_without_a_warm_process_imports_nothing_for_it():
+    code = "import sys, trainrun.warm.client as c; c.connect(); print({'socket', 'json', 'fcntl', 'resource'} & {*sys.modules})"
+    environment = {**os.environ, "XDG_RUNTIME_DIR": "/nowhere", "TRAINRUN_WARM": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout == "set()\n"
+
+
 @pytest.mark.parametrize(
     ("words", "taken"),
     [
@@ -351,5 +371,6 @@ def test_an_edited_file_and_an_installed_package_are_noticed(inside, monkeypatch
         ("ls", False),
     ],
 )
-def test_which_commands_are_forked(words, taken):
+def test_which_commands_are_forked(words, taken, monkeypatch):
+    monkeypatch.delenv("TRAINRUN_WARM", raising=False)
     assert client.takes(words.split()) is taken

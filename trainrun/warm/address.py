@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-import socket
 import stat
-import struct
 import sys
 import zlib
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import socket
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Variables that Python, the linker and libraries read when they are loaded. Others reach a run as they are.
@@ -19,7 +19,6 @@ AT_IMPORT = (
     "NUMEXPR_", "MPL", "MLFLOW_", "PROTOCOL_BUFFERS_", "VIRTUAL_ENV", "CONDA_", "LANG", "LC_", "HOME", "XDG_", "SLURM_JOB", "PBS_JOB", "LSB_JOB",
 )  # fmt: skip
 NAMESPACES = ("mnt", "pid", "net", "user")
-_PEER = struct.Struct("3i")  # SO_PEERCRED: process, user, group
 
 
 def folder() -> str:
@@ -51,12 +50,18 @@ def is_private(directory: str) -> bool:
 
 def is_own(connection: socket.socket) -> bool:
     """Return whether the process at the other end of a connection is this user's."""
-    peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
-    return _PEER.unpack(peer)[1] == os.geteuid()
+    import socket
+    import struct
+
+    peer = struct.Struct("3i")  # process, user, group
+    content = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, peer.size)
+    return peer.unpack(content)[1] == os.geteuid()
 
 
 def fingerprint() -> str:
     """Return, as a text, what has to be equal for a run to be forked: code, packages, interpreter, environment, rights."""
+    import json
+
     return json.dumps(
         {
             "trainrun": _code(),
@@ -96,4 +101,6 @@ def _changed(file: str) -> int:
 
 def packed(message: Any) -> bytes:
     """Return a message of the socket; file names and variables that are no UTF-8 survive."""
+    import json
+
     return json.dumps(message).encode()

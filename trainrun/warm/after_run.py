@@ -9,10 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-from trainrun.errors import UserError
 from trainrun.ui import console, streams
 from trainrun.util import paths
-from trainrun.warm import address, client, control
+from trainrun.warm import address, client
 
 RUNS, WITHIN_S = 3, 600.0
 HINT = "`trainrun warm` keeps TensorFlow imported, so that later runs begin sooner"
@@ -26,6 +25,9 @@ def begin(stale: client.Stale | None) -> None:
     """
     if stale is None:
         return hint()
+    from trainrun.errors import UserError
+    from trainrun.warm import control
+
     with contextlib.suppress(UserError):
         control.start(stale.idle_s)
 

@@ -80,7 +80,7 @@ def state(question: str = "state") -> dict[str, Any] | None:
         question: ``stop`` ends it as well; runs go on.
     """
     with contextlib.suppress(OSError, ValueError):
-        if (connection := client.connect()) is not None:
+        if sys.platform == "linux" and (connection := client.connect()) is not None:
             with connection:
                 return client.ask(connection, {"ask": question, "fingerprint": address.fingerprint()})
     return None

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainrun.util import standby
-from trainrun.warm.client import announce
+from trainrun.warm.handover import announce
 
 ENTRY = "trainrun.__main__"  # by name: it stands above this room
 _WATCHED = {signal.SIGCHLD, signal.SIGIO}
