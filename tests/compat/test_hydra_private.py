@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra._internal import defaults_list
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -108,3 +109,20 @@ def test_application_composes_runs_and_sweeps_with_arguments_of_ours(folder, mon
 def test_application_raises_what_a_config_lacks(folder):
     with initialize_config_dir(str(folder), version_base="1.3"), pytest.raises(MissingConfigException):
         private.application().run("nowhere", lambda config: None, [])
+
+
+def test_choices_are_listed_for_interpolated_defaults_only(folder, monkeypatch):
+    (folder / "config.yaml").write_text("defaults:\n  - g: a\n  - h: ${g}\n  - _self_\n")
+    for path in ("g/a", "h/a", "h/b", "g/b"):
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / f"{path}.yaml").write_text(f"name: {path}\n")
+    listed = []
+    plain = defaults_list._create_interpolation_map
+    monkeypatch.setattr(
+        defaults_list, "_create_interpolation_map", lambda *given: listed.append(1) or plain(*given)
+    )
+    private.skip_unneeded_choices()
+    with initialize_config_dir(str(folder), version_base="1.3"):
+        config = compose("config", ["g=b"])
+    assert (config.g.name, config.h.name) == ("g/b", "h/b")
+    assert len(listed) == 1

@@ -62,7 +62,9 @@ def test_a_copied_sweep_and_its_trials_become_runs_of_their_own(swept, tmp_path,
     monkeypatch.chdir(tmp_path / "copy")
     assert main(["resume", "last"]) == 0
     sweep_dir = only_sweep(tmp_path / "copy")
-    originals = {p.parent: journal.last(p)[0].get("copied_from") for p in sweep_dir.rglob(status.JOURNAL)}
+    originals = {
+        p.parent: next(journal.newest(p, 1)).get("copied_from") for p in sweep_dir.rglob(status.JOURNAL)
+    }
     assert (
         originals == {p: str(swept / p.relative_to(tmp_path / "copy")) for p in originals}
         and len(originals) > 2

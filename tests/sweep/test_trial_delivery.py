@@ -87,3 +87,14 @@ def test_the_end_waits_a_fifth_of_the_sweep_for_a_server_that_takes_records(
     assert sent.finish(3.0) == trial_delivery.MANY
     assert [*courier.waits.values()] == pytest.approx([seconds] * trial_delivery.MANY, abs=1.0)
     assert f"sending the last {trial_delivery.MANY} trials" in capsys.readouterr().out
+
+
+def test_the_rest_is_sent_in_the_background_and_only_what_is_refused_is_counted(tmp_path, courier, capsys):
+    sent = trial_delivery.Delivery(timeout=3.0)
+    for number in range(2):
+        sent.ended(ended(tmp_path, number))
+    sent.in_background = True
+    assert sent.finish(3.0) == 0 and courier.waits == {}
+    assert "the last 2 trials are sent to the tracking server in the background" in capsys.readouterr().out
+    courier.down = True
+    assert sent.finish(3.0) == 2 and capsys.readouterr().out == ""

@@ -76,3 +76,15 @@ def test_garbage_collector_is_enabled_again_after_a_failed_import():
     with pytest.raises(ImportError), imports.collector_paused("no_such_library"):
         import no_such_library  # noqa: F401
     assert gc.isenabled()
+
+
+def test_collections_are_rare_until_a_large_library_is_imported():
+    default = gc.get_threshold()
+    imports.collect_rarely()
+    try:
+        assert gc.get_threshold()[0] == imports.RARE_COLLECTION and gc.isenabled()
+        with imports.collector_paused("no_such_library"):
+            pass
+        assert gc.get_threshold() == default
+    finally:
+        gc.set_threshold(*default)

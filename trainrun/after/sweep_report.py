@@ -14,7 +14,7 @@ from trainrun.artifacts import page, report, result_table
 from trainrun.artifacts.page import Section, Table
 from trainrun.artifacts.svg_chart import number
 from trainrun.config.override_text import REPLICATES
-from trainrun.sweep import sweep_record
+from trainrun.sweep import background_plots, sweep_record
 from trainrun.sweep.objective import Objective
 from trainrun.sweep.ranking import leaderboard, parameter_importance, pareto, seed_replicates, tiers
 from trainrun.sweep.ranking.seed_leaderboard import number_ranges
@@ -40,6 +40,8 @@ def write(sweep_dir: Path, path: Path | None = None) -> Path:
     if path is not None:
         paths.require_output(path)
     settings = sweep_record.read(sweep_dir)["settings"]
+    if status.read(sweep_dir).drawing:  # the process in the background was killed, or is still at it
+        background_plots.complete(sweep_dir)
     state = overview.of(sweep_dir)
     trials, objectives = state.trials, state.objective.all if state.objective else ()
     ended = [t for t in trials if t.status == "FINISHED"]

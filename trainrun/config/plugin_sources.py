@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import importlib.util
 import os
@@ -16,6 +17,8 @@ from pathlib import Path
 from trainrun.util import paths
 
 FILES_LIMIT = 2_000  # of a package: of a larger one, no files but the plug-in's own are copied
+# Ends of the names of folders that describe an installed package.
+_PACKAGES = (".dist-info", ".egg-info", "egg-info")
 _FILE = re.compile(r"(\.py$)|^[./~]")
 
 
@@ -45,6 +48,27 @@ def locate(plugin: str) -> Path | None:
     return next(
         (c for c in (base, base.with_name(base.name + ".py"), base / "__init__.py") if c.is_file()), None
     )
+
+
+def declared(group: str) -> list[str]:
+    """Return the modules that installed packages declare as entry points of a group."""
+    if not any(map(functools.partial(_declares, group), sys.path)):
+        return []
+    import importlib.metadata  # with the metadata of all packages 40 ms
+
+    return sorted({point.module for point in importlib.metadata.entry_points(group=group)})
+
+
+def _declares(group: str, folder: str) -> bool:
+    """Return whether a package in a folder of the search path may declare entry points of a group."""
+    try:
+        with os.scandir(folder or ".") as entries:
+            files = [Path(e.path, "entry_points.txt") for e in entries if e.name.lower().endswith(_PACKAGES)]
+    except NotADirectoryError:  # a zip file
+        return True
+    except OSError:
+        return False
+    return any(f.is_file() and group.encode() in f.read_bytes() for f in files)
 
 
 def module_name(plugin: str, path: Path) -> str:

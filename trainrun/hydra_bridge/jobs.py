@@ -32,14 +32,15 @@ class Task:
         command: as typed, for the records.
         overrides: its overrides.
         multirun: whether each call is a trial of a sweep, by a launcher that is not trainrun's (`basic`).
+        last: whether this process ends afterwards.
 
     Attributes:
         result: of a sweep by trainrun's launchers or sweepers, else None.
         failed_trials: the overrides and the reason of each trial that failed here.
     """
 
-    def __init__(self, command: Sequence[str], overrides: Sequence[str], multirun: bool):
-        self.command, self.overrides, self.multirun = command, overrides, multirun
+    def __init__(self, command: Sequence[str], overrides: Sequence[str], multirun: bool, last: bool = False):
+        self.command, self.overrides, self.multirun, self.last = command, overrides, multirun, last
         self.result: SweepResult | None = None
         self.failed_trials: list[tuple[str, str]] = []
 
@@ -96,12 +97,13 @@ class Task:
         return runner.run(plain, run_dir, overrides=overrides, command=self.command, context=context)
 
 
-def run(argv: Sequence[str], flags: Any) -> Task:
+def run(argv: Sequence[str], flags: Any, last: bool = False) -> Task:
     """Have Hydra run the job, or the sweep.
 
     Args:
         argv: the words after `trainrun`.
         flags: as `compose.arguments` reads them.
+        last: whether this process ends afterwards.
 
     Returns:
         The task, which has the result of a sweep.
@@ -109,7 +111,7 @@ def run(argv: Sequence[str], flags: Any) -> Task:
     Raises:
         UserError, TrainingError, Interrupted: of the one job, or of the sweep as a whole.
     """
-    task = Task(["trainrun", *argv], flags.overrides, flags.multirun)
+    task = Task(["trainrun", *argv], flags.overrides, flags.multirun, last)
     run_dirs = [Path(o.partition("=")[2]) for o in flags.overrides if o.startswith("hydra.run.dir=")]
     existing = [folder for folder in run_dirs if folder.is_dir()]
     try:

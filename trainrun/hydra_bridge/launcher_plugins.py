@@ -114,7 +114,7 @@ class SweepLauncher(Launcher):
             points = seeds.of(settings, points, self.trial, sweep_dir)
         with lease.held(sweep_dir, lease.SWEEP):
             engine = self.engine(settings, points.total or sys.maxsize)
-            self._task.result = loop.run(sweep_dir, points, settings, engine)
+            self._task.result = loop.run(sweep_dir, points, settings, engine, last=self._task.last)
         return self._task.result
 
     def trial(self, number: int, overrides: Sequence[str]) -> Trial:

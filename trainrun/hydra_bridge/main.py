@@ -49,7 +49,7 @@ def train(argv: list[str], complete: Callable[[str], None]) -> int:
         return show_config.show(flags, complete)
     if (named := _sweep_to_resume(flags.overrides)) is not None:
         return _resumed(named, argv, flags).exit_code
-    return _begin(argv, flags).exit_code
+    return _begin(argv, flags, last=True).exit_code
 
 
 def sweep(overrides: Sequence[str]) -> SweepResult:
@@ -78,8 +78,8 @@ def sweep(overrides: Sequence[str]) -> SweepResult:
     return result
 
 
-def _begin(argv: list[str], flags: Any) -> Task:
-    """Check a run or a sweep, and run it."""
+def _begin(argv: list[str], flags: Any, last: bool = False) -> Task:
+    """Check a run or a sweep, and run it; see `jobs.run`."""
     from trainrun.config import plugins
     from trainrun.hydra_bridge import jobs, preflight, sweep_settings
 
@@ -96,11 +96,11 @@ def _begin(argv: list[str], flags: Any) -> Task:
         argv = ["--multirun", *argv]  # each seed and fold is a trial
         from trainrun.hydra_bridge import compose
 
-        return _begin(argv, compose.arguments(argv))
+        return _begin(argv, compose.arguments(argv), last)
     if config["plugins"]:
         with imports.collector_paused("tensorflow", freeze=True):
             plugins.load(config["plugins"])
-    return jobs.run(argv, flags)
+    return jobs.run(argv, flags, last)
 
 
 def _prepare(plan: Plan) -> None:

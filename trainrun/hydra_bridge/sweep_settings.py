@@ -51,6 +51,7 @@ def settings(config: Any, command: Sequence[str]) -> dict[str, Any]:
         "swept": {**typed, **sweep["space"]},
         "name": config.name,
         "plots": bool(config.artifacts.plots),
+        "wait": config.artifacts.wait,
         "launcher": _launcher(config.hydra),
         "sweeper": sweep_sources.settings(config),
         "overrides": [str(o) for o in config.hydra.overrides.task],

@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.errors import UserError
 from trainrun.run.result import RunResult
-from trainrun.sweep import frame, snapshot, sweep_journal, trial_delivery
+from trainrun.sweep import background_plots, frame, snapshot, sweep_journal, trial_delivery
 from trainrun.sweep.launchers.interface import Engine
 from trainrun.sweep.objective import Objective
 from trainrun.sweep.ranking import best, leaderboard, out_of_fold, pruning, seed_replicates
 from trainrun.sweep.space.trial_source import Point, Points
 from trainrun.sweep.trial import WAITING, Trial
-from trainrun.sweep.view import best_plots, sweep_plots
 from trainrun.sweep.view.live_table import Board
 from trainrun.ui import console
 from trainrun.util.interrupt import stopping_signals
@@ -85,6 +84,7 @@ def run(
     settings: Mapping[str, Any],
     engine: Engine,
     done: Sequence[Trial] = (),
+    last: bool = False,
 ) -> SweepResult:
     """Run the points of a sweep; a trial that fails does not stop the others.
 
@@ -94,6 +94,8 @@ def run(
         settings: see `sweep_settings.settings`.
         engine: runs them; it is closed at the end.
         done: finished trials of an earlier attempt at this sweep, which are not run again.
+        last: whether this process ends after the sweep: on a terminal, plots and the rest of the delivery are then left to processes
+            in the background.
     """
     code = snapshot.of(sweep_dir, settings)
     total = None if points.total is None else points.total + len(done)
@@ -112,6 +114,7 @@ def run(
 
     engine.on_epoch, engine.answers, engine.on_note = on_epoch, judge.asks, board.note
     failing_alike: str | None = None
+    left = last and not background_plots.waits(settings)
     with (
         contextlib.closing(engine),
         contextlib.closing(board),
@@ -151,7 +154,10 @@ def run(
         board.close()
         result.signal = stopping.signal
         result.trials = sorted([*result.trials, *begun], key=lambda t: t.number)
-        _rank(result, settings, book, failing_alike, total)
+        deliver.in_background = left
+        _rank(result, settings, book, failing_alike, total, left)
+    if left and settings.get("plots"):
+        background_plots.in_background(sweep_dir)
     return result
 
 
@@ -179,16 +185,21 @@ def _rank(
     book: sweep_journal.Parent,
     failing_alike: str | None,
     total: int | None,
+    left: bool = False,
 ) -> None:
-    """Write and print the leaderboard of a sweep whose trials have ended; then write its plots and its end."""
+    """Write and print the leaderboard of a sweep whose trials have ended; then write its plots, unless they are left out, and its end."""
     result.objective = Objective.of(settings["objective"], settings["direction"], result.trials)
     table = leaderboard.write(result.sweep_dir, result.trials, result.objective)
     # Before plots and delivery, which may take half a minute: 64 short trials are trained faster than they are sent.
     leaderboard.show(result.sweep_dir, result.trials, result.objective, total)
-    with best_plots.of_the_best(best.of(result.trials, result.objective)):
-        drawn = sweep_plots.write(result.sweep_dir, result.trials, settings)
+    drawn = (
+        [] if left else background_plots.write(result.sweep_dir, result.trials, result.objective, settings)
+    )
     predicted = out_of_fold.write(result.sweep_dir, result.trials, result.objective)
-    book.end(result.signal, failing_alike, [table, *drawn, *([] if predicted is None else [predicted])])
+    pending = left and bool(settings.get("plots"))
+    book.end(
+        result.signal, failing_alike, [table, *drawn, *([] if predicted is None else [predicted])], pending
+    )
 
 
 def _prepared(point: Point, sweep_dir: Path) -> Trial:

@@ -98,13 +98,20 @@ class Parent:
             self._best = best
             self._tag(objective)
 
-    def end(self, stopped: int | None, failing_alike: str | None, files: Sequence[Path] = ()) -> None:
+    def end(
+        self,
+        stopped: int | None,
+        failing_alike: str | None,
+        files: Sequence[Path] = (),
+        drawing: bool = False,
+    ) -> None:
         """Write the end, and wait a little for its delivery.
 
         Args:
             stopped: the signal that has stopped the sweep, or None.
             failing_alike: why it has stopped early, or None.
             files: of the sweep's directory, for trackers.
+            drawing: whether plots are drawn after it.
         """
         self._tag(goals.of(self.settings, self._over)[0])
         self._book.artifacts(files)
@@ -115,7 +122,7 @@ class Parent:
             word, reason = "FAILED", f"stopped early: {failing_alike}"
         elif self._over and not any(t.status in ("FINISHED", "PRUNED") for t in self._over):
             word, reason = "FAILED", "no trial has finished"
-        ended = self._book.end(word, reason)
+        ended = self._book.end(word, reason, **({status.DRAWING: True} if drawing else {}))
         if ended.undelivered and word == "FINISHED":
             console.warn(not_sent(ended.undelivered, self.sweep_dir))
 

@@ -28,10 +28,14 @@ class Delivery:
 
     Args:
         timeout: seconds for delivering the rest of a trial after this process has died.
+
+    Attributes:
+        in_background: whether the delivery process sends the rest when this process has ended.
     """
 
     def __init__(self, timeout: float):
         self.timeout, self._began = timeout, time.monotonic()
+        self.in_background = False
         self._followed: dict[Path, int] = {}  # trials that run, and how many attempts there were
         # Those that have ended, in their order, and are not yet delivered.
         self._under_way: dict[Path, None] = {}
@@ -108,6 +112,8 @@ class Delivery:
         now = time.monotonic()
         most = max(patience, SHARE * (now - self._began))
         waiting = [d for d in (*self._under_way, *self._followed) if d.is_dir()]
+        if self.in_background:
+            return self._leave(waiting)
         if len(waiting) >= MANY:
             console.note(
                 f"sending the last {len(waiting)} trials to the tracking server (at most {duration(most)})"
@@ -118,6 +124,14 @@ class Delivery:
             return max(now + bound - time.monotonic(), 0.0)
 
         return sum(not self._courier.finish(d, left(d)) for d in waiting)
+
+    def _leave(self, waiting: Sequence[Path]) -> int:
+        """Announce the trials that are sent after this process has ended; return the number of those that the server refuses."""
+        refused = sum(self._courier.failing(d) for d in waiting)
+        if (count := len(waiting) - refused) > 0:
+            trials = "the last trial is" if count == 1 else f"the last {count} trials are"
+            console.note(f"{trials} sent to the tracking server in the background")
+        return refused
 
     def _forget(self) -> None:
         """Forget the delivered trials: a sweep may have thousands."""

@@ -26,7 +26,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -138,22 +138,25 @@ def first(path: str | Path) -> dict[str, Any]:
         return {}
 
 
-def last(path: str | Path, count: int = 1) -> list[dict[str, Any]]:
-    """Return a journal's newest records, the newest last, without reading the others.
+def newest(path: str | Path, count: int) -> Iterator[dict[str, Any]]:
+    """Yield a journal's newest records, the newest first, without reading the others.
 
     Args:
         path: the file.
         count: of records; those that the file's last 8 kB do not hold whole are left out. If the newest is one of
-            these, or is damaged, nothing is returned.
+            these, or is damaged, nothing is yielded.
     """
     try:
         with open(path, "rb", opener=paths.regular) as file:
             file.seek(max(os.fstat(file.fileno()).st_size - END, 0))
             lines = file.read().rstrip(b"\n").split(b"\n")
     except OSError:
-        return []
-    newest = [record(line) for line in lines[-count:]]
-    return [r for r in newest if r is not None] if newest[-1] is not None else []
+        return
+    for i, line in enumerate(reversed(lines[-count:])):
+        if (whole := record(line)) is not None:
+            yield whole
+        elif i == 0:
+            return
 
 
 class Tail:

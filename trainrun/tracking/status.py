@@ -88,17 +88,17 @@ def read(run_dir: str | Path) -> RunStatus:
     machine cannot be checked; such a run counts as RUNNING as long as its lock is renewed, see `lease`.
     """
     run_dir = Path(run_dir)
-    recent = journal.last(run_dir / JOURNAL)
-    if recent and recent[-1]["kind"] != "end":  # behind an end, artifacts and events may follow
-        recent = journal.last(run_dir / JOURNAL, RECENT)
-    seq = recent[-1].get("seq") if recent else None
-    records = seq + 1 if isinstance(seq, int) else 0
-    closing = next((i for i in reversed(range(len(recent))) if recent[i]["kind"] == "end"), None)
-    if closing is not None and all(r["kind"] in AFTER_END for r in recent[closing + 1 :]):
-        ended = RunStatus.of_end(run_dir, recent[closing], records)
-        drawn = any(r.get("event") == DRAWN for r in recent[closing:])
-        ended.drawing = bool(recent[closing].get(DRAWING)) and not drawn
-        return ended
+    records, drawn = 0, False
+    for i, record in enumerate(journal.newest(run_dir / JOURNAL, RECENT)):
+        if i == 0 and isinstance(record.get("seq"), int):
+            records = record["seq"] + 1
+        if record["kind"] == "end":
+            ended = RunStatus.of_end(run_dir, record, records)
+            ended.drawing = bool(record.get(DRAWING)) and not drawn
+            return ended
+        if record["kind"] not in AFTER_END:
+            break
+        drawn |= record.get("event") == DRAWN
     now = RunStatus(run_dir, "UNKNOWN", "its journal has no beginning", records=records)
     if now.past["end"] is not None:
         return RunStatus.of_end(run_dir, now.past["end"], records)

@@ -7,7 +7,9 @@ from typing import Any, Protocol
 
 from trainrun.sweep.trial import Trial
 
-SEPARATE_PROCESSES = "each in a process of its own"  # how most engines run trials
+# How most engines run trials, and how local processes do that stay for trials with the same program.
+SEPARATE_PROCESSES = "each in a process of its own"
+SHARED_PROCESSES = "in processes that trials of one program share"
 # Called with the trial, the epochs done, the metrics, and whether it was the last epoch; returns the reason to prune, or None.
 OnEpoch = Callable[[Trial, int, Mapping[str, float], bool], str | None]
 

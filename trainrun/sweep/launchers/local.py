@@ -9,7 +9,7 @@ from multiprocessing import connection
 from typing import Any
 
 from trainrun.sweep.launchers import alike
-from trainrun.sweep.launchers.interface import SEPARATE_PROCESSES, OnEpoch
+from trainrun.sweep.launchers.interface import SEPARATE_PROCESSES, SHARED_PROCESSES, OnEpoch
 from trainrun.sweep.launchers.local_worker import LocalWorker, program_key
 from trainrun.sweep.launchers.protocol import Ended, TrialTask
 from trainrun.sweep.launchers.resources import Resources
@@ -59,13 +59,15 @@ class Pool:
             settings: see `sweep_settings.settings`.
             jobs, trials, per_gpu: see `Resources.divide`.
         """
-        return cls(
+        pool = cls(
             Resources.divide(jobs, trials, per_gpu),
             settings["plugins"],
             settings["command"],
             settings["trial_timeout"],
             settings["grace"],
         )
+        pool.how = SEPARATE_PROCESSES if settings["reuse"] == "never" else SHARED_PROCESSES
+        return pool
 
     @property
     def running(self) -> list[Trial]:

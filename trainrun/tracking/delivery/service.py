@@ -6,7 +6,7 @@ standard output. The process never imports TensorFlow, runs at a low priority, a
 terminal does not reach it.
 
 When the training process dies, a run without an end record gets one, KILLED, and its remaining records are delivered within its
-`timeout`. Then this process exits.
+`timeout`, counted from the last one that a tracker took. Then this process exits.
 """
 
 from __future__ import annotations
@@ -174,6 +174,11 @@ class Service:
         """Return the reason for the end record of a killed run."""
         killed = self._oom is not None and (liveness.oom_kills() or 0) > self._oom
         return status.OUT_OF_MEMORY if killed else status.NO_FINAL_STATUS
+
+    def progressed(self) -> None:
+        """Set the deadline anew: a tracker has taken records."""
+        if self.orphaned:
+            self._set_deadline()
 
     def _set_deadline(self) -> None:
         """Set the deadline for the remaining deliveries."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,7 +59,7 @@ def fold(sweep_dir: Path) -> Folded:
         word, reason, records[sweep_dir] = now.status, now.reason, now.records
     else:
         word, reason = _without_journal(counts, total), None
-    metric, value = _best(journal.last(own, 40))
+    metric, value = _best(journal.newest(own, 40))
     return Folded(
         status=word,
         reason=reason,
@@ -97,8 +98,8 @@ def _without_journal(counts: Counter[str], total: int | None) -> str:
     return "FINISHED" if total is not None and counts.total() >= total else "KILLED"
 
 
-def _best(newest: list[dict[str, Any]]) -> tuple[str | None, float | None]:
-    for record in reversed(newest):
+def _best(newest: Iterable[dict[str, Any]]) -> tuple[str | None, float | None]:
+    for record in newest:
         for name, value in (record.get("metrics") or {}).items() if record["kind"] == "metrics" else ():
             if name.startswith(BEST) and isinstance(value, int | float) and math.isfinite(value):
                 return name.removeprefix(BEST), value

@@ -85,11 +85,14 @@ class TrackerDelivery:
             tracker = self.tracker(cursor, since=service.began)
             files = FileQueue(service.file_thread(self.target.tracker, self.target.uri).submit, service.wake)
             self.follower = Follower(cursor, tracker, self.run.warn, self._report, files)
+        before = self.follower.cursor.next
         try:
             self.follower.pass_on()
         except Deleted as deleted:
             self._leave_deleted(str(deleted))
             return
+        if self.follower.cursor.next > before:
+            self.run.service.progressed()
         self.backoff.succeeded()
         self._report(failing=self._files_failing())
         if not self.follower.done:
