@@ -21,7 +21,7 @@ def differences():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["radam", "lookahead", "ranger", "lazy_adam", "adam_then_sgd", "schedule_free_adamw"]
+    "name", ["radam", "lookahead", "ranger", "lazy_adam", "adam_then_sgd", "schedule_free_adamw", "multi"]
 )
 def test_agrees_with_one_device(differences, name):
     assert differences[name]["two"] < 1e-5

@@ -14,6 +14,7 @@ from trainrun.sweep.ranking import tiers
 from trainrun.tracking import summary
 from trainrun.ui import console
 from trainrun.util import imports
+from trainrun.util.rate_columns import is_rate
 
 if TYPE_CHECKING:
     from trainrun.run.scores import Scores
@@ -61,7 +62,7 @@ def rows(runs: Sequence[RunResult], paired: Sequence[Mapping[str, Scores]] = ())
                 name, d = PREFIXES[part] + bare, scores.differences[bare]
                 columns[0][name], columns[i][name] = score.value, score.value + d.value
                 spans[i][name] = d.value, d.low, d.high
-    names = dict.fromkeys(n for column in columns for n in column if n != "learning_rate")
+    names = dict.fromkeys(n for column in columns for n in column if not is_rate(n))
     order = sorted(names, key=lambda n: (not n.startswith("test_"), not n.startswith("val_")))
     return [_row(name, runs, columns, spans) for name in order]
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from trainrun.tracking import history as past
 from trainrun.tracking.summary import best_epochs
+from trainrun.util.rate_columns import is_rate
 
 MOST = 12  # panels
 WIDE = 50.0  # ratio of values beyond which an axis is logarithmic
@@ -47,7 +48,7 @@ class LearningCurve:
         """Whether its values suit a logarithmic axis."""
         values = self.finite
         wide = len(values) > 0 and values.min() > 0 and values.max() / values.min() > WIDE
-        return bool(wide) and (self.metric in ("loss", "learning_rate") or "error" in self.metric)
+        return bool(wide) and (self.metric == "loss" or is_rate(self.metric) or "error" in self.metric)
 
 
 def panels(
@@ -62,8 +63,7 @@ def panels(
     best = best_epochs(history, metrics)
     epochs = max(map(len, history.values()), default=0)
     names = past.metric_names(history)
-    if len(set(history.get("learning_rate", ()))) == 1:
-        names.remove("learning_rate")
+    names = [n for n in names if not (is_rate(n) and len(set(history.get(n, ()))) == 1)]
     for metric in names[:MOST]:
         series = {}
         for split, name in (("train", metric), ("validation", f"val_{metric}")):

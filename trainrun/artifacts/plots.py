@@ -16,6 +16,7 @@ from trainrun.artifacts.image_plots import images, masks
 from trainrun.artifacts.learning_curves import panels
 from trainrun.artifacts.regression_plots import predicted_vs_true, residuals
 from trainrun.ui import console
+from trainrun.util.rate_columns import is_rate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -139,6 +140,6 @@ def learning_curves(
         if curve.epochs == 1:
             axes.set_xlim(0.5, 1.5)
             axes.set_xticks([1])
-        if curve.metric != "learning_rate":
+        if not is_rate(curve.metric):
             axes.legend(frameon=False, fontsize=8)
     return figure

@@ -12,10 +12,9 @@ from trainrun.config.store_address import SQLITE_PREFIX
 from trainrun.registry import direction
 from trainrun.tracking import summary as summaries
 from trainrun.ui import console
+from trainrun.util.rate_columns import is_rate
 
 COLUMNS = ("metric", "train", "validation", "test", "best", "epoch")
-# Values in the history that are not metrics of the model.
-LEFT_OUT = ("learning_rate", "step")
 
 
 def rows(summary: Mapping[str, Any]) -> list[list[str]]:
@@ -25,7 +24,7 @@ def rows(summary: Mapping[str, Any]) -> list[list[str]]:
     """
     metrics, best = summary["metrics"], summary.get("best") or {}
     names = list(dict.fromkeys(n if direction.OF_SET.match(n) else direction.bare(n) for n in metrics))
-    names = sorted((n for n in names if n not in LEFT_OUT), key=lambda n: n != "loss")
+    names = sorted((n for n in names if n != "step" and not is_rate(n)), key=lambda n: n != "loss")
     table = []
     for name in names:
         if direction.OF_SET.match(name):  # one of several validation sets

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from trainrun.compat import keras_optimizer_private
+from trainrun.util import rate_columns
 from trainrun.util.declarations import declare
 
 
@@ -14,6 +15,7 @@ from trainrun.util.declarations import declare
 @keras.saving.register_keras_serializable("trainrun")
 class LearningRateLogger(keras.callbacks.Callback):
     """Add `learning_rate` to the logs of each epoch: the learning rate of the last update, with a schedule as with a number.
+    Of several optimizers (`optimizer=multi`) each has a column with its name: `learning_rate_sgd`.
 
     A run puts it before the callbacks that read the logs, and before those that change the rate at the end of an epoch.
 
@@ -44,8 +46,13 @@ class LearningRateLogger(keras.callbacks.Callback):
 
     def _add(self, logs: dict[str, Any] | None) -> None:
         optimizer = getattr(self.model, "optimizer", None)
-        if optimizer is not None and logs is not None:
-            logs["learning_rate"] = last_rate(optimizer)
+        if optimizer is None or logs is None:
+            return
+        several = getattr(getattr(optimizer, "inner_optimizer", optimizer), "optimizers", None)
+        if several is None:
+            logs[rate_columns.RATE] = last_rate(optimizer)
+        else:
+            logs |= {rate_columns.of(inner.name): last_rate(inner) for inner in several}
 
     def get_config(self) -> dict[str, Any]:
         return {"per_step": self.per_step}

@@ -157,8 +157,13 @@ class Wrapper(Optimizer):
         for inner in self.inners:
             # The wrapper accumulates: without this, the inner optimizer would create accumulators of its own.
             steps, inner.gradient_accumulation_steps = inner.gradient_accumulation_steps, None
-            inner.build(variables)
+            if own := self._trained_by(inner, variables):
+                inner.build(own)
             inner.gradient_accumulation_steps = steps
+
+    def _trained_by(self, inner: keras.optimizers.Optimizer, variables: list[Any]) -> list[Any]:
+        """Return those of the model's variables that a wrapped optimizer trains; by default all."""
+        return variables
 
     def _remember_sparse(self, grads: list[Any], variables: list[Any]) -> None:
         super()._remember_sparse(grads, variables)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from trainrun.registry import option_files
+from trainrun.util.arguments import Reference
 
 # One regular expression over the paths of weights, or several.
 Patterns = str | list[str] | None
@@ -17,6 +18,8 @@ KEYS: Mapping[str, Mapping[str, Any]] = {
     # Of a layer in the graph of model=layers.
     "layer": {"layer_name": str | None, "inputs": str | list[str] | None},
 }
+# Of each optimizer in optimizer.map.
+OF_MAP: Mapping[str, Any] = {"schedule": Annotated[Any, Reference("schedule")]}
 
 
 def of_group(group: str, key: str) -> Mapping[str, Any]:
@@ -27,6 +30,8 @@ def of_group(group: str, key: str) -> Mapping[str, Any]:
         group: of the component.
         key: of its node in the config.
     """
+    if group == "optimizer" and key.startswith("optimizer.map["):
+        return OF_MAP
     is_node = re.fullmatch(r"model\.layers\[\d+\]", key) if group == "layer" else key == group
     return KEYS.get(group, {}) if is_node else {}
 

@@ -60,7 +60,9 @@ def construct(
     unread = {k for k, p in hinted.items() if p.unread}
     inside = signatures.references(component)
     arguments = {
-        name: _nested(value, inside[name], f"{key}.{name}") if name in inside else value
+        name: _nested(value, inside[name], f"{key}.{name}", hints.takes_keys(hinted[name].hint))
+        if name in inside
+        else value
         for name, value in arguments.items()
         # null means a default that is known only by running the file.
         if value is not None or name not in unread
@@ -114,7 +116,7 @@ def _refuse_several_rates(name: str, optimizer: Any) -> None:
     if isinstance(optimizer, keras.optimizers.MultiOptimizer):
         text = (
             f"{name} makes a keras.optimizers.MultiOptimizer, which has no learning rate for schedules, logs and callbacks. "
-            "optimizer.groups={'backbone/.*': {scale: 0.1, weight_decay: 0}} gives weights a rate and a decay of their own."
+            "optimizer=multi optimizer.map={backbone/.*: sgd, .*: adam} is that optimizer with all three."
         )
         raise UserError(Problem("optimizer", text))
 
@@ -189,11 +191,14 @@ def unknown_argument(group: str, argument: str, owner: str, known: Mapping[str, 
     return f"{owner} has no argument {argument}.{did_you_mean(argument, known)} It takes {', '.join(known)}."
 
 
-def _nested(value: Any, group: str, key: str) -> Any:
+def _nested(value: Any, group: str, key: str, by_name: bool = False) -> Any:
+    """Return the component that a value names, or those in a list or, `by_name`, under keys."""
     if value is None or not isinstance(value, str | Mapping | list | tuple):
         return value
     if isinstance(value, list | tuple):
         return [_nested(v, group, f"{key}[{i}]") for i, v in enumerate(value)]
+    if by_name and isinstance(value, Mapping):
+        return {k: _nested(v, group, f"{key}[{k!r}]") for k, v in value.items()}
     built = construct(group, value, key=key)
     if group == "layer" and isinstance(value, Mapping):
         built.layer_name = value.get("layer_name")

@@ -32,7 +32,7 @@ EXCLUDED = {
     "optimizer": {
         "Optimizer": _BASE,
         "LossScaleOptimizer": "hardware.precision=mixed_float16 wraps any optimizer in it",
-        "MultiOptimizer": "it has no learning rate for schedules, logs and callbacks; take one optimizer with optimizer.groups",
+        "MultiOptimizer": "optimizer=multi is it, with optimizer.map={backbone/.*: sgd, .*: adam}",
         "OptimizerMap": _CODE,
     },
     "schedule": {"LearningRateSchedule": _BASE},

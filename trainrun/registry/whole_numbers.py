@@ -32,4 +32,8 @@ def of_spec(group: str, spec: Any) -> Any:
 
 def _of_value(hint: Any, value: Any) -> Any:
     reference = hints.mark(hint, Reference)
-    return hints.whole(hint, value) if reference is None else of_spec(reference.group, value)
+    if reference is None:
+        return hints.whole(hint, value)
+    if hints.takes_keys(hint) and isinstance(value, Mapping):
+        return {k: of_spec(reference.group, one) for k, one in value.items()}
+    return of_spec(reference.group, value)

@@ -15,6 +15,7 @@ from trainrun.run.target_scaling import Unit
 from trainrun.trainer.job import Job
 from trainrun.trainer.measure import measure_sets
 from trainrun.trainer.pipeline import in_order
+from trainrun.util.rate_columns import is_rate
 
 # Numbers that are predicted at once: the probabilities of thousands of classes would be in memory four times.
 BLOCK = 4_000_000
@@ -54,7 +55,7 @@ class Evaluation:
         final = {
             name: value
             for name, value in self.metrics.items()
-            if name.startswith("test_") or "threshold" in name or (restores and name != "learning_rate")
+            if name.startswith("test_") or "threshold" in name or (restores and not is_rate(name))
         }
         # As MLflow's autologging of Keras names it.
         return final if restored is None else {**final, "restored_epoch": restored}

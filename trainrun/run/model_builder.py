@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from trainrun.config import optimizer_map
 from trainrun.data.dataset import Dataset
 from trainrun.errors import Problem, UserError
 from trainrun.hardware import replicas
@@ -87,14 +88,41 @@ def freeze(config: Mapping[str, Any], model: keras.Model) -> None:
 
 
 def group(config: Mapping[str, Any], model: keras.Model) -> None:
-    """Give the weights that `optimizer.groups` names their own settings in a compiled model's optimizer.
+    """Give the weights that `optimizer.groups` and `optimizer.map` name their own settings in a compiled model's optimizer.
 
     Raises:
-        UserError: an expression matches no weight, or the optimizer cannot have groups.
+        UserError: an expression matches no weight, a weight has no expression, or the optimizer cannot have groups.
     """
-    if not (groups := config["optimizer"].get("groups")):
+    groups = config["optimizer"].get("groups")
+    if not groups and not optimizer_map.entries(config):
         return
     variables = {w.path: w.variable for w in variable_paths.weights(model)}
+    if not groups:
+        _divide(model, variables)
+        return
     if problems := variable_paths.unmatched(_groups.KEY, groups, list(variables)):
         raise UserError(problems)
     _groups.apply([*replicas.leaves(model.optimizer)], groups, variables)
+
+
+def _divide(model: keras.Model, variables: Mapping[str, Any]) -> None:
+    """Name the weights for the optimizers of `optimizer.map`, each of which must have some, and each weight one."""
+    multi = getattr(
+        model.optimizer, "inner_optimizer", model.optimizer
+    )  # mixed_float16: inside a LossScaleOptimizer
+    paths = [row.path for row in freezing.rows(model) if row.state != "measured"]
+    problems = variable_paths.unmatched(optimizer_map.KEY, multi.patterns, paths)
+    members = {path: multi.member(path) for path in paths}
+    if without := [path for path, member in members.items() if member is None]:
+        text = (
+            f"no expression matches {variable_paths.shown(without)}. Add a last one for all others: .*: adam."
+        )
+        problems.append(Problem(optimizer_map.KEY, text))
+    if not problems:
+        for i, pattern in enumerate(multi.patterns):
+            if i not in members.values():
+                text = f"{pattern!r} is never the first that matches: those before it match all its weights. Write it before them."
+                problems.append(Problem(optimizer_map.KEY, text))
+    if problems:
+        raise UserError(problems)
+    multi.name_weights(variables)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from trainrun.config import optimizer_map
 from trainrun.config.rules.freezing import names_weights
 from trainrun.failure.interfaces import Record
 from trainrun.model import freezing, variable_paths
@@ -27,6 +28,13 @@ def show(config: Mapping[str, Any], job: Job) -> list[dict[str, Any]]:
         [row.path, variable_paths.dimensions(row.shape), row.state, *(f"{s[k]:g}" if k in s else "" for k in keys)]
         for row, s in zip(listed, own, strict=True)
     ]  # fmt: skip
+    if named := optimizer_map.names(config):
+        multi = getattr(job.model.optimizer, "inner_optimizer", job.model.optimizer)
+        keys = ["optimizer"]
+        own = [
+            {"optimizer": named[multi.member(row.path)]} if row.state == "trained" else {} for row in listed
+        ]
+        lines = [[*line, s.get("optimizer", "")] for line, s in zip(lines, own, strict=True)]
     console.table("", ["weight", "shape", "", *keys], lines)
     console.note(freezing.line(listed))
     return [asdict(row) | settings for row, settings in zip(listed, own, strict=True)]

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from trainrun.util.rate_columns import is_rate
+
 METRICS = ("epoch", "batch", "metrics")
 NUMBERS = (
     *METRICS,
@@ -72,7 +74,7 @@ def metric_names(history: Mapping[str, Sequence[float]]) -> list[str]:
     """Return the metrics of a history without the prefix of validation, the loss first and the learning rate last."""
     names = dict.fromkeys(name.removeprefix("val_") for name, values in history.items() if len(values))
     names.pop("step", None)
-    return sorted(names, key=lambda n: (n != "loss", n == "learning_rate"))
+    return sorted(names, key=lambda n: (n != "loss", is_rate(n)))
 
 
 def superseded(record: Mapping[str, Any], resumed_from: Any) -> bool:

@@ -145,12 +145,10 @@ class _Fingerprint:
         if not hasattr(part, "get_config"):
             return repr(part)
         config = part.get_config()
-        rate = config.get("learning_rate")
         attributes = {k: v for k, v in vars(part).items() if _is_number(v)}
         return (
             type(part).__qualname__,
             self._plain(config),
-            None if isinstance(rate, float) else self._plain(rate),
             self._plain(attributes),
         )
 
@@ -160,6 +158,7 @@ class _Fingerprint:
                 str(k): self._layers.get(v) if k == "name" else self._plain(v)
                 for k, v in value.items()
                 if k not in IGNORED_KEYS
+                or (k == "learning_rate" and isinstance(v, Mapping))  # a schedule is a constant
             }
         if isinstance(value, list | tuple):
             if len(value) == 3 and isinstance(value[0], str) and value[0] in self._layers:

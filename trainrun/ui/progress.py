@@ -15,6 +15,7 @@ from rich.text import Text
 from trainrun.ui import console
 from trainrun.util.declarations import declare
 from trainrun.util.durations import text as duration
+from trainrun.util.rate_columns import is_rate
 
 REFRESH = 0.1  # seconds between two drawings of the bar
 PATIENCE = 10.0  # seconds between two lines within an epoch where no bar can be drawn
@@ -232,16 +233,16 @@ def short(name: str) -> str:
 
 def show(name: str, value: Any) -> str:
     """Return a metric's value as text; a learning rate with three significant digits."""
-    return f"{float(value):.3g}" if name == "learning_rate" else number(value)
+    return f"{float(value):.3g}" if is_rate(name) else number(value)
 
 
 def _ordered(logs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the logs in display order: loss, val_loss, each metric with its validation value, the learning rate last."""
-    names = [k for k in logs if not k.startswith("val_") and k != "learning_rate"]
+    names = [k for k in logs if not k.startswith("val_") and not is_rate(k)]
     names.sort(key=lambda k: k != "loss")
     order = [k for n in names for k in (n, f"val_{n}") if k in logs]
-    order += [k for k in logs if k not in order and k != "learning_rate"]
-    return {k: logs[k] for k in [*order, *(["learning_rate"] if "learning_rate" in logs else [])]}
+    order += [k for k in logs if k not in order and not is_rate(k)]
+    return {k: logs[k] for k in [*order, *filter(is_rate, logs)]}
 
 
 def number(value: Any) -> str:

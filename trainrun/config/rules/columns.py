@@ -6,11 +6,12 @@ import string
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from trainrun.config import named_components, outputs
+from trainrun.config import named_components, optimizer_map, outputs
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem, did_you_mean
 from trainrun.registry import declaration_reader, log_columns, lookup, option_files
 from trainrun.registry.direction import OF_SET
+from trainrun.util.rate_columns import is_rate
 
 OBJECTIVE = "sweep.objective"
 # Groups whose plug-ins may log columns of their own.
@@ -35,7 +36,8 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
             )
             continue
         splits = ("val_", *(f"val.{one}_" for one in sets))
-        yield from _unknown(key, name, metrics, (*splits, "test_") if key == OBJECTIVE else splits)
+        always = (*(c for c in log_columns.ALWAYS if not is_rate(c)), *optimizer_map.columns(config))
+        yield from _unknown(key, name, always, metrics, (*splits, "test_") if key == OBJECTIVE else splits)
 
 
 def held_out_parts(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
@@ -70,15 +72,17 @@ def _logs_more(config: Mapping[str, Any]) -> bool:
     )
 
 
-def _unknown(key: str, name: str, metrics: tuple[str, ...], splits: tuple[str, ...]) -> Iterator[Problem]:
-    known = (*log_columns.ALWAYS, *metrics)
+def _unknown(
+    key: str, name: str, always: tuple[str, ...], metrics: tuple[str, ...], splits: tuple[str, ...]
+) -> Iterator[Problem]:
+    known = (*always, *metrics)
     meant = log_columns.canonical(name, known)
     base = meant
     for split in splits:
         base = base.removeprefix(split)
     if base in known or ("test_" in splits and base.partition(".")[0] in log_columns.SUMMARY_NUMBERS):
         return
-    columns = [*known, *(f"val_{k}" for k in known if k != "learning_rate")]
+    columns = [*known, *(f"val_{k}" for k in known if not is_rate(k))]
     near = did_you_mean(name, columns, 0.7)
     option = option_files.find("metric", base)
     add = f" To measure it: metric=[{','.join([*metrics, option.name])}]." if option is not None else ""

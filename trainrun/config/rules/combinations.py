@@ -70,7 +70,7 @@ def problems(config: Mapping[str, Any], data: Description) -> list[Problem]:
             with the loaded data.
     """
     rules = (
-        targets, inputs, rate_set_twice, rate_to_start_from, optimizer.nesterov, optimizer.clipping, batch_size, classes, class_weights, resampling, monitored_directions,
+        targets, inputs, rate_set_twice, rate_to_start_from, optimizer.nesterov, optimizer.clipping, optimizer.multi, batch_size, classes, class_weights, resampling, monitored_directions,
         averaging.problems, accumulated_losses, compiled_losses, boundaries, heads.problems, columns.held_out_parts, columns.problems, initial.problems, distillation.problems, layer_graph.problems, freezing.problems, freezing.adapters, freezing.groups, requirements.problems, hardware.problems, tuning.problems, augmentation.problems, threshold.problems,
     )  # fmt: skip
     problems = [*outputs.problems(config, data), *(p for rule in rules for p in rule(config, data))]

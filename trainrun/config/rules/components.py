@@ -173,9 +173,14 @@ def _argument_problems(
             if fault := _one_or_list(hint, value, reference, form):
                 yield Problem(where, fault)
                 continue
+            if reference and hints.takes_keys(hint) and not isinstance(value, Mapping):
+                yield Problem(where, f"expected keys, got {hints.shown(value)}. Write {{.*: {value}}}.")
+                continue
             places = (
                 [(f"{where}[{i}]", v) for i, v in enumerate(value)]
                 if isinstance(value, list)
+                else [(f"{where}[{k!r}]", v) for k, v in value.items()]
+                if reference and hints.takes_keys(hint)
                 else [(where, value)]
             )
             for place, one in places:

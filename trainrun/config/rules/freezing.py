@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from trainrun.config import phases
+from trainrun.config import optimizer_map, phases
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem, did_you_mean
 from trainrun.model import source_file
@@ -99,4 +99,5 @@ def names_weights(config: Mapping[str, Any]) -> bool:
     """Return whether a config treats weights differently by their paths."""
     model = config["model"]
     named = any(patterns.listed(model.get(key)) for key in ("freeze", "trainable"))
-    return named or bool(model.get("lora")) or bool((config["optimizer"] or {}).get("groups"))
+    by_optimizer = optimizer_map.entries(config) or (config["optimizer"] or {}).get("groups")
+    return named or bool(model.get("lora")) or bool(by_optimizer)
