@@ -26,7 +26,7 @@ CASES = {
     "lazy_adam": {},
     "adam_then_sgd": {"switch_at": 5, "second": "sgdm"},
     "schedule_free_adamw": {"weight_decay": 0.1},
-    "multi": {"map": {".*embedding.*": {"name": "adam", "global_clipnorm": 0.5}, ".*": "sgdm"}},
+    "multi": {"map": {".*embedding.*": {"name": "adam", "global_clipnorm": 100.0}, ".*": "sgdm"}},
 }
 
 

@@ -48,7 +48,9 @@ def _of_map(spec: Mapping[str, Any], plan: Plan) -> keras.optimizers.Optimizer:
 
     def built(group: str, spec: Mapping[str, Any]) -> Any:
         with_defaults = {**resolve(group, spec)[1], "name": spec["name"]}
-        return construct(group, _in_steps(group, with_defaults, plan), key=optimizer_map.KEY, **plan.lengths())
+        return construct(
+            group, _in_steps(group, with_defaults, plan), key=optimizer_map.KEY, **plan.lengths()
+        )
 
     own = {k: v for k, v in spec.items() if k != optimizer_map.SCHEDULE}
     if (schedule := optimizer_map.schedule(spec)) is not None:
