@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from trainrun.artifacts.result_table import measured
 from trainrun.commands import _run_table
 from trainrun.commands._parser import RUN, Parser
+from trainrun.config import named_components
 from trainrun.errors import UserError
 from trainrun.run.result import RunResult
 from trainrun.ui import console
@@ -81,8 +83,9 @@ def main(argv: Sequence[str]) -> int:
         console.say(content)
         return 0
     where = scores.source if options.file else f"{scores.source} part"
+    drawn = f"intervals of 95% by {scores.resamples:,} bootstrap resamples"
     console.say(
-        f"{where}: {scores.rows:,} rows; intervals of 95% by {scores.resamples:,} bootstrap resamples"
+        f"{where}: {scores.rows:,} rows; {drawn if scores.resamples else 'no intervals, batches are measured as a whole'}"
     )
     for output, value in scores.thresholds.items():
         of_output = f" of {output}" if output else ""
@@ -111,8 +114,10 @@ def _on_other_data(run: RunResult, by: str | None, changed: Sequence[str]) -> Sc
     if not is_elsewhere:
         console.warn("without another data.path the rows may be some that the model was trained on.")
     saved_model = run.saved
-    from trainrun.run import evaluated, other_data
+    from trainrun.run import embedding_scores, evaluated, other_data
 
+    if named_components.gives_vectors(run.config):
+        embedding_scores.refuse(data=changed)
     # A path that is typed counts from here, one that was recorded from where the run began.
     with contextlib.nullcontext() if is_elsewhere else run.workplace():
         config = saved_config.with_data(run.run_dir.absolute(), changed)
@@ -164,7 +169,7 @@ def _show_worst(scores: Scores, of_file: bool) -> None:
 
 
 def _interval(score: Score) -> str:
-    return f"{measured(score.low)} to {measured(score.high)}"
+    return "" if math.isnan(score.low) else f"{measured(score.low)} to {measured(score.high)}"
 
 
 def _text(value: Any) -> str:

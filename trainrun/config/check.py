@@ -14,6 +14,7 @@ from trainrun.config.rules import alert, checkpoint, combinations, failure, sett
 from trainrun.config.rules import components as component_rules
 from trainrun.config.rules import phases as phase_rules
 from trainrun.config.rules import sweep as sweep_rules
+from trainrun.data._split import unseen_allowed
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.registry import followed_keys, hints, lookup, old_arguments, option_files
@@ -69,7 +70,11 @@ def problems(config: Mapping[str, Any]) -> list[Problem]:
     faults += [Problem(f"data.{key}", message) for key, message in described.problems]
     whole = all(isinstance(config[group], Mapping) for group in TOP)
     if whole and not any(p.key.endswith(".name") for p in faults):
-        faults += combinations.problems(config, described)
+        of_rules = combinations.problems(config, described)
+        # What a rule expects of a value says more than its type does.
+        better = {p.key for p in of_rules if p.message.startswith("expected ")}
+        faults = [p for p in faults if p.key not in better or not p.message.startswith("expected ")]
+        faults += of_rules
         faults += _of_phases(config, faults)
     return list(dict.fromkeys(faults))
 
@@ -136,7 +141,8 @@ def describe(config: Mapping[str, Any]) -> Description:
         refused = f"data={name} cannot take these arguments: {error}. `trainrun show data/{name}` lists them."
         return Description(problems=(("name", refused),))
     try:
-        return module.describe(**arguments)
+        with unseen_allowed(named_components.gives_vectors(config)):
+            return module.describe(**arguments)
     except UserError as error:
         return Description(problems=tuple((p.key.removeprefix("data."), p.message) for p in error.problems))
     except (TypeError, ValueError, OverflowError, OSError) as error:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainrun.config import outputs, tracker_settings
-from trainrun.registry import option_files
+from trainrun.registry import declaration_reader, option_files
 
 
 def nodes(config: Mapping[str, Any], group: str) -> Iterator[tuple[str, Any]]:
@@ -40,6 +40,15 @@ def chosen(config: Mapping[str, Any], group: str) -> Iterator[tuple[str, str, Ma
             name = str(spec["name"])
             option = option_files.by_component(group, name, key)
             yield key, option.name if option else name, spec
+
+
+def gives_vectors(config: Mapping[str, Any]) -> bool:
+    """Return whether the model gives vectors (``output="embedding"``), no predictions of the target."""
+    spec = config.get("model")
+    name = spec.get("name") if isinstance(spec, Mapping) else None
+    return (
+        isinstance(name, str) and getattr(declaration_reader.of("model", name), "output", None) == "embedding"
+    )
 
 
 def own_step(trainer: Mapping[str, Any]) -> str | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data._columns import shortened
@@ -14,6 +16,9 @@ from trainrun.errors import Problem, UserError, listed
 
 if TYPE_CHECKING:
     import numpy as np
+
+# Whether held-out parts may have classes that training lacks; the kinds of data do not know the model.
+_allowed: ContextVar[bool] = ContextVar("unseen_classes_allowed", default=False)
 
 
 def sizes(n: int, validation: float, test: float) -> tuple[int, int, int]:
@@ -46,6 +51,16 @@ def share_problems(n: int | None, validation: float, test: float) -> tuple[tuple
     return ()
 
 
+@contextmanager
+def unseen_allowed(allowed: bool = True) -> Iterator[None]:
+    """Let held-out parts have classes that training lacks inside the `with`: a model of vectors is to tell new classes apart, too."""
+    token = _allowed.set(allowed)
+    try:
+        yield
+    finally:
+        _allowed.reset(token)
+
+
 def unseen(labels: np.ndarray, classes: Sequence[str], train: np.ndarray, part: np.ndarray, what: str) -> str:
     """Return in words which classes a held-out part has and the training part lacks; "": none.
 
@@ -57,7 +72,7 @@ def unseen(labels: np.ndarray, classes: Sequence[str], train: np.ndarray, part: 
     """
     import numpy as np
 
-    if not classes or not len(part):
+    if not classes or not len(part) or _allowed.get():
         return ""
     lacking = labels[part][~np.isin(labels[part], labels[train])]
     if not len(lacking):

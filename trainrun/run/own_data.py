@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 
+from trainrun.config import named_components
+from trainrun.data._split import unseen_allowed
 from trainrun.data.cache import DatasetCache
 from trainrun.data.dataset import Dataset, Split
 from trainrun.data.lazy_array import View
@@ -32,9 +33,15 @@ def load(
         UserError: the data is faulty.
     """
     spec = config["data"]
-    make = partial(construct, "data", spec, complete=True, preprocessor=stored)
+    vectors = named_components.gives_vectors(config)
+
+    def make() -> Any:
+        with unseen_allowed(vectors):
+            return construct("data", spec, complete=True, preprocessor=stored)
+
     if not (spec["name"] == "python" or lookup.is_plugin("data", spec["name"])):
-        key = spec if stored is None else {**spec, "preprocessor": stored.to_json()}
+        key = {**spec, "unseen": True} if vectors else spec
+        key = key if stored is None else {**key, "preprocessor": stored.to_json()}
         return make() if cache is None else cache.load(key, make)
     # Not the run's own seed, so that what a model draws later does not depend on the data.
     keras.utils.set_random_seed(int(np.random.SeedSequence([config["seed"], *b"data"]).generate_state(1)[0]))

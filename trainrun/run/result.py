@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainrun.config import plugins, saved
+from trainrun.config import named_components, plugins, saved
 from trainrun.errors import Problem, UserError
 from trainrun.model import export_formats
 from trainrun.run import notebook_view
@@ -144,8 +144,11 @@ class RunResult:
             >>> trainrun.load("last").evaluate(df, by="region").metrics["accuracy"]
         """
         saved_model = self.saved
-        from trainrun.run import evaluated, other_data, paired
+        from trainrun.run import embedding_scores, evaluated, other_data, paired
 
+        if named_components.gives_vectors(self.config):
+            embedding_scores.refuse(file=data, by=by, against=against)
+            return embedding_scores.score(saved_model, self.config, self.run_dir, self.data())
         if data is None:
             own, other = self.data(), None
             if against is not None:
