@@ -38,9 +38,6 @@ class Gan(keras.Model):
         super().compile(optimizer, **settings)
         self.critic_optimizer = keras.optimizers.Adam(0.002, beta_1=0.5)
 
-    def call(self, images):
-        return self.critic(images)
-
     def made(self, images):
         return self.generator(keras.random.normal((ops.shape(images)[0], 8), seed=self.noise))
 

@@ -49,6 +49,16 @@ def test_an_import_error_names_file_and_line(inside):
     assert f"{inside / 'broken.py'}, line 2: ZeroDivisionError" in str(caught.value)
 
 
+def test_a_name_that_only_running_the_file_tells_is_explained(inside):
+    source = "import trainrun\nfor n in ('a1', 'a2'):\n    @trainrun.register('loss', n)\n    def f(y_true, y_pred): ...\n"
+    (inside / "loop.py").write_text(source)
+    _, problems = preflight.overrides(["plugins=[./loop.py]", "loss=a1"])
+    assert [p.key for p in problems] == ["loss"]
+    assert (
+        "./loop.py, line 3: register('loss', …) has a name that is not written there" in problems[0].message
+    )
+
+
 def test_a_syntax_error_names_file_and_line(inside):
     (inside / "bad.py").write_text("x = 1\ndef f(:\n")
     _, problems = preflight.overrides(["plugins=[./bad.py]"])

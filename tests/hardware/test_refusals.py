@@ -17,6 +17,7 @@ TWO = ["hardware=mirrored", "hardware.virtual_devices=2"]
         (["hardware=parameter_server"], "hardware", "there is no option 'parameter_server'"),
         (["hardware=multi_worker", "hardware.local_workers=2"], "trainer", "Take trainer=custom"),
         (["hardware=multi_worker", "trainer=custom"], "hardware.workers", "hardware.local_workers=2"),
+        (["hardware=multi_worker", "trainer=custom", "hardware.workers=2"], "hardware.workers", "expected the addresses"),
         ([*TWO, "trainer=train_on_batch"], "trainer", "does not divide a batch"),
         ([*TWO, "optimizer.gradient_accumulation_steps=2"], "optimizer.gradient_accumulation_steps", "trainer.accumulate"),
         ([*TWO, "optimizer.use_ema=true", "optimizer.ema_overwrite_frequency=5"], "optimizer.ema_overwrite_frequency", "null"),

@@ -52,6 +52,10 @@ FAULTS = {
     "schedule=mine": {
         'class S(keras.optimizers.schedules.LearningRateSchedule):\n    def __call__(self, step):\n        0.1 / (step + 1)\ntrainrun.register("schedule", "mine")(S)\n': (4, "mine returned None"),
     },
+    "model.initializer=mine": {
+        'class I(keras.initializers.Initializer):\n    def __call__(self, shape, dtype=None):\n        ops.zeros(shape)\ntrainrun.register("initializer", "mine")(I)\n': (4, r"mine returned None for shape \[2, 3\]"),
+        'class I(keras.initializers.Initializer):\n    def __call__(self, shape):\n        return ops.zeros(shape)\ntrainrun.register("initializer", "mine")(I)\n': (4, r"Write def __call__\(self, shape, dtype=None\)"),
+    },
     "callback=mine": {
         'class C(keras.callbacks.Callback):\n    def on_epoch_end(self, epoch):\n        pass\ntrainrun.register("callback", "mine")(C)\n': (4, "on_epoch_end"),
         'class C:\n    def on_epoch_end(self, epoch, logs=None):\n        pass\ntrainrun.register("callback", "mine")(C)\n': (3, "keras.callbacks.Callback"),

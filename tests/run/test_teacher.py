@@ -10,6 +10,7 @@ from keras import ops
 
 import trainrun
 from trainrun.errors import UserError
+from trainrun.hydra_bridge import preflight
 from trainrun.loss._soft_targets import SoftTargets
 
 ROWS, COLUMNS, BATCH, EPOCHS, ALPHA, T = 50, 6, 16, 3, 0.3, 2.5
@@ -142,10 +143,19 @@ def folder(tmp_path_factory):
     return made
 
 
+def test_an_experiments_teacher_is_left_out_by_one_override(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "conf" / "experiment").mkdir(parents=True)
+    preset = "# @package _global_\nteacher: teacher.keras\nteacher_alpha: 0.2\nteacher_temperature: 2\n"
+    (folder / "conf" / "experiment" / "taught.yaml").write_text(preset)
+    config, problems = preflight.overrides(["data=iris", "experiment=taught", "teacher=null"])
+    assert problems == [] and config["teacher_alpha"] is None
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["teacher=null"], "teacher_alpha: it goes with teacher"),
+        (["teacher=null"], "teacher_alpha: it goes with teacher"),  # typed, as in TRAINED
         (["teacher=nowhere"], "teacher: no run 'nowhere'"),
         (["teacher=data.npz"], "teacher: expected a run, or a file ending in .keras, got data.npz"),
         (["teacher_alpha=1.5"], r"teacher_alpha: expected a number in \[0, 1\]"),

@@ -94,7 +94,8 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
         if path is None:
             problems.append(Problem("plugins", _missing(plugin)))
             continue
-        _unload_edited(plugin_sources.module_name(plugin, path))
+        module = plugin_sources.module_name(plugin, path)
+        _unload_edited(module)
         try:
             tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
         except OSError as error:
@@ -122,6 +123,8 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
         for name, line in registrations.uninitialized(tree):
             text = f"__init__ of {name} does not call super().__init__(), without which Keras' class does not work."
             problems.append(Problem("plugins", f"{plugin}, line {line}: {text} Make it the first statement."))
+        for group, line in registrations.computed(tree):
+            lookup.announce_computed(group, f"{plugin}, line {line}")
         for registration in registrations.of(tree):
             group, name, call = registration.group, registration.name, registration.call
             place = f"{plugin}, line {call.lineno}"
@@ -148,15 +151,9 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
             except ValueError as error:
                 problems.append(Problem("plugins", f"{place}: register({group!r}): {error}"))
                 continue
-            source = path if registration.defined else None
+            source, origin = path if registration.defined else None, f"plug-in {plugin}"
             component = lookup.Component(
-                group,
-                name,
-                f"plug-in {plugin}",
-                plugin_sources.module_name(plugin, path),
-                registration.attribute,
-                source,
-                declared,
+                group, name, origin, module, registration.attribute, source, declared
             )
             lookup.announce(component)
     return problems

@@ -23,7 +23,7 @@ from trainrun.hydra_bridge import (
     override_values,
     registration,
 )
-from trainrun.registry import option_files
+from trainrun.registry import lookup, option_files
 
 _WITHOUT_SCHEMA = (
     "a primary config begins its defaults with `- trainrun`, which brings the settings that every run has. "
@@ -218,7 +218,8 @@ def _bad_choice(group: str, value: Any, known: list[str]) -> list[Problem]:
         listing = (
             f" It is one of {', '.join(shown)}." if len(shown) <= 8 else f" `trainrun ls {group}` lists them."
         )
-        bad.append(Problem(group, f"there is no option {name!r}.{did_you_mean(name, shown)}{listing}"))
+        why = lookup.why_unknown(group)
+        bad.append(Problem(group, f"there is no option {name!r}.{did_you_mean(name, shown)}{listing}{why}"))
     return bad
 
 

@@ -29,7 +29,15 @@ def overrides(typed: Sequence[str]) -> tuple[list[str], list[Problem]]:
     """
     problems: list[Problem] = []
     texts = outputs.written_out(plugins.written_out(typed))
-    return [_with_directories(text, problems) for text in texts], problems
+    return [*(_with_directories(text, problems) for text in texts), *_without_teacher(texts)], problems
+
+
+def _without_teacher(texts: Sequence[str]) -> list[str]:
+    """Return overrides that set to null what goes with a teacher, as an experiment may have it, where ``teacher=null`` leaves it out."""
+    if f"{source_file.TEACHER}=null" not in texts:
+        return []
+    typed = {text.partition("=")[0] for text in texts}
+    return [f"{key}=null" for key in (source_file.ALPHA, source_file.TEMPERATURE) if key not in typed]
 
 
 def _with_directories(text: str, problems: list[Problem]) -> str:

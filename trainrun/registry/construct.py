@@ -18,8 +18,10 @@ from trainrun.registry import (
     old_arguments,
     option_files,
     signatures,
+    tried_initializer,
 )
 from trainrun.util import patterns
+from trainrun.util.places import place
 from trainrun.util.user_frames import user_frames
 
 
@@ -88,13 +90,17 @@ def construct(
         # A plain function is the step itself: it is called for each batch.
         return functools.partial(target, **arguments) if arguments else target
     try:
-        return _marked(group, component, target(**arguments))
+        built = target(**arguments)
+        if group == "initializer" and component.origin.startswith("plug-in"):
+            tried_initializer.check(key, component.name, built)
+        return _marked(group, component, built)
     except (TypeError, ValueError) as error:
         # The traceback of arguments that the user's code does not take has no frame of that code.
         if isinstance(error, UserError) or user_frames(error):
             raise
         what = "refused its arguments" if arguments else f"raised {type(error).__name__}"
-        raise UserError(Problem(key, f"{component.name} {what}: {error}")) from error
+        where = f"{place(target)}: " if component.origin.startswith("plug-in") else ""
+        raise UserError(Problem(key, f"{where}{component.name} {what}: {error}")) from error
 
 
 def _marked(group: str, component: lookup.Component, built: Any) -> Any:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainrun.errors import UserError, did_you_mean
+from trainrun.errors import UserError, did_you_mean, listed
 from trainrun.registry.keras_groups import EXCLUDED, KERAS
 from trainrun.util import declarations
 
@@ -136,18 +136,21 @@ def own_names(group: str) -> dict[str, Path]:
 
 _registered: dict[str, dict[str, Callable[..., Any]]] = {}
 _announced: dict[str, dict[str, Component]] = {}
+# Group -> file and line of plug-ins' calls of `register` whose name is not written in the file.
+_computed: dict[str, dict[str, None]] = {}
 
 
 @contextlib.contextmanager
 def isolated() -> Iterator[None]:
     """Start without plug-ins' components inside the `with`; at its end the earlier ones are restored."""
-    kept = dict(_registered), dict(_announced)
-    _registered.clear()
-    _announced.clear()
+    tables = (_registered, _announced, _computed)
+    kept = [dict(table) for table in tables]
+    for table in tables:
+        table.clear()
     try:
         yield
     finally:
-        for table, before in zip((_registered, _announced), kept, strict=True):
+        for table, before in zip(tables, kept, strict=True):
             table.clear()
             table.update(before)
 
@@ -160,6 +163,21 @@ def announced() -> list[Component]:
 def announce(component: Component) -> None:
     """Register a plug-in's component by name before the plug-in is imported."""
     _announced.setdefault(component.group, {})[component.name] = component
+
+
+def announce_computed(group: str, place: str) -> None:
+    """Remember a plug-in's call of `register` whose name only running the file would tell."""
+    _computed.setdefault(group, {})[place] = None
+
+
+def why_unknown(group: str) -> str:
+    """Return why a name that a plug-in registers may not be known, as a sentence after a message; "": there is no such call."""
+    if not (places := _computed.get(group)):
+        return ""
+    return (
+        f" {listed([*places], 3)}: register({group!r}, …) has a name that is not written there, as in a loop, and names are read without "
+        f"running the file. Write each as text: register({group!r}, 'my_name')(thing)."
+    )
 
 
 def forget(module: str) -> None:
@@ -264,7 +282,7 @@ def find(group: str, name: str) -> Component:
         return find("loss", name)  # the component keeps its group: `construct` makes a metric of it
     because = f": {reason}." if reason else f".{did_you_mean(name, names(group))}"
     raise UserError(
-        f"{group}: there is no {name!r} to choose{because} `trainrun ls {group}` lists what there is."
+        f"{group}: there is no {name!r} to choose{because} `trainrun ls {group}` lists what there is.{why_unknown(group)}"
     )
 
 

@@ -43,7 +43,18 @@ class Registration:
 
 
 def of(tree: ast.Module) -> Iterator[Registration]:
-    """Yield each `@register("group", "name")` above a definition, and each `register("group", "name")(thing)`."""
+    """Yield each `@register("group", "name")` above a definition, and each `register("group", "name")(thing)`, with names that are read."""
+    for group, name, attribute, defined, call in _calls(tree):
+        if name is not literals.UNKNOWN:
+            yield Registration(group, name, attribute, defined, call)
+
+
+def computed(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Yield group and line of each call whose name only running the file would tell, as in a loop over names."""
+    yield from ((group, call.lineno) for group, name, _, _, call in _calls(tree) if name is literals.UNKNOWN)
+
+
+def _calls(tree: ast.Module) -> Iterator[tuple[str, Any, str, bool, ast.Call]]:
     defined = {n.name for n in ast.walk(tree) if isinstance(n, Definition)}
     for node in ast.walk(tree):
         if isinstance(node, Definition):
@@ -66,13 +77,8 @@ def of(tree: ast.Module) -> Iterator[Registration]:
                 literals.fold(arguments.get(k, ast.Constant(None)), tree) for k in ("group", "name")
             )
             name = name if "name" in arguments and name is not None else attribute
-            # Names computed by the file are known once it is imported.
-            if (
-                isinstance(group, str)
-                and name is not literals.UNKNOWN
-                and (name != "" or "name" in arguments)
-            ):
-                yield Registration(group, name, attribute, attribute in defined, call)
+            if isinstance(group, str) and (name != "" or "name" in arguments):
+                yield group, name, attribute, attribute in defined, call
 
 
 def uninitialized(tree: ast.Module) -> Iterator[tuple[str, int]]:

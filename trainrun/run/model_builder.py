@@ -46,7 +46,11 @@ def built(
     if not isinstance(model, keras.Model):
         text = f"expected a keras.Model, but {spec['name']} returned {type(model).__name__}."
         raise UserError(Problem("model", text))
-    if not model_steps.is_own(model, "call"):
+    saves = declaration_reader.of("model", spec["name"]).saves
+    if saves and model_steps.is_own(model, "train_step") and not model_steps.is_own(model, "call"):
+        # Its steps call its parts, and the part that is saved is what predicts: nothing reads what the whole returns.
+        model.call = lambda inputs, training=None, mask=None: inputs
+    elif not model_steps.is_own(model, "call"):
         text = f"{place(type(model))}: {type(model).__name__} has no call. Write what it makes of a batch: def call(self, inputs)."
         raise UserError(Problem("model", text))
     output = getattr(model, "output", None) if data.target.named else {}
