@@ -14,7 +14,7 @@ from trainrun.config.rules import alert, checkpoint, combinations, failure, sett
 from trainrun.config.rules import components as component_rules
 from trainrun.config.rules import phases as phase_rules
 from trainrun.config.rules import sweep as sweep_rules
-from trainrun.data._split import unseen_allowed
+from trainrun.data._unseen_classes import unseen_allowed
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.registry import followed_keys, hints, lookup, old_arguments, option_files

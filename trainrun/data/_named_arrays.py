@@ -11,8 +11,9 @@ from trainrun.data import _arrays
 from trainrun.data._array_faults import each
 from trainrun.data._columns import CLASSES_UP_TO
 from trainrun.data._faults import Fault, raise_faults
-from trainrun.data._split import sizes, unseen
+from trainrun.data._split import sizes
 from trainrun.data._split_settings import SplitSettings
+from trainrun.data._unseen_classes import unseen
 from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
 from trainrun.data.lazy_array import Rows, View
 from trainrun.errors import Problem, UserError

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data._columns import shortened
 from trainrun.data._faults import raise_faults
 from trainrun.data._order import SAMPLE, SPLIT, bits, shuffled
 from trainrun.data.lazy_array import View, blocks
-from trainrun.errors import Problem, UserError, listed
+from trainrun.errors import Problem, UserError
 
 if TYPE_CHECKING:
     import numpy as np
-
-# Whether held-out parts may have classes that training lacks; the kinds of data do not know the model.
-_allowed: ContextVar[bool] = ContextVar("unseen_classes_allowed", default=False)
 
 
 def sizes(n: int, validation: float, test: float) -> tuple[int, int, int]:
@@ -49,40 +44,6 @@ def share_problems(n: int | None, validation: float, test: float) -> tuple[tuple
             ),
         )
     return ()
-
-
-@contextmanager
-def unseen_allowed(allowed: bool = True) -> Iterator[None]:
-    """Let held-out parts have classes that training lacks inside the `with`: a model of vectors is to tell new classes apart, too."""
-    token = _allowed.set(allowed)
-    try:
-        yield
-    finally:
-        _allowed.reset(token)
-
-
-def unseen(labels: np.ndarray, classes: Sequence[str], train: np.ndarray, part: np.ndarray, what: str) -> str:
-    """Return in words which classes a held-out part has and the training part lacks; "": none.
-
-    Args:
-        labels: class ids of all examples.
-        classes: their names; empty: there are no classes.
-        train, part: indices of examples.
-        what: is in the part: ``test rows``.
-    """
-    import numpy as np
-
-    if not classes or not len(part) or _allowed.get():
-        return ""
-    lacking = labels[part][~np.isin(labels[part], labels[train])]
-    if not len(lacking):
-        return ""
-    named = [
-        f"{shortened(classes[i])!r} ({n})"
-        for i, n in zip(*np.unique(lacking, return_counts=True), strict=True)
-    ]
-    one, their = what.split(maxsplit=1)[1].removesuffix("s"), f"{len(lacking)} of {len(part)} {what}"
-    return f"{their} are of classes that no training {one} has, so that they cannot be predicted: {listed(named, 5)}"
 
 
 def split(

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from trainrun.data._columns import shortened
 from trainrun.data._faults import Fault
 from trainrun.data._order import SPLIT, bits, shuffled
-from trainrun.data._split import class_problem, every, share_problems, sizes, split, unseen
+from trainrun.data._split import class_problem, every, share_problems, sizes, split
 from trainrun.data._split_settings import SplitSettings
 from trainrun.data._table_settings import TableSettings
+from trainrun.data._unseen_classes import unseen
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from trainrun.config import named_components
-from trainrun.data._split import unseen_allowed
+from trainrun.data._unseen_classes import unseen_allowed
 from trainrun.data.cache import DatasetCache
 from trainrun.data.dataset import Dataset, Split
 from trainrun.data.lazy_array import View
