@@ -159,6 +159,18 @@ def masked(inside):
     return masks
 
 
+def test_equal_images_with_equal_masks_are_told(masked, inside):
+    for folder, ending in (("pictures", "bmp"), ("masks", "png")):
+        for i in range(0, 10, 2):
+            for copy in range(10, 20):
+                shutil.copy(inside / f"{folder}/0/{i}.{ending}", inside / f"{folder}/0/{i}-{copy}.{ending}")
+    (notice, _) = load(path="pictures", mask="masks").inferred["notices"]
+    assert "validation images are the same, with the same target, as a training one" in notice
+    for file in (inside / "masks/0").glob("*-*.png"):
+        Image.fromarray(RNG.choice(np.array([0, 3, 7], "uint8"), (20, 30))).save(file)
+    assert load(path="pictures", mask="masks").inferred["notices"] == []
+
+
 @pytest.mark.parametrize("form", ["folders", "a table"])
 def test_masks_are_the_target_of_their_images(masked, form):
     if form == "folders":

@@ -90,6 +90,21 @@ def test_segmentation_keeps_the_masks_with_their_images(save):
     assert np.array_equal(data.test.y, data.test.x[..., 0] > 100.5 / 255)
 
 
+def test_classes_that_a_drawn_training_part_lacks_are_told(save, capsys):
+    y = np.array(["a", "b"] * 30 + ["c"] * 2)
+    path = save(x=np.arange(62.0)[:, None], y=y)
+    told = [load(path, stratify=False, seed=seed) for seed in range(12)]
+    lacking = [data for data in told if "c" not in {data.target.classes[i] for i in data.train.y}]
+    assert lacking and all(bool(data.inferred) == any(data is one for one in lacking) for data in told)
+    (notice,) = lacking[0].inferred["notices"][:1]
+    assert (
+        "examples are of classes that no training example has, so that they cannot be predicted: 'c'"
+        in notice
+    )
+    assert notice.endswith("Take data.stratify=true, or leave those examples out.")
+    assert "that they cannot be predicted" in " ".join(capsys.readouterr().err.split())
+
+
 def test_other_keys_and_weights(save):
     path = save(inputs=NUMBERS, labels=TWO, w=np.arange(30.0))
     data = load(path, x="inputs", y="labels", weight="w", standardize=False)

@@ -118,6 +118,7 @@ LABELS = columns()["y"]
         ({"id": [f"C{i:05}" for i in range(ROWS)]}, "id 300 in 300 rows ('C00000' …). Categories that hardly repeat say nothing about new rows. Leave them out: data.exclude=[id]."),
         ({"": range(ROWS)}, "columns that number the rows: Unnamed: 5. They say nothing about new rows. Leave them out: 'data.exclude=[\"Unnamed: 5\"]'."),
         ({"key": DRAW.sample(range(1000, 1000 + ROWS), ROWS)}, "columns that number the rows: key."),
+        ({"plan": ["pro", "basic", "Pro"] * (ROWS // 3) + ["pro"] * (ROWS % 3)}, "categories that look the same or differ in case only: plan ('"),
         ({"unit": ["kg"] * ROWS, "zero": [0] * ROWS}, "columns with one value only: unit, zero. Leave them out: data.exclude=[unit,zero]."),
         ({"left": ["3" if y == "gone" else "-" for y in LABELS]}, "can be read off one column alone: left."),
         ({"score": [DRAW.random() + (y == "gone") for y in LABELS]}, "can be read off one column alone: score."),

@@ -95,6 +95,34 @@ def test_a_dataset_is_described_in_its_own_unit():
     assert [r["kind"] for r in of_dataset(digits)] == ["image [8, 8, 1]"]
 
 
+def test_arrays_and_windows_are_told_in_the_unit_of_the_file(draw, tmp_path):
+    age, images = draw.normal(40, 9, 50), draw.integers(0, 256, (50, 4, 4, 1), dtype="uint8")
+    np.savez(tmp_path / "a.npz", age=age, image=images, y=np.arange(50) % 2)
+    arrays = {
+        "name": "npz",
+        "path": str(tmp_path / "a.npz"),
+        "x": ["age", "image"],
+        "validation": 0,
+        "test": 0,
+    }
+    records = {r["name"]: r for r in of_dataset(construct("data", arrays))}
+    assert records["age"]["median"] == pytest.approx(np.median(age), abs=1e-5)
+    sales = draw.normal(500, 20, 60).round(2)
+    rows = "\n".join(f"{value},{i % 3}" for i, value in enumerate(sales))
+    (tmp_path / "s.csv").write_text(f"sales,promo\n{rows}\n")
+    series = {
+        "name": "timeseries",
+        "path": str(tmp_path / "s.csv"),
+        "target": "sales",
+        "window": 5,
+        "horizon": 2,
+    }
+    records = {r["name"]: r for r in of_dataset(construct("data", {**series, "validation": 0, "test": 0}))}
+    assert list(records) == ["sales", "promo"]
+    assert records["sales"]["least"] == pytest.approx(sales[:-2].min(), abs=1e-3)
+    assert records["promo"]["distinct"] == 3
+
+
 @pytest.mark.parametrize("shape", [(3,), (9, 16, 1)])
 def test_repeated_examples_are_those_of_the_same_bytes(draw, shape):
     kind = "numeric" if len(shape) == 1 else "image"

@@ -14,6 +14,7 @@ from trainrun.data._table import Column
 from trainrun.data._table_examples import Examples
 from trainrun.data._table_settings import TableSettings
 from trainrun.errors import listed
+from trainrun.util import look_alikes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +29,8 @@ UNSEEN = 0.5
 LOOKED_AT, WORDS_OF_TEXT = 1000, 3
 # How pandas names a column without a name.
 NAMELESS = re.compile(r"Unnamed: \d+")
+# Categories of a column that are compared with each other.
+COMPARED = 10_000
 # Columns that one notice names.
 NAMED = 10
 PARTS = ("training", "validation", "test")
@@ -52,6 +55,7 @@ def notices(examples: Examples, settings: TableSettings, parts: Sequence[np.ndar
         for of_one, one in examples.each(settings)
         for notice in (
             *_same_number(one),
+            *_classes_alike(one),
             *_target_numbers_rows(one, of_one),
             *_given_away(repeating, one),
             *_repeated(features, one, parts),
@@ -64,6 +68,7 @@ def notices(examples: Examples, settings: TableSettings, parts: Sequence[np.ndar
         *_hardly_repeat(columns, [name for name in unique if name in others], examples.table.rows),
         *_row_numbers(others),
         *_one_value(every),
+        *_same_but_for_case(others, unique),
         *dict.fromkeys(of_targets),
         *_unseen(others, examples, parts, unique),
     ]
@@ -91,6 +96,23 @@ def _same_number(examples: Examples) -> Iterator[str]:
             f"data.target: {' and '.join(map(repr, same))} are the same number and two classes, as they stand in the file. "
             "If they are one, write them alike."
         )
+
+
+def _classes_alike(examples: Examples) -> Iterator[str]:
+    if (alike := look_alikes.but_for_case(examples.target.classes)) is not None:
+        yield f"data.target: {alike[0]!r} and {alike[1]!r} are two classes that differ in case only. If they are one, write them alike."
+
+
+def _same_but_for_case(columns: Mapping[str, Column], unique: Sequence[str]) -> Iterator[str]:
+    alike = {
+        name: pair
+        for name, column in columns.items()
+        if column.numbers is None and name not in unique and len(column.texts) <= COMPARED
+        if (pair := look_alikes.but_for_case(column.texts)) is not None
+    }
+    if alike:
+        shown = listed([f"{name} ({one!r} and {other!r})" for name, (one, other) in alike.items()], NAMED)
+        yield f"categories that look the same or differ in case only: {shown}. To the model they are different ones. If they are one, write them alike."
 
 
 def _unique(columns: dict[str, Column], rows: int) -> list[str]:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 # Bars of a histogram, frequent values of a category, rows that are shown.
 BARS, FREQUENT, ROWS = 12, 3, 5
-# Examples of an image, text or large array that are looked at.
-LOOKED_AT = 10_000
+# Examples of an image, text or large array that are looked at, and their numbers.
+LOOKED_AT, NUMBERS = 10_000, 2_000_000
 # Numbers of examples that are hashed at once.
 HASHED = 2_000_000
 
@@ -199,7 +199,7 @@ def of_dataset(data: Dataset) -> Iterator[dict[str, Any]]:
         single = data.preprocessing if len(data.inputs) == 1 else {}
         standard = steps.get(spec.name, {}).get("standardize") or single.get("standardize") or {}
         of_table = len(spec.shape) == 1 and len(data.features) == spec.shape[-1]
-        wide = np.asarray(x if of_table else x[:LOOKED_AT], "float64")
+        wide = np.asarray(x if of_table else x[: _looked_at(spec.shape)], "float64")
         if spec.kind == "numeric" and len(standard.get("mean", ())) == spec.shape[-1]:
             wide = wide * np.asarray(standard["std"]) + np.asarray(standard["mean"])
         kind = f"{spec.kind} {list(spec.shape)}"
@@ -215,6 +215,10 @@ def of_dataset(data: Dataset) -> Iterator[dict[str, Any]]:
         else:
             columns = [Values(spec.name, kind, wide.ravel())]
         yield from of_columns(columns, labels if of_table else None, data.target)
+
+
+def _looked_at(shape: Sequence[int]) -> int:
+    return max(1, min(LOOKED_AT, NUMBERS // math.prod(shape)))
 
 
 def class_counts(data: Dataset) -> dict[str, dict[str, int]]:

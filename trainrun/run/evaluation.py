@@ -19,6 +19,8 @@ from trainrun.util.rate_columns import is_rate
 
 # Numbers that are predicted at once: the probabilities of thousands of classes would be in memory four times.
 BLOCK = 4_000_000
+# Bytes of inputs that are predicted at once: Keras gathers `steps_per_execution` batches before it calls the model.
+INPUT_BYTES = 64 * 2**20
 
 
 @dataclass
@@ -130,7 +132,9 @@ def predictions(job: Job, split: Split, model: keras.Model | None = None) -> Any
         An array, of several outputs a dict of arrays by name.
     """
     width = sum(data.target.outputs * math.prod(data.target.shape) for data in job.dataset.each().values())
-    rows = max(BLOCK // (width * job.plan.batch_size), 1) * job.plan.batch_size
+    width_bytes = sum(array.nbytes for array in keras.tree.flatten(split.x)) // max(len(split), 1)
+    at_once = min(BLOCK // width, INPUT_BYTES // max(width_bytes, 1))
+    rows = max(at_once // job.plan.batch_size, 1) * job.plan.batch_size
 
     def predicted(some: Split) -> Any:
         output = (model or job.model).predict(in_order(some, job.plan.batch_size), verbose=0)

@@ -24,9 +24,21 @@ def appearance(text: str) -> str:
 
 def pair(names: Iterable[str]) -> tuple[str, str] | None:
     """Return the first two of different names that look the same, or None."""
+    return _first_pair((name, _seen(name)) for name in names)
+
+
+def but_for_case(names: Iterable[str]) -> tuple[str, str] | None:
+    """Return the first two of different names that look the same or differ in case only, or None."""
+    return _first_pair((name, _seen(name).casefold()) for name in names)
+
+
+def _seen(name: str) -> str:
+    return name.strip() if name.isascii() and name.isprintable() else appearance(name)
+
+
+def _first_pair(names: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
     first: dict[str, str] = {}
-    for name in names:
-        other = name.strip() if name.isascii() and name.isprintable() else appearance(name)
+    for name, other in names:
         if first.setdefault(other, name) != name:
             return first[other], name
     return None
