@@ -88,7 +88,8 @@ def predict(
         path: a CSV, Parquet or Feather file, an .npz file with the arrays of training, or a folder of images.
         output: the file for the predictions, of one of these kinds; it appears when it is whole. None: `write` gets them. Of masks a
             folder or an .npz file (`predicted_masks`).
-        keep: columns or arrays of the file that are carried through; of a folder's files always ``file``, the path.
+        keep: columns or arrays of the file that are carried through; always of a folder's files ``file``, the path, and of a
+            time series `data.series` and `data.time`.
         write: takes lines of CSV.
         intervals: the probability with which intervals (of classes sets) hold the true value; see `run.conformal`. None: there are none.
 
@@ -102,13 +103,13 @@ def predict(
         raise UserError(Problem("output", f"expected a file ending in {', '.join(ENDINGS)}, got {output}."))
     elif output is not None:
         paths.require_output(output)
-    keep = item_blocks.kept(path, fitted, keep)
     predicted = Predicted(str(run_dir), None if output is None else str(output))
     added = None
     with contextlib.ExitStack() as stack:
         if intervals is not None:
             conformal.refuse(fitted.target, intervals)
         run = RunResult.read(run_dir)
+        keep = item_blocks.kept(path, run.config.get("data"), fitted, keep)
         _check(path, run, fitted, keep)
         if item_blocks.takes(path, run.config.get("data"), fitted):
             predicted.reason = item_blocks.without_input(run.config["data"])

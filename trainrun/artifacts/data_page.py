@@ -10,9 +10,11 @@ from trainrun.artifacts import page, result_table
 from trainrun.artifacts.page import Picture, Section, Table
 from trainrun.artifacts.svg_chart import Chart, Panel, number, span
 from trainrun.data import overview
+from trainrun.data._columns import shortened
 
 # Columns that have a histogram, and bars of a chart of columns or classes.
 HISTOGRAMS, BARS = 60, 20
+VALUE = 24  # characters of a frequent value
 COLUMNS = ("column", "kind", "missing", "distinct", "least", "median", "largest", "most frequent")
 
 
@@ -105,7 +107,9 @@ def _with_target(columns: Sequence[Mapping[str, Any]]) -> Section:
 def _cells(column: Mapping[str, Any]) -> list[str]:
     ends = (column.get(key) for key in ("least", "median", "largest"))
     values = ["" if end is None else number(end) if isinstance(end, float) else str(end) for end in ends]
-    frequent = ", ".join(f"{text} {count:,}" for text, count in column.get("frequent", {}).items())
+    frequent = ", ".join(
+        f"{shortened(text, VALUE)} {count:,}" for text, count in column.get("frequent", {}).items()
+    )
     return [column["name"], column["kind"], f"{column['missing']:,}" if column["missing"] else "",
             f"{column['distinct']:,}", *values, frequent]  # fmt: skip
 

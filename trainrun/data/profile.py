@@ -201,7 +201,8 @@ def of_dataset(data: Dataset) -> Iterator[dict[str, Any]]:
         of_table = len(spec.shape) == 1 and len(data.features) == spec.shape[-1]
         wide = np.asarray(x if of_table else x[: _looked_at(spec.shape)], "float64")
         if spec.kind == "numeric" and len(standard.get("mean", ())) == spec.shape[-1]:
-            wide = wide * np.asarray(standard["std"]) + np.asarray(standard["mean"])
+            moments = zip(standard["mean"], standard["std"], strict=True)
+            wide = np.stack([in_unit(wide[..., i], *of_one) for i, of_one in enumerate(moments)], axis=-1)
         kind = f"{spec.kind} {list(spec.shape)}"
         if spec.kind == "numeric" and of_table:
             columns = [Values(str(name), "numbers", wide[:, i]) for i, name in enumerate(data.features)]
@@ -215,6 +216,15 @@ def of_dataset(data: Dataset) -> Iterator[dict[str, Any]]:
         else:
             columns = [Values(spec.name, kind, wide.ravel())]
         yield from of_columns(columns, labels if of_table else None, data.target)
+
+
+def in_unit(values: np.ndarray, mean: float, deviation: float) -> np.ndarray:
+    """Return standardized numbers, float32 or made of such, in their unit, float64."""
+    import numpy as np
+
+    # Digits that float32 does not hold are left out: 0 is 0, not 8e-8, and not -0.
+    digits = 7 - math.ceil(math.log10(max(abs(mean) + deviation, 1e-30)))
+    return np.round(values.astype("float64") * deviation + mean, digits) + 0.0
 
 
 def _looked_at(shape: Sequence[int]) -> int:

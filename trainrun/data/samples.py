@@ -16,7 +16,7 @@ SHADES = " ░▒▓█"
 
 
 def of(data: Dataset, count: int = SHOWN, with_pixels: bool = False) -> list[dict[str, Any]]:
-    """Return examples, one of each class and then others: `input`, `label` (text, or None) and `lines` (text, or a picture in shades).
+    """Return examples, of the classes in turn: `input`, `label` (text, or None) and `lines` (text, or a picture in shades).
 
     Args:
         data: as loaded; inputs that are neither images nor texts are left out.
@@ -27,8 +27,12 @@ def of(data: Dataset, count: int = SHOWN, with_pixels: bool = False) -> list[dic
 
     y, several = data.train.y, isinstance(data.train.x, dict)
     labelled = isinstance(y, np.ndarray) and y.size == len(y)
-    first = np.unique(np.ravel(y), return_index=True)[1] if labelled and data.target.classes else []
-    chosen = list(dict.fromkeys([*map(int, first), *range(len(data.train))]))[:count]
+    chosen = range(min(count, len(data.train)))
+    if labelled and data.target.classes:
+        by_class = np.argsort(np.ravel(y), kind="stable")
+        classes = np.ravel(y)[by_class]
+        turn = np.arange(len(classes)) - np.searchsorted(classes, classes)
+        chosen = by_class[np.lexsort((classes, turn))[:count]].tolist()
     shown = []
     for spec in data.inputs:
         x = data.train.x[spec.name] if several else data.train.x

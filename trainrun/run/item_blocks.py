@@ -44,10 +44,21 @@ def takes(data: Any, spec: Mapping[str, Any] | None, fitted: Preprocessor) -> bo
     return Path(data).suffix != ".npz" and (spec["name"] == "timeseries" or spec["text"] is not None)
 
 
-def kept(data: Any, fitted: Preprocessor, keep: Sequence[str]) -> list[str]:
-    """Return the columns to carry through: of a folder of images or texts each file's path, and those that are wanted."""
-    of_files = isinstance(data, str | os.PathLike) and Path(data).is_dir() and not fitted.table
-    return list(dict.fromkeys([FILE, *keep] if of_files else keep))
+def kept(data: Any, spec: Mapping[str, Any] | None, fitted: Preprocessor, keep: Sequence[str]) -> list[str]:
+    """Return the columns to carry through: each file's path of a folder, series and time of a file's time series, and those that are wanted.
+
+    Args:
+        data, spec, fitted: as in `takes`.
+        keep: those that are wanted.
+    """
+    names: list[Any] = []
+    if not isinstance(data, str | os.PathLike):  # a DataFrame has its index
+        pass
+    elif Path(data).is_dir() and not fitted.table:
+        names = [FILE]
+    elif takes(data, spec, fitted) and spec["name"] == "timeseries":
+        names = [spec["series"], spec["time"]]
+    return list(dict.fromkeys(str(name) for name in (*names, *keep) if name is not None))
 
 
 def open_rows(data: Any, spec: Mapping[str, Any], fitted: Preprocessor, keep: Sequence[str]) -> TableSource:

@@ -104,7 +104,7 @@ class RunResult:
 
         Args:
             data: the path of a file as `trainrun predict` takes it, a DataFrame, arrays by column, or the arrays that the model takes.
-            keep: its columns or arrays to carry through; of a folder always `file`, the path.
+            keep: its columns or arrays to carry through; always `file`, the path, of a folder, and series and time of a file's time series.
             intervals: the probability with which `low` to `high`, or the classes of `set`, hold the true value; None: without them.
 
         Raises:
@@ -118,7 +118,7 @@ class RunResult:
         from trainrun.data import table_rows
         from trainrun.run import conformal, item_blocks
 
-        keep = item_blocks.kept(data, self.saved.fitted, keep)
+        keep = item_blocks.kept(data, self.config.get("data"), self.saved.fitted, keep)
         predictions = self.saved.predict(data, further=keep)
         table_rows.warn(predictions.rows.unknown, predictions.rows.missing)
         columns = {name: predictions.rows.further.column(name).to_pandas().to_numpy() for name in keep}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from trainrun.data import profile
 from trainrun.data._gaps import UNKNOWN_NAME
 from trainrun.data.dataset import Split
 from trainrun.data.preprocessor import Preprocessor
@@ -76,9 +76,7 @@ def column(name: str, split: Split, fitted: Preprocessor) -> list[Any]:
             texts = (UNKNOWN_NAME, *fitted.categories[i].categories)
             return [texts[code] for code in array[:, i]]
         mean, std = fitted.moments.get(spec.name, ([0.0] * len(names), [1.0] * len(names)))
-        # Digits that float32 does not hold are left out: 0 is 0, not 8e-8, and not -0.
-        digits = 7 - math.ceil(math.log10(max(abs(mean[i]) + std[i], 1e-30)))
-        return (np.round(array[:, i].astype("float64") * std[i] + mean[i], digits) + 0.0).tolist()
+        return profile.in_unit(array[:, i], mean[i], std[i]).tolist()
     raise UserError(
         Problem(
             "by",
