@@ -21,6 +21,7 @@ from trainrun.sweep.ranking.seed_leaderboard import number_ranges
 from trainrun.sweep.trial import Trial
 from trainrun.sweep.view import marginal_plots, overview, sweep_charts, sweep_plots
 from trainrun.tracking import status, summary
+from trainrun.ui import console
 from trainrun.util import paths, redaction
 from trainrun.util.durations import text as duration
 
@@ -41,7 +42,8 @@ def write(sweep_dir: Path, path: Path | None = None) -> Path:
         paths.require_output(path)
     settings = sweep_record.read(sweep_dir)["settings"]
     if status.read(sweep_dir).drawing:  # the process in the background was killed, or is still at it
-        background_plots.complete(sweep_dir)
+        with console.hushed():
+            background_plots.complete(sweep_dir)
     state = overview.of(sweep_dir)
     trials, objectives = state.trials, state.objective.all if state.objective else ()
     ended = [t for t in trials if t.status == "FINISHED"]
