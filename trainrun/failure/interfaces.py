@@ -26,10 +26,10 @@ class Builder(Protocol):
     def with_shared_program(self, job: Job, adjustments: Adjustments) -> Job:
         """Return the job with the program that another run of the process has compiled, if it is the same."""
 
-    def trainer(self, parts: int) -> Any:
+    def trainer(self, job: Job, parts: int) -> Any:
         """Return the trainer of the job; it divides each batch into so many parts at least."""
 
-    def own_trainer(self, parts: int) -> Any:
+    def own_trainer(self, job: Job, parts: int) -> Any:
         """Return the configured trainer, even where the run is trained together with others."""
 
     def callbacks(self, job: Job) -> list[Any]:

@@ -116,7 +116,7 @@ def search(
         console.note(f"{failure}; searching for the first tensor that is not finite …")
         # One device will do: the replicas of a run compute the same.
         job = builder.job_on_one_device(adjustments)
-        trainer = builder.own_trainer(adjustments.parts)
+        trainer = builder.own_trainer(job, adjustments.parts)
         search = _Search(replace(job, plan=plan), trainer, failure, callbacks, begin + 60 * minutes, stop)
         report |= search.report(run_dir, adjustments)
     except Unknown as reason:

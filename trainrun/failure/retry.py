@@ -87,7 +87,7 @@ class Attempts:
             was = job.start.checkpoint.about["plan"].get("rate", 1.0)
             job = replace(job, start=replace(job.start, rate=self.adjustments.rate / was))
         self.job = self.builder.with_shared_program(job, self.adjustments)
-        self.trainer = self.builder.trainer(self.adjustments.parts)
+        self.trainer = self.builder.trainer(self.job, self.adjustments.parts)
         self.callbacks = self.builder.callbacks(self.job)
 
     def train(self, record: Record) -> dict[str, list[float]]:

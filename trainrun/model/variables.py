@@ -43,7 +43,7 @@ def by_purpose(model: keras.Model) -> dict[str, list[Any]]:
 
     Returns:
         Lists under ``weights``, ``optimizer`` (empty before it is built), ``metrics``, ``generators`` (the state of Keras'
-        global seed generator) and ``others`` (what a user's layers and training step hold besides, such as a second optimizer, and the
+        global seed generator) and ``others`` (what a user's layers, losses and training step hold besides, such as a second optimizer, and the
         states of stateful recurrent layers).
     """
     optimizer = getattr(model, "optimizer", None)  # none before it is compiled
@@ -90,22 +90,51 @@ def of_replicas(variable: Any) -> list[Any]:
     return [value]
 
 
-def is_foreign(layer: keras.Layer) -> bool:
-    """Return whether a layer's class is the user's."""
-    return not type(layer).__module__.startswith(("keras.", "trainrun."))
+def is_foreign(part: Any) -> bool:
+    """Return whether a layer's or a loss's class or function is the user's."""
+    return not part.__module__.startswith(("keras.", "trainrun."))
+
+
+def foreign_parts(model: keras.Model) -> list[Any]:
+    """Return the layers and losses of a model that are the user's; of a model that is not compiled, the layers."""
+    parts = [*keras_model_private.all_layers(model), *keras.tree.flatten(getattr(model, "loss", None))]
+    return [part for part in parts if part is not None and not isinstance(part, str) and is_foreign(part)]
+
+
+def unbuilt_optimizers(model: keras.Model, step: Any) -> list[keras.optimizers.Optimizer]:
+    """Return the optimizers that a user's layers and training step hold in attributes and that have no variables yet."""
+    held = [value for owner in [*foreign_parts(model), step] for value in _attributes(owner)]
+    return [v for v in held if isinstance(v, keras.optimizers.Optimizer) and not v.built]
+
+
+def held_by_both(source: keras.Model, target: keras.Model) -> Iterator[tuple[Any, Any]]:
+    """Yield the `others` that layers and losses of a model hold, each with that of another model of the same code.
+
+    Variables of optimizers are left out: only a model that is trained has them all.
+    """
+    others = {id(v) for v in by_purpose(source)["others"]}
+    for ours, theirs in zip(foreign_parts(source), foreign_parts(target), strict=True):
+        for value, its in zip(_attributes(ours), _attributes(theirs), strict=False):
+            if not isinstance(value, keras.optimizers.Optimizer):
+                pairs = zip(_held(value), _held(its), strict=False)
+                yield from ((a, b) for a, b in pairs if id(a) in others and a.shape == b.shape)
+
+
+def _attributes(owner: Any) -> list[Any]:
+    """Return the values of an object's public attributes, those within lists and dicts each by itself."""
+    attributes = sorted(getattr(owner, "__dict__", {}).items())
+    return keras.tree.flatten([v for k, v in attributes if not k.startswith("_")])
 
 
 def _others(model: keras.Model, known: set[int]) -> list[Any]:
     """Return the variables that a user's layers and training step hold and Keras does not count among the model's."""
     step = getattr(model, _STEP, _Step(None, ()))
     layers = keras_model_private.all_layers(model)
-    owners = [layer for layer in layers if is_foreign(layer)]
     # States that a recurrent layer of Keras' keeps from batch to batch.
     kept = keras.tree.flatten([layer.states for layer in layers if getattr(layer, "stateful", False)])
     hidden: dict[int, Any] = {id(v): v for v in kept if isinstance(v, keras.Variable) and id(v) not in known}
-    for owner in [*owners, step.object]:
-        attributes = sorted(getattr(owner, "__dict__", {}).items())
-        for value in keras.tree.flatten([v for k, v in attributes if not k.startswith("_")]):
+    for owner in [*foreign_parts(model), step.object]:
+        for value in _attributes(owner):
             hidden |= {id(v): v for v in _held(value) if id(v) not in known}
     seen = {id(c) for v in hidden.values() for c in of_replicas(v)}
     return [*hidden.values(), *(v for v in step.traced if id(v) not in seen)]

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainrun.checkpoint.training_state import earlier_updates, set_earlier_updates
+from trainrun.checkpoint.training_state import assign, earlier_updates, set_earlier_updates
 from trainrun.compat import keras_model_private, keras_private, tensorflow_private
 from trainrun.config.named_components import own_step
 from trainrun.config.rules import combinations
@@ -21,6 +21,7 @@ from trainrun.errors import Problem, UserError
 from trainrun.failure.adjustments import NO_ADJUSTMENTS, Adjustments
 from trainrun.hardware import replicas
 from trainrun.model import functional, penalty
+from trainrun.model.variables import held_by_both, of_replicas
 from trainrun.registry import declaration_reader, lookup
 from trainrun.registry.construct import construct, parameters, resolve
 from trainrun.run import (
@@ -242,22 +243,26 @@ def on_one_device(config: Mapping[str, Any], data: Dataset, trained: Job) -> Job
         return trained
     single = job(config, data, tf.distribute.get_strategy())
     single.model.set_weights(trained.model.get_weights())
+    for variable, own in held_by_both(trained.model, single.model):
+        assign(own, [v.numpy() for v in of_replicas(variable)])
     single.model.optimizer.iterations.assign(keras.ops.convert_to_numpy(trained.model.optimizer.iterations))
     set_earlier_updates(single.model, earlier_updates(trained.model))
     return replace(single, plan=trained.plan)
 
 
-def trainer(config: Mapping[str, Any], parts: int = 1) -> Any:
+def trainer(config: Mapping[str, Any], strategy: Any = None, parts: int = 1) -> Any:
     """Return the trainer; settings of the plan (`epochs` …) are left out of its arguments.
 
     Args:
         config: resolved.
+        strategy: the `tf.distribute.Strategy` of the job, under which a training step makes its variables; default None: one device.
         parts: parts of each batch, where that is more than configured.
     """
     spec = _arguments("trainer", config["trainer"])
     if "accumulate" in spec:
         spec["accumulate"] = max(spec["accumulate"], parts)
-    return construct("trainer", spec, complete=True)
+    with (strategy or tf.distribute.get_strategy()).scope():
+        return construct("trainer", spec, complete=True)
 
 
 def _arguments(group: str, spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def _unsavable(model: keras.Model, reason: str) -> Problem:
     return Problem(
         "artifacts.model",
         f"{MODEL} would not load again: {reason.strip().splitlines()[0].rstrip('.:')}. Its own classes: {named}. Each takes "
-        "**kwargs for super().__init__(**kwargs), has a get_config with its other arguments unless these are numbers and texts, "
+        "**kwargs for super().__init__(**kwargs), has a get_config with its other arguments (of a layer, not of a model, Keras keeps numbers and texts), "
         "and has @keras.saving.register_keras_serializable() unless it stands in the plug-in itself. Or save the weights only: "
         f"artifacts.model=weights ({WEIGHTS}).",
     )

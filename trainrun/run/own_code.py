@@ -20,7 +20,7 @@ from trainrun.data.dataset import Split
 from trainrun.errors import Problem, UserError
 from trainrun.failure import classification
 from trainrun.model import functional
-from trainrun.model.variables import is_foreign, untouched
+from trainrun.model.variables import foreign_parts, untouched
 from trainrun.registry import declaration_reader, lookup
 from trainrun.trainer import distillation, model_steps
 from trainrun.trainer.epoch_loop import trace
@@ -62,10 +62,8 @@ def check(job: Job, config: Mapping[str, Any], step: Any) -> None:
     for key, component in own.items():
         if component.group == "callback":
             _check_callback(key, component)
-    layers = keras_model_private.all_layers(job.model)
-    foreign = any(map(is_foreign, layers))
     own_step = named_components.own_step(config["trainer"])
-    if not (own or foreign or own_step) or job.model.distribute_strategy.num_replicas_in_sync > 1:
+    if not (own or foreign_parts(job.model) or own_step):
         return
     random = random_state.get()
     try:
@@ -81,7 +79,8 @@ def check(job: Job, config: Mapping[str, Any], step: Any) -> None:
             within = f".{output}" if output else ""
             if f"loss{within}" in own:
                 loss = job.model.loss[output] if output else job.model.loss
-                _check_loss(f"loss{within}", loss, of_output.y, its, own[f"loss{within}"])
+                with untouched(job.model):  # a loss may keep a state, such as a moving mean
+                    _check_loss(f"loss{within}", loss, of_output.y, its, own[f"loss{within}"])
             for metric in _metrics(job, output):
                 if (key := f"metric{within}.{metric.name}") in own:
                     _check_metric(key, metric, of_output, its, own[key])
@@ -169,6 +168,7 @@ def _check_loss(key: str, loss: Any, y: Any, predicted: Any, component: lookup.C
         len(np.shape(values)) == 1
         and not component.declared.whole_batch
         and not np.allclose(of_each(y[:1], predicted[:1]), values[:1], rtol=1e-3, atol=1e-5, equal_nan=True)
+        and np.allclose(of_each(y, predicted), values, equal_nan=True)  # else it keeps a state
     ):
         text = f"{place(where)}: what {component.name} returns for an example depends on the other examples. {_shapes(y, predicted)}"
         raise UserError(Problem(key, text))
@@ -216,6 +216,9 @@ def _check_metric(key: str, metric: Any, part: Any, predicted: Any, component: l
         raise UserError(
             Problem(key, f"{place(thing.result)}: result of {component.name} returned None. Add a return.")
         )
+    if isinstance(result, Mapping):
+        text = f"result of {component.name} returned {', '.join(map(str, result))} in a dict; expected one number. Write a metric for each."
+        raise UserError(Problem(key, f"{place(thing.result)}: {text}"))
 
 
 def _argmax_of_labels(thing: Any) -> str | None:

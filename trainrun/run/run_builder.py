@@ -76,17 +76,18 @@ class RunBuilder:
         """Return a separate job for the default device of this process; it computes what the replicas compute."""
         return builders.job(self.config, self.data, tf.distribute.get_strategy(), adjustments)
 
-    def trainer(self, parts: int) -> Trainer:
+    def trainer(self, job: Job, parts: int) -> Trainer:
         """Return the trainer of the job: the configured one, or the joint one around it.
 
         Args:
+            job: that it trains; its devices hold the variables of a training step.
             parts: parts of each batch, where that is more than configured.
         """
-        return self.context.training().trainer(self.own_trainer(parts))
+        return self.context.training().trainer(self.own_trainer(job, parts))
 
-    def own_trainer(self, parts: int) -> Trainer:
+    def own_trainer(self, job: Job, parts: int) -> Trainer:
         """Return the configured trainer, even where the run is trained together with others."""
-        return builders.trainer(self.config, parts)
+        return builders.trainer(self.config, job.model.distribute_strategy, parts)
 
     def callbacks(self, job: Job) -> list[keras.callbacks.Callback]:
         """Return the callbacks that the config names."""

@@ -78,7 +78,7 @@ def batch_size(
 
     def measure(size: int) -> float:
         job = builders.job(_with_batch_size(config, size), data, strategy)
-        return batch_size_search.speed(job, builders.trainer(config), limit, parts)
+        return batch_size_search.speed(job, builders.trainer(config, strategy), limit, parts)
 
     try:
         choice = batch_size_search.search(configured, most, measure, settings["gain"])
@@ -113,7 +113,7 @@ def learning_rate(
     settings, configured = config["tune"], config["optimizer"]["learning_rate"]
     rates = (settings["steps"], *settings["rates"])
     job = builders.job({**config, "schedule": rate_test.rising(*rates)}, data, strategy)
-    test = rate_test.read(*rate_test.range_test(job, builders.trainer(config), *rates))
+    test = rate_test.read(*rate_test.range_test(job, builders.trainer(config, strategy), *rates))
     tested = f"{test.rates[0]:.1e} to {test.rates[-1]:.1e}" if len(test.rates) else "no rate"
     record = {
         "value": configured if test.suggestion is None else test.suggestion,

@@ -11,10 +11,11 @@ import tensorflow as tf
 from trainrun.compat import keras_model_private
 from trainrun.data.dataset import Split
 from trainrun.model import functional
-from trainrun.model.variables import hold, is_foreign
+from trainrun.model.variables import foreign_parts, hold, unbuilt_optimizers
 from trainrun.step import _result
 from trainrun.step._accumulate import Accumulate
 from trainrun.step.default import default
+from trainrun.trainer import first_call
 from trainrun.trainer.callbacks import Callbacks
 from trainrun.trainer.compiled_epoch import is_replicated
 from trainrun.trainer.job import Job
@@ -118,8 +119,11 @@ def build(job: Job, step: Any = None, examples: Split | None = None) -> tf.Graph
         keras_model_private.build_for(model, (example.x, example.y, example.weight))
     own_step = type(step) is not Accumulate and step not in (None, default)
     is_users = own_step or is_own(model, "train_step")
-    if not is_users and not any(map(is_foreign, keras_model_private.all_layers(model))):
+    if not is_users and not foreign_parts(model):
         return None
+    if own_step and hasattr(step, "build"):
+        with model.distribute_strategy.scope():
+            step.build(model)
     try:
         graph = _traced(job, example if examples is None else examples, step)
     except Exception:
@@ -139,7 +143,7 @@ def trace(job: Job, examples: Split, step: Any = None) -> tf.Graph | None:
         step: see `build`; the model's own `train_step` precedes the default step.
 
     Returns:
-        The graph; None for a `train_step` under replicas, which only Keras' `fit` can call.
+        The graph.
     """
     # Once: a trace of 30 layers takes a second or two.
     return build(job, step, examples) or _traced(job, examples, step)
@@ -148,8 +152,6 @@ def trace(job: Job, examples: Split, step: Any = None) -> tf.Graph | None:
 def _traced(job: Job, examples: Split, step: Any) -> tf.Graph | None:
     model, strategy = job.model, job.model.distribute_strategy
     by_model, replicated = step in (None, default), is_replicated(strategy)
-    if by_model and replicated:
-        return None
     x, y, weight = as_tensors(examples.x, examples.y, examples.weight)
 
     def run() -> None:
@@ -160,7 +162,14 @@ def _traced(job: Job, examples: Split, step: Any) -> tf.Graph | None:
         model.compute_metrics(x, y, y_pred, sample_weight=weight)
 
     take = (lambda: strategy.run(run)) if replicated else run
-    return tf.function(take, autograph=False).get_concrete_function().graph
+    try:
+        return first_call.traced(
+            lambda: tf.function(take, autograph=False).get_concrete_function().graph,
+            unbuilt_optimizers(model, None if by_model else step) if replicated else (),
+            strategy,
+        )
+    except Exception as error:
+        raise first_call.explained(error, model if by_model else step) from error
 
 
 def _build_loss_and_metrics(model: keras.Model, y: Any, weight: Any) -> None:

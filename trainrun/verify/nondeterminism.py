@@ -48,7 +48,7 @@ def of(config: Mapping[str, Any], run_dir: Path) -> list[str]:
     causes: list[str] = []
     try:
         job = builders.job(config, teacher.taught(config, builders.dataset(config)), strategy)
-        step = getattr(builders.trainer(config), "step", None)
+        step = getattr(builders.trainer(config, strategy), "step", None)
         causes += _in_graph(job, step)
         causes += _in_callbacks(callback_builders.user_callbacks(config, run_dir, job))
     # The user's code may raise anything outside of its run; the other searches still help.
