@@ -76,3 +76,8 @@ def test_dates_are_those_of_pandas(texts, order, pattern):
     assert list(date_parts(seconds, timed=False)) == ["year", "month", "day", "weekday"]
     assert date_text(seconds[0]).startswith(str(expected[0].date()))
     assert understand(texts, numbers_only=True) is None
+
+
+@pytest.mark.parametrize("word", ["x", "3%", "2024-01-31"])
+def test_one_word_among_many_numbers_leaves_them_in_no_notation(word):
+    assert understand([*map(str, range(20_000)), word]) is None

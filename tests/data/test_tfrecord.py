@@ -156,6 +156,7 @@ def test_a_damaged_record_is_named_by_file_and_index(tmp_path, damage, message):
         ({"x": "nubers"}, "x: data.features has no 'nubers'. Did you mean numbers"),
         ({"y": "lable"}, "y: data.features has no 'lable'. Did you mean label"),
         ({"path": "nothing.tfrecord"}, "path: there is no file"),
+        ({"path": __file__, "features": None}, "path: .*record 0: it is no TFRecord file"),
         ({"kind": "picture"}, "kind: expected null or one of numeric, image"),
     ],
 )  # fmt: skip

@@ -121,10 +121,13 @@ def understand(
     """
     numbers = functools.partial(_numbers, forms=SEPARATORS if form is None else (form,))
     readers = (numbers,) if numbers_only else (_truth, _date, numbers)
-    if all(number(text) is not None for text in texts):
+    odd = [text for text in texts if number(text) is None]
+    if not odd:
         return None
     for reader in readers:
-        if reader(texts[:FIRST]) is not None and (read := reader(texts)) is not None:
+        # One word among a million numbers shows at once.
+        some = texts[:FIRST] if reader is _truth else [*odd[:FIRST], *odd[-FIRST:]]
+        if reader(some) is not None and (read := reader(texts)) is not None:
             return read if abs(read[1]).max() <= LARGEST else None  # the value is named by line
     return None
 

@@ -128,7 +128,8 @@ def _opened(
     """Return the files, the part of each, the features that are read, and the settings with the inputs' names; or the faults."""
     files, parts, faults = _table_files.find_parts(paths, ENDINGS, "my_data.tfrecord")
     if features is None and not faults:
-        return None, [("features", f"expected what a record has, got null.{_suggested(files[0])}")]
+        suggestion, faults = _suggested(files[0])
+        return None, faults or [("features", f"expected what a record has, got null.{suggestion}")]
     known, wrong = _record_rows.specs(features)
     faults += wrong
     if wrong:
@@ -145,13 +146,14 @@ def _opened(
     return (files, parts, read, replace(settings, x=keys)), faults
 
 
-def _suggested(file: Path) -> str:
+def _suggested(file: Path) -> tuple[str, list[Fault]]:
+    """Return the setting that the first record suggests, or what is wrong with the file."""
     import numpy as np
 
     index, faults = _record_index.index([file]) if file.stat().st_size <= COUNTED else (None, [])
     if faults or not index:
-        return ""
-    return _record_rows.suggestion(Records(index).read(np.array([0]))[0])
+        return "", faults
+    return _record_rows.suggestion(Records(index).read(np.array([0]))[0]), []
 
 
 def _first_faults(index: RecordIndex, specs: Mapping[str, FeatureSpec]) -> list[Fault]:
