@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data._columns import number
@@ -49,7 +50,8 @@ def filled(
         known = values[train]
         if has_gaps:
             known = known[~np.isnan(known)]
-        statistic = np.mean if missing == "mean_or_mode" else np.median
+        # `known` is a copy.
+        statistic = np.mean if missing == "mean_or_mode" else partial(np.median, overwrite_input=True)
         fill = float(statistic(known)) if len(known) else 0.0
         record["fill"][name] = fill // unit * unit if unit else fill
     return np.where(gaps, record["fill"].get(name, np.nan), values) if has_gaps else values

@@ -23,8 +23,8 @@ LARGE = 64 * 2**20
 FILE = 256 * 2**20
 # Bytes of a number, and of the beginning of an array.
 ITEM, ALIGNMENT = 8, 64
-# Bytes that a thread copies at once: a view makes a few blocks of them.
-COPIED = 2**22
+# Bytes that a thread copies at once.
+COPIED = 2**20
 # Blocks that are put together into one.
 AT_ONCE = 1024
 # Where temporary files go unless TMPDIR is set: /tmp is often a file system in memory.
