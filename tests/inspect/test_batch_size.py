@@ -79,7 +79,7 @@ def test_memory_limit_caps_the_batch_size_by_the_formula(inside):
 
 
 def test_a_step_that_runs_out_of_memory_ends_the_doubling(inside, monkeypatch):
-    def trainer(config):
+    def trainer(config, strategy):
         class Small:
             def train(self, job, callbacks):
                 if job.plan.batch_size > 100:
