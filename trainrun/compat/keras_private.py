@@ -30,6 +30,17 @@ def name_counters() -> dict[str, int]:
     )
 
 
+def uncast() -> Any:
+    """Return a context in which variables have the dtype that they are stored in, also under mixed precision.
+
+    For: rounding a weight as an export rounds it, not what is left of it in 16 bits.
+    Public API: none. Checked: Keras 3.15.1. Missing: ImportError at the first step.
+    """
+    from keras.src.backend.common.variables import AutocastScope
+
+    return AutocastScope(None)
+
+
 def global_seed_generator() -> Any:
     """Return the seed generator that layers and `keras.random` functions without one of their own draw from.
 

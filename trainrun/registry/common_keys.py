@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from trainrun.registry import option_files
 from trainrun.util.arguments import Reference
@@ -13,7 +13,12 @@ from trainrun.util.arguments import Reference
 Patterns = str | list[str] | None
 # Group -> key -> type hint. Their defaults stand in the group's `_shared.yaml`.
 KEYS: Mapping[str, Mapping[str, Any]] = {
-    "model": {"freeze": Patterns, "trainable": bool | Patterns, "lora": Mapping | None},
+    "model": {
+        "freeze": Patterns,
+        "trainable": bool | Patterns,
+        "lora": Mapping | None,
+        "quantization_aware": Literal["int8", "int4"] | None,
+    },
     "optimizer": {"groups": Mapping | None},
     # Of a layer in the graph of model=layers.
     "layer": {"layer_name": str | None, "inputs": str | list[str] | None},

@@ -241,6 +241,20 @@ def on_one_device(config: Mapping[str, Any], data: Dataset, trained: Job) -> Job
     """
     if trained.model.distribute_strategy.num_replicas_in_sync == 1:
         return trained
+    return _copy(config, data, trained)
+
+
+def in_float(config: Mapping[str, Any], trained: Job) -> Job:
+    """Return the job with the weights of a trained one, on one device, whose layers compute with them before rounding.
+
+    That is what `model.keras` has, and what is predicted and drawn of it; without `model.quantization_aware` it is the job itself.
+    """
+    plain = model_builder.in_float(config)
+    return trained if plain is config else _copy(plain, trained.dataset, trained)
+
+
+def _copy(config: Mapping[str, Any], data: Dataset, trained: Job) -> Job:
+    """Return a job of a config on one device, with the weights and the number of updates of a trained one."""
     single = job(config, data, tf.distribute.get_strategy())
     single.model.set_weights(trained.model.get_weights())
     for variable, own in held_by_both(trained.model, single.model):

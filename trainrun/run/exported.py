@@ -24,9 +24,12 @@ from trainrun.registry import direction
 from trainrun.run import scores
 from trainrun.run.saved_model import SavedModel
 from trainrun.run.scores import Score
+from trainrun.ui import console
 from trainrun.util import paths, plain_json
 
 RECORD = "export.json"
+# Formats whose quantizations are Keras' own, as `model.quantization_aware` has them.
+KERAS_GRIDS = ("keras", "savedmodel")
 # Examples that are compared at most, and that a runtime predicts at once.
 ROWS, BATCH = 1000, 64
 # Calls with a single example by which latency is measured.
@@ -113,6 +116,8 @@ def export(
         UserError: the folder holds something else, or the model cannot be converted.
         ExportError: the export differs by more than the bound, or does not run.
     """
+    if (otherwise := rounded_otherwise(config, format_name, quantize)) is not None:
+        console.warn(otherwise)
     source = Source(run_dir / MODEL, saved.raw, saved.model, saved.fitted)
     bound = export_formats.BOUNDS[quantize] if bound is None else bound
     part, split = data.held_out()
@@ -169,6 +174,18 @@ def export(
             )
         (new / RECORD).write_text(plain_json.text(exported.plain()) + "\n", "utf-8")
     return exported
+
+
+def rounded_otherwise(config: Mapping[str, Any], format_name: str, quantize: str | None) -> str | None:
+    """Return in words how an export computes otherwise than the training did (`model.quantization_aware`), or None."""
+    mode = config["model"].get("quantization_aware")
+    if mode is None or (quantize == mode and format_name in KERAS_GRIDS):
+        return None
+    way_out = f"The model that was measured: --format {' or '.join(KERAS_GRIDS)} --quantize {mode}."
+    if quantize is None:
+        return f"the run was trained for {mode}, and this export has its weights before rounding. {way_out}"
+    other = f"{quantize} of {format_name}, which rounds otherwise" if quantize == mode else quantize
+    return f"the run was trained for {mode}, and this export is {other}. {way_out}"
 
 
 def _without_nan(split: Split) -> np.ndarray:

@@ -11,7 +11,7 @@ from trainrun.config import optimizer_map
 from trainrun.data.dataset import Dataset
 from trainrun.errors import Problem, UserError
 from trainrun.hardware import replicas
-from trainrun.model import freezing, functional, lora, variable_paths
+from trainrun.model import freezing, functional, lora, quantization_aware, variable_paths
 from trainrun.optimizer import _groups
 from trainrun.registry import declaration_reader
 from trainrun.registry.construct import construct
@@ -77,9 +77,9 @@ def saved_part(config: Mapping[str, Any], model: keras.Model) -> keras.Model | N
 
 
 def freeze(config: Mapping[str, Any], model: keras.Model) -> None:
-    """Add the adapters of `model.lora`, and freeze the weights that `model.freeze` and `model.trainable` name.
+    """Add the adapters of `model.lora`, freeze the weights that `model.freeze` and `model.trainable` name, and round (`model.quantization_aware`).
 
-    See `trainrun.model.lora` and `trainrun.model.freezing`.
+    See `trainrun.model.lora`, `trainrun.model.freezing` and `trainrun.model.quantization_aware`.
 
     Raises:
         UserError: an expression matches no weight, or none is left to train.
@@ -89,6 +89,15 @@ def freeze(config: Mapping[str, Any], model: keras.Model) -> None:
         trainable = [*lora.apply(model, adapters), *trainable]
     if frozen or trainable:
         freezing.apply(model, frozen, trainable)
+    if (mode := config["model"].get("quantization_aware")) is not None:
+        quantization_aware.apply(model, mode)
+
+
+def in_float(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a config whose model computes with its weights as they are; itself where it does."""
+    if config["model"].get("quantization_aware") is None:
+        return config
+    return {**config, "model": {**config["model"], "quantization_aware": None}}
 
 
 def group(config: Mapping[str, Any], model: keras.Model) -> None:

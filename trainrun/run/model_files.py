@@ -20,7 +20,7 @@ from trainrun.inspect.trial_job import aside
 from trainrun.model import front, functional, inspected_file, saving
 from trainrun.model.source_file import MODEL, WEIGHTS
 from trainrun.model.variables import untouched
-from trainrun.run import builders
+from trainrun.run import builders, model_builder
 from trainrun.run.target_scaling import Unit, in_units
 from trainrun.trainer.job import Job
 from trainrun.ui import console
@@ -172,7 +172,8 @@ def load(run_dir: Path, config: Mapping[str, Any]) -> keras.Model:
 
 def job_of_weights(run_dir: Path, config: Mapping[str, Any]) -> Job:
     """Return the job of a run that saved its weights only, with its data and its trained model; arguments as of `load`."""
-    job = builders.job(config, builders.dataset(config), builders.strategy(config))
+    plain = model_builder.in_float(config)
+    job = builders.job(plain, builders.dataset(config), builders.strategy(config))
     job.model.load_weights(run_dir / WEIGHTS)
     return job
 

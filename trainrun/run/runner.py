@@ -158,7 +158,7 @@ def _train(
                 epoch = record.weights.get("epoch")
                 evaluation = evaluate(job, history, context.training().measure, epoch)
                 job = threshold.settle(builder.config, job, record, evaluation)
-                record.add_evaluation(job, evaluation)
+                record.add_evaluation(builders.in_float(builder.config, job), evaluation)
         with clock("save"), status("drawing and saving …", shown=chief and not context.threaded):
             record.save_artifacts()
         profiling.report(

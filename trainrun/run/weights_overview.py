@@ -41,6 +41,11 @@ def show(config: Mapping[str, Any], job: Job) -> list[dict[str, Any]]:
 
 
 def report(config: Mapping[str, Any], job: Job, record: Record) -> None:
-    """Print and record what becomes of each weight, if the config treats them differently."""
+    """Print and record what becomes of each weight, if the config treats them differently; say if they are rounded."""
+    if (mode := config["model"].get("quantization_aware")) is not None:
+        console.note(
+            f"losses and metrics are of the model in {mode}; model.keras has its weights before rounding, and the model that was "
+            f"measured is trainrun export RUN --format keras --quantize {mode}"
+        )
     if names_weights(config):
         record.event("weights", weights=show(config, job))

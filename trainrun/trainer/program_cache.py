@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from trainrun.compat import keras_model_private, keras_optimizer_private, keras_private
+from trainrun.model import quantization_aware
 from trainrun.trainer.random_operations import RANDOM_OPERATIONS
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ class _Fingerprint:
             job.probabilities,
             repr(job.augment),
             repr(job.teacher),
+            [quantization_aware.mode_of(layer) for layer in keras_model_private.all_layers(model)],
             self._plain(model.get_config()),
             [(tuple(v.shape), str(v.dtype), v.trainable) for v in model.variables],
             self._part(model.optimizer),

@@ -9,7 +9,7 @@ from trainrun.config import optimizer_map, phases
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem, did_you_mean
 from trainrun.model import source_file
-from trainrun.registry import hints, signatures
+from trainrun.registry import declaration_reader, hints, signatures
 from trainrun.registry.construct import resolve
 from trainrun.util import patterns
 from trainrun.util.arguments import Count, NotNegative, Positive
@@ -62,6 +62,24 @@ def adapters(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     for pattern in patterns.listed(node.get("layers")):
         if reason := patterns.fault(pattern):
             yield Problem(f"{key}.layers", reason)
+
+
+def quantization(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
+    """`model.quantization_aware` goes with steps on batches and with a precision in which its export computes."""
+    key, mode = "model.quantization_aware", config["model"].get("quantization_aware")
+    if mode is None:
+        return
+    trainer = config["trainer"]["name"]
+    if not getattr(declaration_reader.of("trainer", trainer), "takes_steps", False):
+        text = f"trainer={trainer} searches where the gradient vanishes, and that at rounded weights is an estimate, which does not. "
+        yield Problem(key, text + "Take trainer=fit, train_on_batch or custom.")
+    if config["model"].get("lora") is not None:
+        text = "the export rounds kernels with the adapters of model.lora merged into them; in training they are apart. Leave one of the two out."
+        yield Problem(key, text)
+    precision = str(config["hardware"].get("precision"))
+    if mode == "int8" and precision.endswith("float16") and "bfloat16" not in precision:
+        text = f"Keras quantizes no layer that computes in float16 to int8; hardware.precision={precision}. Take mixed_bfloat16, float32 or int4."
+        yield Problem(key, text)
 
 
 def groups(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:

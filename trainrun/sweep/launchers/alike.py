@@ -86,6 +86,8 @@ def obstacle(config: Mapping[str, Any], capability: str) -> str | None:
         "profile=true": config["profile"],
         "data.validation_sets": capability == VECTORIZES and bool(config["data"].get("validation_sets")),
         "teacher": capability == VECTORIZES and config.get("teacher") is not None,
+        "model.quantization_aware": capability == VECTORIZES
+        and config["model"].get("quantization_aware") is not None,
         "phases": config.get("phases") is not None,
         f"callback={','.join(odd)}": odd,
     }
