@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from trainrun.compat import keras_model_private, keras_optimizer_private, keras_private
-from trainrun.model import quantization_aware
 from trainrun.trainer.random_operations import RANDOM_OPERATIONS
 
 if TYPE_CHECKING:
@@ -112,6 +111,8 @@ class _Fingerprint:
     """
 
     def __init__(self, job: Job):
+        from trainrun.model import quantization_aware
+
         model = job.model
         self._layers = {
             layer.name: f"layer {i}" for i, layer in enumerate(keras_model_private.all_layers(model))
