@@ -85,6 +85,7 @@ def _train(
                 builders,
                 model_files,
                 model_weights,
+                one_device,
                 own_code,
                 own_parts,
                 remaining_phases,
@@ -153,12 +154,12 @@ def _train(
         for line in model_weights.early_stops(attempts.callbacks):
             console.note(line)
         with clock("evaluate"), status("evaluating …", shown=chief and not context.threaded):
-            job = builders.on_one_device(builder.config, data, record.job)
+            job = one_device.on_one_device(builder.config, data, record.job)
             if chief:
                 epoch = record.weights.get("epoch")
                 evaluation = evaluate(job, history, context.training().measure, epoch)
                 job = threshold.settle(builder.config, job, record, evaluation)
-                record.add_evaluation(builders.in_float(builder.config, job), evaluation)
+                record.add_evaluation(one_device.in_float(builder.config, job), evaluation)
         with clock("save"), status("drawing and saving …", shown=chief and not context.threaded):
             record.save_artifacts()
         profiling.report(
