@@ -95,10 +95,13 @@ class Coarse(Heard):
     coarse = True
 
 
-@pytest.mark.parametrize("trainer", ["fit", "custom"])
-def test_a_coarse_callback_is_called_after_several_steps(trainer, train):
+@pytest.mark.parametrize(
+    ("trainer", "settings"),
+    [("fit", []), ("fit", ["trainer.steps_per_execution=4"]), ("custom", [])],  # 2 calls of 4 steps: 8 of 5
+)
+def test_a_coarse_callback_is_called_after_several_steps(trainer, settings, train):
     heard = Coarse()
-    train(trainer, *SMALL, "trainer.epochs=3", callbacks=[heard])
+    train(trainer, *SMALL, "trainer.epochs=3", *settings, callbacks=[heard])
     ends = [c for c in heard.calls if c.startswith(">")]
     assert len(ends) < 3 * BATCHES
     assert ends.count(f"> {BATCHES - 1}") == 3

@@ -73,7 +73,8 @@ class Callbacks(keras.callbacks.CallbackList):
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         if not self.done(batch):
-            super().on_train_batch_end(batch, logs)
+            # Keras counts a call of several steps as full at the end of an epoch, too: step 44 of 34 with 11 a call.
+            super().on_train_batch_end(min(batch, self.job.plan.steps_per_epoch - 1), logs)
 
     def done(self, step: int) -> bool:
         """Return whether a step of the current epoch was done before the run was resumed."""
