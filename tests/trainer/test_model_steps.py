@@ -13,6 +13,7 @@ from trainrun.checkpoint import file
 from trainrun.cli import main
 from trainrun.errors import UserError
 from trainrun.model import functional, variables
+from trainrun.trainer import model_steps
 
 OFF = ["tracking=none", "artifacts=none", "data=iris", "metric=none", "trainer.epochs=3", "optimizer=sgd", "plugins=[./own.py]", "trainer.shuffle=false"]  # fmt: skip
 OWN = """
@@ -278,3 +279,17 @@ def test_what_could_not_take_the_steps_is_refused(further, text):
         trainrun.run(
             ["tracking=none", "data=iris", "metric=none", "plugins=[./own.py]", "model=weighed", *further]
         )
+
+
+def test_a_loss_of_its_own_that_replicas_would_add_up_is_refused():
+    class Mean(keras.Model):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            return keras.ops.mean(keras.ops.square(y - y_pred))
+
+    class Further(keras.Model):
+        def compute_loss(self, *arguments, **further):
+            return super().compute_loss(*arguments, **further)
+
+    assert "2 times the learning rate" in model_steps.refusal(Mean(), "fit", True, 1, replicas=2)
+    assert model_steps.refusal(Further(), "fit", True, 1, replicas=2) is None
+    assert model_steps.refusal(Mean(), "fit", True, 1, replicas=1) is None

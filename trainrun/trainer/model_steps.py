@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import keras
@@ -11,6 +12,12 @@ import tensorflow as tf
 def is_own(model: keras.Model, name: str) -> bool:
     """Return whether a model's class overrides a method of `keras.Model`, such as ``train_step``."""
     return getattr(type(model), name) is not getattr(keras.Model, name)
+
+
+def _calls(model: keras.Model, method: str, name: str) -> bool:
+    """Return whether a model's method names a function or method, or has no source to tell."""
+    code = getattr(inspect.unwrap(getattr(type(model), method)), "__code__", None)
+    return code is None or name in code.co_names
 
 
 def can_test(model: keras.Model) -> bool:
@@ -39,6 +46,11 @@ def refusal(model: keras.Model, trainer: str, honours: bool, accumulate: int, re
         accumulate: number of parts of each batch.
         replicas: number of replicas that share a batch.
     """
+    if replicas > 1 and is_own(model, "compute_loss") and not _calls(model, "compute_loss", "compute_loss"):
+        return (
+            f"{type(model).__name__} has a compute_loss of its own, which takes the mean of its replica's examples, and {replicas} replicas "
+            f"would add these up: {replicas} times the learning rate. Let it call super().compute_loss, or train on one device."
+        )
     if not is_own(model, "train_step"):
         return None
     own = f"{type(model).__name__} has a train_step of its own, "
@@ -48,7 +60,7 @@ def refusal(model: keras.Model, trainer: str, honours: bool, accumulate: int, re
         return f"{own}which takes the whole batch. Set trainer.accumulate=1."
     if replicas > 1 and trainer != "fit":
         return f"{own}which trainer={trainer} calls on one device only. Take trainer=fit, or one device."
-    if replicas > 1 and "compute_loss" not in type(model).train_step.__code__.co_names:
+    if replicas > 1 and not _calls(model, "train_step", "compute_loss"):
         return (
             f"{own}which takes the mean of its replica's examples, and {replicas} replicas would add these up: {replicas} times "
             "the learning rate. Let it call self.compute_loss, or train on one device."
