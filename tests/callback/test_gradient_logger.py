@@ -51,7 +51,14 @@ def test_terms_of_two_outputs_equal_those_of_a_plain_tape(model):
     assert logs["churn_spend_gradient_cosine"][-1] == pytest.approx(cosine, rel=1e-4)
 
 
-def test_logging_does_not_change_a_training_with_dropout_and_batch_norm(inside):
+@pytest.fixture
+def policy():
+    """Give the process its policy back after the test."""
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+def test_logging_does_not_change_a_training_with_dropout_and_batch_norm(inside, policy):
     overrides = [*QUIET, "data=digits", "trainer.limit=64", "model=cnn", "model.filters=[4]", "model.dropout=0.5", "metric=accuracy",
                  "trainer.epochs=2", "trainer=custom", "hardware.precision=mixed_float16"]  # fmt: skip
     plain = trainrun.run([*overrides, "callback=none"])
