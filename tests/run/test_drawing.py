@@ -40,7 +40,7 @@ def test_the_command_ends_before_its_plots_and_a_report_draws_those_that_were_lo
     for path in (run_dir / "plots").iterdir():
         path.unlink()
     (row,) = listing.runs("outputs").runs
-    assert (row.status, row.reason) == ("FINISHED", listing.UNDRAWN)
+    assert (row.status, row.reason) == ("FINISHED", status.UNDRAWN)
     capsys.readouterr()
     assert main(["report", "r"]) == 0
     assert {f"plots/{path.name}" for path in (run_dir / "plots").iterdir()} == plots

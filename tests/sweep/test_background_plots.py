@@ -13,6 +13,7 @@ from trainrun.hydra_bridge import main as bridge
 from trainrun.sweep import background_plots, loop, sweep_record
 from trainrun.sweep.loop import SweepResult
 from trainrun.tracking import journal, status
+from trainrun.tracking.delivery import sweep_summary
 from trainrun.tracking.journal import Journal
 from trainrun.ui import streams
 from trainrun.util import subprocesses
@@ -48,6 +49,7 @@ def ended(tmp_path):
 
 def test_what_a_killed_process_has_not_drawn_the_report_draws_once(ended):
     assert status.read(ended).drawing
+    assert sweep_summary.fold(ended).reason == status.UNDRAWN
     sweep_report.write(ended, ended / "page.html")
     assert (ended / "plots" / "objective.png").stat().st_size > 1000
     now, records = status.read(ended), journal.read(ended / status.JOURNAL).records

@@ -11,9 +11,6 @@ from typing import Any, NamedTuple
 from trainrun.tracking import find, journal, lease, status, summary, trackers
 from trainrun.tracking.delivery import state, sweep_summary
 
-# Why a finished run lacks its plots and report: the process in the background is at work, or was killed.
-UNDRAWN = "plots and report are not drawn yet"
-
 
 class Listed(NamedTuple):
     """One run, or one sweep.
@@ -149,7 +146,7 @@ def listed(run_dir: Path, head: Mapping[str, Any]) -> Listed:
         run=find.name_of(run_dir),
         run_dir=os.fspath(run_dir),
         status=now.status,
-        reason=UNDRAWN if now.drawing else now.reason,
+        reason=now.remark,
         started=head.get("time"),
         epochs=epochs,
         metric=metric,

@@ -19,6 +19,7 @@ from trainrun.util.file_lock import FileLock
 JOURNAL = "journal.jsonl"
 LOG = "run.log"
 DRAWING = "drawing"  # field of an end record: plots and report are drawn after it
+UNDRAWN = "plots and report are not drawn yet"  # the process in the background is at work, or was killed
 DRAWN = "artifacts_drawn"  # event: they are
 RECENT = 24  # records in which the end is looked for before the whole journal is read
 AFTER_END = ("artifact", "event", "tags")
@@ -53,6 +54,11 @@ class RunStatus:
     def of_end(cls, run_dir: Path, end: Mapping[str, Any], records: int = 0) -> RunStatus:
         """Return the status in a journal's end record."""
         return cls(run_dir, str(end.get("status", "UNKNOWN")), end.get("reason"), end, records)
+
+    @property
+    def remark(self) -> str | None:
+        """What a list of runs says beside the status: what is not drawn yet, or the reason of a failure."""
+        return UNDRAWN if self.drawing else self.reason
 
     @cached_property
     def past(self) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def fold(sweep_dir: Path) -> Folded:
     total = (head.get("sweep") or {}).get("total") or len(recorded.get("points") or []) or None
     if head:
         now = status.settle(sweep_dir)
-        word, reason, records[sweep_dir] = now.status, now.reason, now.records
+        word, reason, records[sweep_dir] = now.status, now.remark, now.records
     else:
         word, reason = _without_journal(counts, total), None
     metric, value = _best(journal.newest(own, 40))
