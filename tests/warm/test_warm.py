@@ -238,7 +238,9 @@ def test_two_runs_at_once_of_which_one_is_stopped(base, folder, sent, code):
 def test_a_command_does_not_run_twice_when_the_process_between_is_killed(base, folder):
     process = start(base, "wait", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     run = int(process.stdout.readline().split()[1])
-    os.kill(int(Path(f"/proc/{run}/stat").read_text().rpartition(")")[2].split()[1]), signal.SIGKILL)
+    between = int(Path(f"/proc/{run}/stat").read_text().rpartition(")")[2].split()[1])
+    assert between not in (os.getpid(), process.pid)
+    os.kill(between, signal.SIGKILL)
     assert process.wait() == 1
     assert "`trainrun runs` shows the run" in process.stderr.readline()
     assert status_of(run) != "Z"
