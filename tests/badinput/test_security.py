@@ -115,6 +115,8 @@ def test_servers_bind_to_loopback():
         for _, name, call in calls(path):
             if name == "bind" and "signature(" not in ast.unparse(call.func):
                 address = ast.unparse(call)
+                if where(path) == "warm/server.py" and address == "listener.bind(path)":
+                    continue  # of a Unix socket, which only its user can open
                 if "(HOST," in address and '\nHOST = "127.0.0.1"\n' in text:
                     continue
                 assert "127.0.0.1" in address, f"{where(path)}:{call.lineno}"

@@ -16,7 +16,12 @@ RANDOM = np.random.RandomState(4)
 START = [RANDOM.randn(4, 3), RANDOM.randn(5)]
 GRADIENTS = [[RANDOM.randn(*w.shape) for w in START] for _ in range(10)]
 NAMES = [name for name, option in option_files.options("optimizer").items() if not option.alias_of]
-CHANGED = {"adam_then_sgd": {"switch_at": 3}, "lookahead": {"sync_period": 3}, "ranger": {"sync_period": 4}}
+CHANGED = {
+    "multi": {"map": {".*": {"name": "adam"}}},
+    "adam_then_sgd": {"switch_at": 3},
+    "lookahead": {"sync_period": 3},
+    "ranger": {"sync_period": 4},
+}
 
 
 def started(name, weights=START, **arguments):

@@ -66,8 +66,30 @@ QUICK = [
 COMMAND = [sys.executable, "-P", "-m", "trainrun"]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def unblocked():
+    """Let processes begin without blocked signals: another test may have imported the fork server of sweeps, which blocks some."""
+    before = signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@pytest.fixture(autouse=True)
+def soon():
+    """End a test that waits for a process for good."""
+
+    def late(*_):
+        raise TimeoutError
+
+    former = signal.signal(signal.SIGALRM, late)
+    signal.alarm(180)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, former)
+
+
 @pytest.fixture(scope="module")
-def base(tmp_path_factory):
+def base(tmp_path_factory, unblocked):
     """Start a warm process of the module's own; return the environment of commands that use it."""
     sockets = tmp_path_factory.mktemp("w")
     with pytest.MonkeyPatch.context() as patch:

@@ -87,7 +87,7 @@ def launcher(inside, monkeypatch, capsys):
     monkeypatch.setattr(Resources, "divide", lambda jobs, trials, per_gpu=1: Resources(2, 2))
     begun = []
 
-    def begin(sweep_dir, points, settings, engine, done=()):
+    def begin(sweep_dir, points, settings, engine, done=(), **last):
         begun.append((settings["launcher"]["name"], engine.how))
         engine.close()
         return loop.SweepResult(sweep_dir)

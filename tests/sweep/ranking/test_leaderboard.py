@@ -50,7 +50,9 @@ def test_one_trial_with_a_rank_is_enough(tmp_path, capsys):
 def test_leaderboard_is_printed_before_plots_and_delivery(tmp_path, capsys, monkeypatch):
     printed = []
     monkeypatch.setattr(loop.sweep_journal, "of", lambda *_: MagicMock())
-    monkeypatch.setattr(loop.sweep_plots, "write", lambda *_: printed.append(capsys.readouterr().out) or [])
+    monkeypatch.setattr(
+        loop.background_plots, "write", lambda *_: printed.append(capsys.readouterr().out) or []
+    )
     settings = {"objective": "val_own", "direction": "max", "tracking": {"trackers": {}, "timeout": 1}}
     ended = Trial(0, [], [], tmp_path / "0", {}, "FINISHED", metrics={"val_own": 0.5})
     loop.conclude(tmp_path, settings, [ended])
