@@ -12,6 +12,7 @@ import trainrun
 from trainrun.checkpoint import file
 from trainrun.cli import main
 from trainrun.errors import UserError
+from trainrun.failure.classification import chain
 from trainrun.model import functional, variables
 from trainrun.trainer import model_steps
 
@@ -293,3 +294,13 @@ def test_a_loss_of_its_own_that_replicas_would_add_up_is_refused():
     assert "2 times the learning rate" in model_steps.refusal(Mean(), "fit", True, 1, replicas=2)
     assert model_steps.refusal(Further(), "fit", True, 1, replicas=2) is None
     assert model_steps.refusal(Mean(), "fit", True, 1, replicas=1) is None
+
+
+def test_the_cause_of_an_exception_in_a_step_is_kept(inside):
+    (inside / "own.py").write_text(
+        "import trainrun\n\n\n@trainrun.register('step', 'failing')\ndef failing(model, x, y, weight, share):\n"
+        "    try:\n        raise KeyError('first')\n    except KeyError as error:\n        raise RuntimeError('second') from error\n"
+    )
+    with pytest.raises(UserError) as raised:
+        trainrun.run([*OFF, "trainer=custom", "trainer.step=failing"])
+    assert [type(e) for e in chain(raised.value)] == [UserError, RuntimeError, KeyError]

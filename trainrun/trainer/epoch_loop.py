@@ -169,7 +169,9 @@ def _traced(job: Job, examples: Split, step: Any) -> tf.Graph | None:
             strategy,
         )
     except Exception as error:
-        raise first_call.explained(error, model if by_model else step) from error
+        if (fault := first_call.explained(error, model if by_model else step)) is None:
+            raise
+        raise fault from error
 
 
 def _build_loss_and_metrics(model: keras.Model, y: Any, weight: Any) -> None:

@@ -52,15 +52,15 @@ def _stopping_at(optimizer: keras.optimizers.Optimizer) -> Callable[[Any], NoRet
     return build
 
 
-def explained(error: Exception, owner: Any) -> Exception:
-    """Return TensorFlow's error about a variable of the first call as one that says what to do; another error as it is.
+def explained(error: Exception, owner: Any) -> UserError | None:
+    """Return TensorFlow's error about a variable of the first call as one that says what to do; None: it is another error.
 
     Args:
         error: of tracing a step.
         owner: the step, a function or an object, or the model.
     """
     if type(error).__name__ != "UnliftableError":  # which TensorFlow does not export
-        return error
+        return None
     of_model = isinstance(owner, keras.Model)
     thing = owner if hasattr(owner, "__name__") else type(owner)
     where = (
