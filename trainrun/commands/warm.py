@@ -31,12 +31,12 @@ def main(argv: Sequence[str]) -> int:
         console.say(
             "no warm process was running"
             if last is None
-            else f"the warm process has ended after {runs(last['runs'])}"
+            else f"the warm process has ended after {control.runs(last['runs'])}"
         )
         return 0
     before = control.state()
     if before is not None and not before["stale"] and before["idle_s"] == options.minutes * 60:
-        console.say(f"already warm: process {before['pid']}, {runs(before['runs'])} so far")
+        console.say(f"already warm: process {before['pid']}, {control.runs(before['runs'])} so far")
         return 0
     control.stop()
     now = control.wait(control.start(options.minutes * 60))
@@ -45,8 +45,3 @@ def main(argv: Sequence[str]) -> int:
     )
     console.note("to end it: trainrun warm --stop")
     return 0
-
-
-def runs(count: int) -> str:
-    """Return a number of runs in words."""
-    return f"{count} {'run' if count == 1 else 'runs'}"

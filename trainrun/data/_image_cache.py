@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trainrun.data._image_decoding import Decoder, ImageForm
 from trainrun.data._image_pixels import OF_LABELS
@@ -19,9 +19,6 @@ from trainrun.errors import Problem, UserError
 from trainrun.ui.counter import counted
 from trainrun.util import machine, paths
 from trainrun.util.file_lock import FileLock
-
-if TYPE_CHECKING:
-    pass
 
 # Below the folder that runs are recorded in.
 FOLDER = Path("outputs", ".cache", "images")

@@ -188,6 +188,6 @@ def warm() -> Iterator[Finding]:
         text = f"process {now['pid']} does not fit this environment or code; the next run starts a fresh one"
         yield Finding(OK, "warm", text)
     else:
-        count, left = now["runs"], now["idle_left_s"] / 60
-        text = f"process {now['pid']}, {count} {'run' if count == 1 else 'runs'}, ends after {left:.0f} minutes without another"
+        runs, left = control.runs(now["runs"]), now["idle_left_s"] / 60
+        text = f"process {now['pid']}, {runs}, ends after {left:.0f} minutes without another"
         yield Finding(OK, "warm", text)

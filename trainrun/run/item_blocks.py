@@ -52,12 +52,11 @@ def kept(data: Any, spec: Mapping[str, Any] | None, fitted: Preprocessor, keep: 
         keep: those that are wanted.
     """
     names: list[Any] = []
-    if not isinstance(data, str | os.PathLike):  # a DataFrame has its index
-        pass
-    elif Path(data).is_dir() and not fitted.table:
-        names = [FILE]
-    elif takes(data, spec, fitted) and spec["name"] == "timeseries":
-        names = [spec["series"], spec["time"]]
+    if isinstance(data, str | os.PathLike):  # a DataFrame has its index
+        if Path(data).is_dir() and not fitted.table:
+            names = [FILE]
+        elif takes(data, spec, fitted) and spec["name"] == "timeseries":
+            names = [spec["series"], spec["time"]]
     return list(dict.fromkeys(str(name) for name in (*names, *keep) if name is not None))
 
 

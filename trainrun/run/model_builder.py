@@ -118,11 +118,14 @@ def group(config: Mapping[str, Any], model: keras.Model) -> None:
     _groups.apply([*replicas.leaves(model.optimizer)], groups, variables)
 
 
+def with_map(model: keras.Model) -> Any:
+    """Return the optimizer of a model compiled with `optimizer.map`; under mixed_float16 it is inside a `LossScaleOptimizer`."""
+    return getattr(model.optimizer, "inner_optimizer", model.optimizer)
+
+
 def _divide(model: keras.Model, variables: Mapping[str, Any]) -> None:
     """Name the weights for the optimizers of `optimizer.map`, each of which must have some, and each weight one."""
-    multi = getattr(
-        model.optimizer, "inner_optimizer", model.optimizer
-    )  # mixed_float16: inside a LossScaleOptimizer
+    multi = with_map(model)
     paths = [row.path for row in freezing.rows(model) if row.state != "measured"]
     problems = variable_paths.unmatched(optimizer_map.KEY, multi.patterns, paths)
     members = {path: multi.member(path) for path in paths}

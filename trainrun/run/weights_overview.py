@@ -11,6 +11,7 @@ from trainrun.config.rules.freezing import names_weights
 from trainrun.failure.interfaces import Record
 from trainrun.model import freezing, variable_paths
 from trainrun.optimizer import _groups
+from trainrun.run import model_builder
 from trainrun.trainer.job import Job
 from trainrun.ui import console
 
@@ -29,7 +30,7 @@ def show(config: Mapping[str, Any], job: Job) -> list[dict[str, Any]]:
         for row, s in zip(listed, own, strict=True)
     ]  # fmt: skip
     if named := optimizer_map.names(config):
-        multi = getattr(job.model.optimizer, "inner_optimizer", job.model.optimizer)
+        multi = model_builder.with_map(job.model)
         keys = ["optimizer"]
         own = [
             {"optimizer": named[multi.member(row.path)]} if row.state == "trained" else {} for row in listed

@@ -114,9 +114,8 @@ class _Fingerprint:
         from trainrun.model import quantization_aware
 
         model = job.model
-        self._layers = {
-            layer.name: f"layer {i}" for i, layer in enumerate(keras_model_private.all_layers(model))
-        }
+        layers = keras_model_private.all_layers(model)
+        self._layers = {layer.name: f"layer {i}" for i, layer in enumerate(layers)}
         self.content = (
             type(model),
             job.plan.batch_size,
@@ -124,7 +123,7 @@ class _Fingerprint:
             job.probabilities,
             repr(job.augment),
             repr(job.teacher),
-            [quantization_aware.mode_of(layer) for layer in keras_model_private.all_layers(model)],
+            [*map(quantization_aware.mode_of, layers)],
             self._plain(model.get_config()),
             [(tuple(v.shape), str(v.dtype), v.trainable) for v in model.variables],
             self._part(model.optimizer),

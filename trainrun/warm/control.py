@@ -69,8 +69,8 @@ def wait(process: subprocess.Popen) -> dict[str, Any]:
             break
         time.sleep(POLL_INTERVAL_S)
     log = Path(address.folder(), "log")
-    said = log.read_text(errors="replace").strip().splitlines()[-1:] if log.is_file() else []
-    raise UserError(f"the warm process does not answer. {log} says: {' '.join(said) or 'nothing'}")
+    last_line = log.read_text(errors="replace").strip().splitlines()[-1:] if log.is_file() else []
+    raise UserError(f"the warm process does not answer. {log} says: {' '.join(last_line) or 'nothing'}")
 
 
 def state(question: str = "state") -> dict[str, Any] | None:
@@ -93,3 +93,8 @@ def stop() -> dict[str, Any] | None:
     while last is not None and os.path.exists(address.path()) and time.monotonic() < until:
         time.sleep(POLL_INTERVAL_S)
     return last
+
+
+def runs(count: int) -> str:
+    """Return a number of runs in words."""
+    return f"{count} {'run' if count == 1 else 'runs'}"
