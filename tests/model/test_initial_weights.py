@@ -59,6 +59,19 @@ def test_each_weight_is_loaded_resized_skipped_new_or_unused(seeded):
     np.testing.assert_array_equal(now["head/kernel"], drawn["head/kernel"])
 
 
+def test_of_several_outputs_only_the_head_that_predicts_something_else_is_new(seeded):
+    x = keras.Input((3,))
+    heads = {name: keras.layers.Dense(2, name=f"to_{name}")(x) for name in ("kind", "size", "place")}
+    target = keras.Model(x, heads)
+    stored = values(target) | {"to_size/kernel": np.ones((3, 5)), "to_size/bias": np.ones(5)}
+    rows = outcomes(initial_weights.apply(target, stored, (), {"place": "other classes"}))
+    assert rows == {
+        f"to_{name}/{weight}": outcome
+        for name, outcome in (("kind", "loaded"), ("size", "new"), ("place", "new"))
+        for weight in ("kernel", "bias")
+    }
+
+
 @pytest.mark.parametrize(
     ("made", "skip", "message"),
     [

@@ -14,6 +14,7 @@ import pytest
 import trainrun
 from trainrun.checkpoint import file as checkpoint_file
 from trainrun.errors import UserError
+from trainrun.run import stored_preprocessing
 from trainrun.run.saved_model import SavedModel
 
 OFF = ["tracking=none", "artifacts.plots=false", "artifacts.report=false", "callback=none", "metric=accuracy"]
@@ -149,3 +150,35 @@ def test_model_file_on_other_data_uses_the_stored_preprocessing(trained, monkeyp
         UserError, match=r"model\.path: .*columns of a table \(people\); data=iris has arrays"
     ):
         trainrun.run([*OFF, "data=iris", "model=file", f"model.path={result.run_dir}/model.keras"])
+
+
+def test_init_from_leaves_the_target_to_the_data_and_keeps_the_ids_of_known_classes(
+    trained, monkeypatch, capsys
+):
+    result, folder = trained
+    monkeypatch.chdir(folder)
+    rows = [
+        {**row, "buys": {"no": "yes", "yes": "no"}[row["buys"]]} for row in people(cities=("Lima", "Kyiv"))
+    ]
+    write(folder / "new.csv", [{**row, "sold": i * 1.5, "how": "bcd"[i % 3]} for i, row in enumerate(rows)])
+
+    def loaded(target, *overrides):
+        data = ["data=csv", "data.path=new.csv", f"data.target={target}", f"init_from={result.run_dir}"]
+        return stored_preprocessing.load(trainrun.compose([*OFF[:-1], "metric=[]", *data, *overrides]), None)
+
+    # In this file "no" is the rarer class, and by itself would be the positive one.
+    data = loaded("buys")
+    assert data.target.classes == ("no", "yes")
+    labels = np.concatenate([part.y for part in data.parts.values()])
+    assert labels.sum() == sum(row["buys"] == "yes" for row in rows) > len(rows) / 2
+    assert "a category that the saved model does not know: city 45 of 90" in capsys.readouterr().err
+    assert loaded("buys", "data.positive=no").target.classes == ("yes", "no")
+    assert loaded("how").target.classes == ("b", "c", "d")
+    assert loaded("sold").target.kind == "real"
+    for overrides, message in (
+        (["buys", "data.exclude=[id,age]"], "data.exclude: the saved model was trained on age as an input"),
+        (["buys", "data.features=[age,city,note]"], "data.features: .* trained on member"),
+        (["member"], "data.target: .* trained on member as an input; it cannot predict it"),
+    ):
+        with pytest.raises(UserError, match=message):
+            loaded(*overrides)

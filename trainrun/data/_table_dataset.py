@@ -58,6 +58,7 @@ def dataset(
         raise_faults(_table_stored.kind_faults(examples.table, stored))
         examples, faults = _table_stored.with_labels(examples, stored, settings)
         raise_faults([*faults, *_table_stored.gap_faults(examples.table, stored, settings.missing)])
+        _table_stored.warn_of_unknown(examples, stored)
     else:
         raise_faults(_table_notices.faults(examples, settings))
     parts, faults = _table_split.parts(examples, settings, splitting)
@@ -230,10 +231,9 @@ def _opened(
     source, faults = open_source()
     faults += settings.faults()
     if stored is not None and source is not None and not faults:
-        settings, faults = (
-            _table_stored.with_stored(settings, stored),
-            _table_stored.header_faults(source.header, stored),
-        )
+        faults = _table_stored.header_faults(source.header, stored)
+        faults += _table_stored.choice_faults(settings, stored)
+        settings = _table_stored.with_stored(settings, stored)
     if source is not None and not faults:
         if (
             source.typed and settings.na_values is None

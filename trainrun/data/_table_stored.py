@@ -11,6 +11,7 @@ from trainrun.data._faults import Fault
 from trainrun.data._notations import Notation
 from trainrun.data._table_settings import TableSettings
 from trainrun.errors import listed
+from trainrun.ui import console
 
 if TYPE_CHECKING:
     from trainrun.data._table import Table
@@ -23,7 +24,7 @@ ORIGIN = "the saved model"
 
 
 def with_stored(settings: TableSettings, stored: Preprocessor) -> TableSettings:
-    """Return the settings with the columns, their kinds and the task of a preprocessor."""
+    """Return the settings with the columns, their kinds and, unless its target is ``none``, the task of a preprocessor."""
     names = tuple(c.name for c in stored.columns)
     return replace(
         settings,
@@ -35,9 +36,13 @@ def with_stored(settings: TableSettings, stored: Preprocessor) -> TableSettings:
         exclude=None,
         decimal=stored.file.decimal,
         thousands=stored.file.thousands,
-        task={name: _task(spec) for name, spec in stored.target.named.items()} or _task(stored.target),
+        task=settings.task if stored.target.kind == "none" else _tasks(stored.target),
         notations={c.name: Notation(c.kind, c.form) for c in stored.columns if c.form is not None},
     )
+
+
+def _tasks(target: TargetSpec) -> str | dict[str, str]:
+    return {name: _task(spec) for name, spec in target.named.items()} or _task(target)
 
 
 def _task(target: TargetSpec) -> str:
@@ -75,6 +80,47 @@ def kind_faults(table: Table, stored: Preprocessor) -> list[Fault]:
     return faults
 
 
+def choice_faults(settings: TableSettings, stored: Preprocessor) -> list[Fault]:
+    """Return the columns that a preprocessor takes, and that the settings leave out or predict."""
+    names = [c.name for c in stored.columns]
+    taken = f"{ORIGIN} was trained on {{}} as an input"
+    faults: list[Fault] = []
+    if predicted := [name for name in names if name in settings.targets]:
+        text = f"{taken.format(listed(predicted))}; it cannot predict it. Train one without that column (data.exclude), or name another target."
+        faults.append(("target", text))
+    if excluded := [name for name in names if name in (settings.exclude or ())]:
+        faults.append(
+            ("exclude", f"{taken.format(listed(excluded))}. Take it in, or train a new model without it.")
+        )
+    if settings.features is not None and (lacking := [n for n in names if n not in settings.features]):
+        faults.append(
+            ("features", f"{taken.format(listed(lacking))}. Add it, or train a new model without it.")
+        )
+    return faults
+
+
+def unknown(examples: Examples, stored: Preprocessor) -> dict[str, int]:
+    """Return how many examples have a category that the preprocessor does not know, by column, where some do."""
+    import numpy as np
+
+    counts = {}
+    for column in stored.categories:
+        read, known = examples.table.columns[column.name], frozenset(column.categories)
+        strange = [code for code, text in enumerate(read.texts) if text not in known]
+        if strange and (count := int(np.isin(read.codes[examples.keep], strange).sum())):
+            counts[column.name] = count
+    return counts
+
+
+def warn_of_unknown(examples: Examples, stored: Preprocessor) -> None:
+    """Print a warning of categories that the preprocessor does not know."""
+    if counts := unknown(examples, stored):
+        rows = ", ".join(f"{name} {count:,} of {len(examples.keep):,}" for name, count in counts.items())
+        console.warn(
+            f"rows with a category that {ORIGIN} does not know: {rows}. To it they are all one unknown category."
+        )
+
+
 def gap_faults(table: Table, stored: Preprocessor, missing: str) -> list[Fault]:
     """Return the columns of numbers whose missing values a preprocessor cannot impute."""
     if missing in ("error", "drop"):
@@ -92,7 +138,7 @@ def gap_faults(table: Table, stored: Preprocessor, missing: str) -> list[Fault]:
 def with_labels(
     examples: Examples, stored: Preprocessor, settings: TableSettings
 ) -> tuple[Examples, list[Fault]]:
-    """Return the examples with the class ids of a preprocessor, or what does not fit.
+    """Return the examples with the class ids of a preprocessor, unless its target is ``none``, or what does not fit.
 
     Args:
         examples: as read from this table.
@@ -101,6 +147,8 @@ def with_labels(
     """
     import numpy as np
 
+    if stored.target.kind == "none":
+        return examples, []
     if stored.target.named:
         faults, labels = [], {}
         for of_one, one in examples.each(settings):

@@ -19,7 +19,6 @@ from trainrun.data import (
 )
 from trainrun.data._csv_format import CsvFormat
 from trainrun.data._faults import Fault, raise_faults
-from trainrun.data._gaps import UNKNOWN
 from trainrun.data._in_memory import MemorySource
 from trainrun.data._table_examples import Examples, TableSource
 from trainrun.data._table_settings import TableSettings
@@ -259,13 +258,7 @@ def _rows(examples: Examples, settings: TableSettings, fitted: Preprocessor, fur
     of_inputs = {name: columns[name] for name in settings.inputs}
     missing = {name: count for name, c in of_inputs.items() if (count := int((~c.known()[keep]).sum()))}
     inputs = _table_inputs.inputs(examples, settings, [np.arange(len(keep))], False, {}, fitted)
-    encoded = inputs.arrays.get("categorical", [None])[0]
-    unknown = {
-        c.name: count
-        for i, c in enumerate(fitted.categories)
-        # Present, with a code of its own in the table, but none of the model.
-        if (count := int(((encoded[:, i] == UNKNOWN) & (columns[c.name].codes[keep] >= 0)).sum()))
-    }
+    unknown = _table_stored.unknown(examples, fitted)
     arrays = {
         spec.name: np.ascontiguousarray(inputs.arrays[spec.name][0], spec.dtype) for spec in fitted.inputs
     }

@@ -35,19 +35,27 @@ def heads(model: keras.Model) -> list[keras.Layer]:
     tensors = outputs(model)
     if not tensors:
         return [x for x in keras_model_private.direct_layers(model) if x.weights][-1:]
-    last: list[keras.Layer] = []
-    for tensor in tensors:
-        while (made := keras_model_private.made_by(tensor)) is not None:
-            layer, _, inputs = made
-            if isinstance(layer, keras.Model):
-                last += heads(layer)
-            elif getattr(layer, "weights", None):
-                last.append(layer)
-            elif len(inputs) == 1:
-                tensor = inputs[0]
-                continue
+    return [layer for tensor in tensors for layer in _heads_of(tensor)]
+
+
+def heads_by_output(model: keras.Model) -> dict[str, list[keras.Layer]]:
+    """Return the same by the name of the output; those of a model that names none under an empty name."""
+    if outputs(model) and not isinstance(model, keras.Sequential) and isinstance(model.output, dict):
+        return {name: _heads_of(tensor) for name, tensor in model.output.items()}
+    return {"": heads(model)}
+
+
+def _heads_of(tensor: Any) -> list[keras.Layer]:
+    while (made := keras_model_private.made_by(tensor)) is not None:
+        layer, _, inputs = made
+        if isinstance(layer, keras.Model):
+            return heads(layer)
+        if getattr(layer, "weights", None):
+            return [layer]
+        if len(inputs) != 1:
             break
-    return last
+        tensor = inputs[0]
+    return []
 
 
 def ending_in(model: keras.Model, output: Any) -> keras.Model:

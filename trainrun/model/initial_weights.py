@@ -38,18 +38,18 @@ def apply(
     model: keras.Model,
     stored: Mapping[str, np.ndarray],
     skip: Sequence[str] = (),
-    other_target: str | None = None,
+    other_targets: Mapping[str, str] | None = None,
 ) -> list[Row]:
     """Set the weights that a file has, and return a row for each weight of both; none is set if one does not fit.
 
-    The output layer is new where its shape is another, or the file's model predicts something else. Of an embedding with
+    An output layer is new where its shape is another, or the file's model predicts something else. Of an embedding with
     another number of rows the first ones are loaded.
 
     Args:
         model: built.
         stored: of `stored_weights.read`.
         skip: regular expressions; weights whose paths they match are not loaded.
-        other_target: why the file's output layer means something else; None: it does not.
+        other_targets: output, empty of the only one -> why the file's output layer means something else; None: none does.
 
     Raises:
         UserError: a weight has another shape in the file, an expression matches none, or no weight is loaded.
@@ -58,11 +58,7 @@ def apply(
     paths = [w.path for w in weights]
     if problems := variable_paths.unmatched(SKIP, skip, paths):
         raise UserError(problems)
-    last = functional.heads(model)
-    head = {w.path: _stored(stored, w) for w in weights if any(w.layer is layer for layer in last)}
-    # The whole layer: a bias is nothing without its kernel.
-    odd = [v for w in weights if (v := head.get(w.path)) is not None and v.shape != tuple(w.variable.shape)]
-    new_head = f"the file's output layer has {_shape(odd[0])}" if odd else other_target
+    new_heads = _new_heads(model, weights, stored, other_targets or {})
     rows, assignments, misfits = [], [], []
     for weight in weights:
         value, shape = _stored(stored, weight), tuple(weight.variable.shape)
@@ -72,8 +68,8 @@ def apply(
         fits = value.shape == shape
         if patterns.any_matches(skip, weight.path):
             rows.append(Row(weight.path, "skipped", shape, f"{SKIP} matches it"))
-        elif weight.path in head and new_head:
-            rows.append(Row(weight.path, "new", shape, new_head))
+        elif weight.path in new_heads:
+            rows.append(Row(weight.path, "new", shape, new_heads[weight.path]))
         elif fits:
             rows.append(Row(weight.path, "loaded", shape))
             assignments.append((weight.variable, value))
@@ -96,6 +92,23 @@ def apply(
     taken = {p for w in weights for p in (w.path, w.place)}
     rows += [Row(p, "unused", v.shape, "not in this model") for p, v in stored.items() if p not in taken]
     return rows
+
+
+def _new_heads(
+    model: keras.Model,
+    weights: Sequence[Weight],
+    stored: Mapping[str, np.ndarray],
+    other_targets: Mapping[str, str],
+) -> dict[str, str]:
+    """Return why weights of output layers begin anew, by path: of the whole layer, since a bias is nothing without its kernel."""
+    reasons = {}
+    for name, layers in functional.heads_by_output(model).items():
+        of_layers = [w for w in weights if any(w.layer is layer for layer in layers)]
+        values = [(_stored(stored, w), w.variable.shape) for w in of_layers]
+        odd = [value for value, shape in values if value is not None and value.shape != tuple(shape)]
+        if reason := f"the file's output layer has {_shape(odd[0])}" if odd else other_targets.get(name):
+            reasons |= {w.path: reason for w in of_layers}
+    return reasons
 
 
 def counted(rows: Sequence[Row]) -> str:

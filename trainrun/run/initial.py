@@ -94,7 +94,7 @@ def weights(config: Mapping[str, Any], model: keras.Model, data: Dataset) -> Ini
     if config.get(source_file.KEY) is None:
         return None
     path, fitted = source_file.located(config[source_file.KEY]), preprocessing(config)
-    other = None if fitted is None or _same(fitted.target, data.target) else _predicts(fitted.target)
+    other = {} if fitted is None else _other_targets(fitted.target, data.target)
     stored = stored_weights.read(path, source_file.KEY)
     rows = initial_weights.apply(model, stored, patterns.listed(config.get(source_file.SKIP)), other)
     return Initial(path, rows)
@@ -142,11 +142,20 @@ def _slot(path: str) -> str:
     return path.partition("/")[2] or path
 
 
+def _other_targets(stored: TargetSpec, own: TargetSpec) -> dict[str, str]:
+    """Return the outputs, an empty name for the only one, of which a file's model predicts something else, with what that is."""
+    by_name = stored.named or {"": stored}
+    pairs = {name: (by_name.get(name, stored), of_one) for name, of_one in (own.named or {"": own}).items()}
+    return {name: _predicts(one) for name, (one, other) in pairs.items() if not _same(one, other)}
+
+
 def _same(one: TargetSpec, other: TargetSpec) -> bool:
     return (one.kind, list(one.classes), one.outputs) == (other.kind, list(other.classes), other.outputs)
 
 
 def _predicts(target: TargetSpec) -> str:
+    if target.named:
+        return f"the file's outputs are {listed(list(target.named))}"
     names = list(target.classes)
     what = f"the classes {listed(names)}" if names else f"{target.outputs} real numbers"
     return f"the file's output layer predicts {what}"

@@ -16,7 +16,7 @@ from trainrun.errors import Problem, UserError, listed
 from trainrun.model import fitted_record, keras_file
 from trainrun.model.source_file import KEY as INIT_FROM
 from trainrun.model.source_file import TEACHER
-from trainrun.run import initial, own_data
+from trainrun.run import class_order, initial, own_data
 from trainrun.ui import console
 from trainrun.util import paths
 
@@ -39,10 +39,14 @@ def load(config: Mapping[str, Any], cache: DatasetCache | None) -> Dataset:
     elif teachers is not None and _inputs(teachers) != _inputs(stored):
         text = f"its model reads data that was preprocessed otherwise than {source} does. Take a teacher that was trained on the same data."
         raise UserError(Problem(TEACHER, text))
-    if stored is not None:
-        stored = replace(stored, target=_undecided(stored.target))
-    data = own_data.load(config, cache, stored)
-    return data if stored is None else applied(data, stored, key, source)
+    if stored is None:
+        return own_data.load(config, cache)
+    target = _undecided(stored.target)
+    if key != INIT_FROM:
+        return applied(own_data.load(config, cache, replace(stored, target=target)), stored, key, source)
+    # The target is the data's own: where it is another one, so is the output layer.
+    data = own_data.load(config, cache, replace(stored, target=TargetSpec("none")))
+    return class_order.as_stored(applied(data, stored, key, source), target, config["data"].get("positive"))
 
 
 def _undecided(target: TargetSpec) -> TargetSpec:
