@@ -8,6 +8,7 @@ validation set evaluated after each epoch, pixels and token ids kept in memory.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -167,6 +168,8 @@ def main() -> None:
     from trainrun.hydra_bridge import preflight  # noqa: F401
     from trainrun.run import builders  # noqa: F401
 
+    if way != "plain":
+        gc.freeze()  # as `trainrun` does after its imports
     memory = Memory()
     base, watch = memory.now(), Watch()
     memory.start()

@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from trainrun.data import _csv_file, _csv_lines, _csv_reading, _spool, _table_files
+from trainrun.data._arrow_arrays import as_numpy, within_float32
 from trainrun.data._bounded_stream import TooLarge, Unexpected
-from trainrun.data._columns import LARGEST, number
+from trainrun.data._columns import number
 from trainrun.data._csv_file import CsvFile
 from trainrun.data._csv_reading import Way
 from trainrun.data._faults import Fault, raise_faults
@@ -239,8 +240,8 @@ def _are_clean(table: pa.Table, numbers: Collection[str]) -> bool:
         column = table.column(name)
         if column.null_count == len(column) or not math.isfinite(pc.sum(column).as_py()):
             return False
-        bounds = pc.min_max(column).as_py()
-        if bounds["min"] < -LARGEST or bounds["max"] > LARGEST:
+        # Not `pyarrow.compute.min_max`, which takes ten times as long.
+        if not all(within_float32(as_numpy(chunk, 0.0)) for chunk in column.chunks):
             return False
     return True
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Bytes of images of one size that one call decodes and resizes: a call takes some milliseconds.
 BYTES_AT_ONCE = 2**22
+# Images of so many times the pixels that are wanted take longer to be transposed than that saves.
+LARGER = 8
 
 
 @dataclass(frozen=True)
@@ -128,9 +130,21 @@ def _resizing(form: ImageForm) -> Callable[[Any], Any]:
     # Not of uint8, which Keras 3.15 cannot pad.
     layer = keras.layers.Resizing(*form.size, dtype="float32", **arguments)
 
+    def rounded(images: Any) -> Any:
+        pixels = tf.round(layer(tf.cast(images, tf.float32)))
+        return tf.cast(tf.clip_by_value(pixels, 0, 255), tf.uint8)
+
     def resize(images: Any) -> Any:
-        resized = tf.round(layer(tf.cast(images, tf.float32)))
-        return tf.cast(tf.clip_by_value(resized, 0, 255), tf.uint8)
+        n, height, width, channels = tf.unstack(tf.shape(images))
+
+        def together() -> Any:
+            rows = tf.transpose(tf.reshape(images, [n, -1]))
+            resized = rounded(tf.reshape(rows, [1, height, width, channels * n]))
+            return tf.reshape(tf.transpose(tf.reshape(resized, [-1, n])), [n, *form.size, channels])
+
+        # As channels of one image they take half the time: TensorFlow's innermost loop goes over the channels. The sums are the same.
+        is_worth_it = height * width <= LARGER * math.prod(form.size)
+        return tf.cond(is_worth_it, together, lambda: rounded(images))
 
     return resize
 
