@@ -271,6 +271,20 @@ def test_lines_are_counted_across_quoted_line_ends(write):
     assert 'New\n"York"' in data.preprocessing["categories"]["city"]
 
 
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({5: '30,"Rome,5,yes'}, "line 5 is not closed by the end of the file"),
+        ({5: '30,Rome,5,"yes'}, "line 5 is not closed by the end of the file"),  # the row has four fields all the same
+        ({5: '30,"Rome,5,yes', 9: '30,"Rome",5,yes'}, "line 5 is not closed before line 9"),  # so has this one
+        ({5: '30,Rome,"5,yes', 9: '30,"Rome",5,yes'}, "line 5 is not closed before line 9"),
+    ],
+)  # fmt: skip
+def test_an_open_quotation_mark_is_named_by_its_line(write, change, where):
+    text = faults(write(people(change=change)))
+    assert where in text and "fields, expected" not in text and len(text.splitlines()) == 1
+
+
 def test_a_comma_at_the_end_of_each_row_is_one_fault(write):
     text = faults(write("a,b,y\n" + "1,2,x,\n2,3,z,\n" * 30), "y").splitlines()
     assert len(text) == 11 and text[0] == "data.path: line 2: 4 fields, expected 3."

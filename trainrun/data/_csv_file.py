@@ -192,7 +192,8 @@ def _with_header(file: CsvFile, form: CsvFormat) -> tuple[CsvFile | None, list[F
     if header is None and form.header and form.has_names():
         return None, [("header", f"{file.path} has no line {form.header} with names.")]
     if not first_rows:
-        return None, [("path", f"{file.path} has a header and no rows.")]
+        quote = "" if "\n" not in "".join(header or ()) else " Is a quotation mark in the header left open?"
+        return None, [("path", f"{file.path} has a header and no rows.{quote}")]
     width = len(first_rows[0]) if header is None else len(header)
     if form.names is not None and len(form.names) != width:
         return None, [("names", f"{len(form.names)} names for the {width} columns of {file.path}.")]

@@ -5,25 +5,29 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 
+from trainrun.data import _open_quote
 from trainrun.data._csv_file import CsvFile, fields_of_any_length, not_in_encoding
 from trainrun.data._faults import Fault
 from trainrun.data._table_problems import NAMED, capped
 
 
 def faults(file: CsvFile) -> list[Fault]:
-    """Return a fault for each row with a wrong number of fields, and for the line after which the file is unreadable."""
+    """Return a fault for a quotation mark left open, each row with a wrong number of fields, and the line after which the file is unreadable."""
     ragged: list[Fault] = []
     count, line, broken = 0, file.header_lines, []
     try:
+        if quote := _open_quote.find(file):
+            broken.append(("path", quote.message))
         for line, row in _rows(file):
-            if len(row) != len(file.header):
+            of_quote = quote is not None and quote.first <= line <= quote.last
+            if len(row) != len(file.header) and not of_quote:
                 count += 1
                 if count <= NAMED:
                     ragged.append(("path", f"line {line}: {len(row)} fields, expected {len(file.header)}."))
     except UnicodeError as error:
-        broken = [("path", f"after line {line}: {not_in_encoding(file, error)}")]
+        broken.append(("path", f"after line {line}: {not_in_encoding(file, error)}"))
     except (csv.Error, OSError, EOFError) as error:
-        broken = [("path", f"{file.path}, after line {line}: {error}.")]
+        broken.append(("path", f"{file.path}, after line {line}: {error}."))
     return [*broken, *capped(ragged, count, "rows with a wrong number of fields")]
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from trainrun.data import _csv_file, _csv_lines, _csv_reading, _spool, _table_files
+from trainrun.data import _csv_file, _csv_lines, _csv_reading, _open_quote, _spool, _table_files
 from trainrun.data._arrow_arrays import as_numpy, within_float32
 from trainrun.data._bounded_stream import TooLarge, Unexpected
 from trainrun.data._columns import number
@@ -192,7 +192,7 @@ class CsvSource:
 
 
 def _read(file: CsvFile, columns: Sequence[str], numbers: Collection[str]) -> tuple[pa.Table, bool]:
-    """Return columns of a file, and whether every row has the right number of fields; other rows are skipped.
+    """Return columns of a file, and whether every row has the right number of fields and no text holds rows; other rows are skipped.
 
     Args:
         file: the file.
@@ -206,7 +206,8 @@ def _read(file: CsvFile, columns: Sequence[str], numbers: Collection[str]) -> tu
         wrong: list[csv.InvalidRow] = []
         options = _csv_reading.options(file, columns, numbers, way, wrong)
         if _text_bytes(file) <= _spool.LARGE:
-            return csv.read_csv(file.open_for_arrow(way.unexpected), **options), not wrong
+            table = csv.read_csv(file.open_for_arrow(way.unexpected), **options)
+            return table, not wrong and not (way.quoted_lines and _open_quote.hides_rows(file, table))
         if way.block_size == _csv_reading.BLOCK:
             options["read_options"].block_size = _csv_reading.SMALL_BLOCK
         if way.quoted_lines or file.compression:

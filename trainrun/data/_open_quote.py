@@ -1,0 +1,65 @@
+"""A quotation mark that is left open in a CSV file: the lines up to the next one, or to the end, become one value."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING, NamedTuple
+
+from trainrun.data._csv_file import CsvFile, fields_of_any_length
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class OpenQuote(NamedTuple):
+    """What is wrong, and the lines that are read as one row: 1 is the file's first."""
+
+    message: str
+    first: int
+    last: int
+
+
+def find(file: CsvFile) -> OpenQuote | None:
+    """Return the first row of several lines that breaks the rules of quotation marks (RFC 4180), which pyarrow and pandas do not enforce."""
+    with file.open_text() as stream, fields_of_any_length():
+        reader, first = csv.reader(stream, delimiter=file.delimiter, strict=True), 1
+        try:
+            for _ in reader:
+                first = reader.line_num + 1
+            return None
+        except (UnicodeError, OSError, EOFError):  # is told by others
+            return None
+        except csv.Error as error:
+            last = reader.line_num
+            # The csv module has one class of errors.
+            end = "by the end of the file" if "end of data" in str(error) else f"before line {last}"
+    if first == last:
+        return None
+    message = (
+        f"{file.path}: the quotation mark that opens in line {first} is not closed {end}, so that the lines between are read as one value. "
+        'Close it; one that belongs to the text is doubled ("").'
+    )
+    return OpenQuote(message, first, last)
+
+
+def hides_rows(file: CsvFile, table: pa.Table) -> bool:
+    """Return whether a text consists of rows of the file, and the row that they end has the right number of fields all the same.
+
+    Args:
+        file: the file.
+        table: columns of it.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    separators = len(file.header) - 1
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if not pa.types.is_string(column.type):
+            continue
+        before = file.header.index(name)
+        for text in set(column.filter(pc.match_substring(column, "\n")).to_pylist()):
+            first, *between, last = (line.count(file.delimiter) for line in text.rstrip("\n").split("\n"))
+            closed = last == before and text.endswith('"')
+            if first == separators - before and {*between} <= {separators} and (closed or last == separators):
+                return find(file) is not None
+    return False
