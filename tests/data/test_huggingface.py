@@ -92,6 +92,21 @@ def test_faults_are_named_before_loading(saved, arguments, message):
     assert describe(target="label", **arguments).problems
 
 
+def test_without_a_network_the_hub_is_asked_once(saved, monkeypatch):
+    # The reserved port 1 refuses; the client itself would ask for half a minute.
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(saved / "cache"))
+    [(key, message)] = describe(path="user/MyFilms", target="label").problems
+    assert key == "path" and "no connection to 127.0.0.1" in message and "save_to_disk" in message
+    # A copy that was downloaded before is taken without asking.
+    datasets.load_dataset("parquet", data_files={"train": "files/train-00000-of-00001.parquet"})
+    [copy] = [f.parent for f in (saved / "cache").rglob("dataset_info.json")]
+    kept = saved / "cache" / "user___my_films" / "default" / "0.0.0" / "abc"
+    copy.rename((kept.parent.mkdir(parents=True), kept)[1])
+    (kept / "parquet-train.arrow").rename(kept / "my_films-train.arrow")
+    assert len(load("user/MyFilms").train) == 30
+
+
 def test_images_are_refused_with_the_way_out(saved):
     features = datasets.Features({"image": datasets.Image(), "label": datasets.Value("int64")})
     datasets.Dataset.from_dict({"image": [None] * 4, "label": [0, 1] * 2}, features=features).save_to_disk(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _table_dataset
+from trainrun.data import _hub, _table_dataset
 from trainrun.data._faults import Fault
 from trainrun.data._in_memory import MemorySource
 from trainrun.data._table_split import PART_NAMES
@@ -112,6 +113,9 @@ def _faults(arguments: Mapping[str, Any]) -> list[Fault]:
         faults.append(
             ("path", f"there is no folder {path}, and it is no name on the Hub, such as user/dataset.")
         )
+    elif not _is_local(path) and not _hub.is_cached(str(path)) and (why := _hub.unreachable()):
+        message = f"there is no folder {path}, and no dataset of that name can be downloaded: {why}. Name a folder that save_to_disk has written."
+        faults.append(("path", message))
     if splits is not None:
         parts = ("train", "validation", "test")
         wrong = [key for key in splits if key not in parts] if isinstance(splits, Mapping) else [splits]
@@ -138,8 +142,7 @@ def _opened(arguments: Mapping[str, Any]) -> tuple[MemorySource | None, list[Fau
         loaded = _loaded(path, arguments.get("subset"))
     # Of the Hub's client, Arrow and the file system.
     except Exception as error:
-        where = "" if _is_local(path) else " Without a network, name a folder that save_to_disk has written."
-        return None, [("path", f"{path} cannot be loaded: {first_line(error)}.{where}")]
+        return None, [("path", f"{path} cannot be loaded: {first_line(error)}.")]
     by_part, faults = _parts(loaded, arguments.get("splits"))
     if faults:
         return None, faults
@@ -174,7 +177,8 @@ def _loaded(path: str, subset: str | None) -> Mapping[str, Any]:
     datasets.disable_progress_bars()
     where = paths.expanded(path)
     if not _is_local(path):
-        return datasets.load_dataset(path, subset)
+        with _hub.offline() if _hub.unreachable() else contextlib.nullcontext():
+            return datasets.load_dataset(path, subset)
     if (where / "dataset_dict.json").is_file() or (where / "state.json").is_file():
         loaded = datasets.load_from_disk(str(where))
         return loaded if isinstance(loaded, datasets.DatasetDict) else {"train": loaded}
