@@ -33,9 +33,9 @@ def replicated(trials: Iterable[Trial]) -> bool:
 
 
 def replicate_name(trials: Iterable[Trial]) -> str:
-    """Return what a trial of a setting is called: `fold` where its trials differ by fold alone, otherwise `seed`."""
+    """Return what a trial of a setting is called: `fold` where its trials differ by fold, of one seed or several; otherwise `seed`."""
     keys = {key(o) for t in trials for o in t.varied if is_replicate(o)}
-    return "fold" if keys == {"data.fold"} else "seed"
+    return "fold" if "data.fold" in keys else "seed"
 
 
 @dataclass
