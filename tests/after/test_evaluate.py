@@ -140,6 +140,15 @@ def test_a_run_is_compared_with_itself_and_another_on_the_same_rows(within, run_
         assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["buyers", "spending"])
+def test_rows_that_the_model_was_trained_on_are_told(within, run_of, name, capsys):
+    assert main(["evaluate", name, "people.csv"]) == 0
+    assert "have the same features and target as a training row" in capsys.readouterr().err
+    record = json.loads((within / f"outputs/runs/{name}/evaluation-people.json").read_text())
+    assert len(run_of(name).data().train) <= record["in_training"] < record["rows"]
+    assert run_of(name).evaluate("new.csv").in_training == 0
+
+
 def test_shifted_columns_are_named_by_their_population_stability_index(within, run_of):
     from trainrun.run import drift
 

@@ -66,7 +66,7 @@ def test_each_row_of_a_series_gets_the_values_that_follow_its_window(runs, monke
     later = pd.read_csv("sales.csv").assign(id=range(80))  # a further number is no feature
     later.to_parquet("later.parquet")
     assert main(["predict", "outputs/runs/sales", "later.parquet", "--keep", "id", "-o", "out.csv"]) == 0
-    assert "8 of 80 rows have no prediction: its window of 5 rows" in capsys.readouterr().err
+    assert "8 of 80 rows have no prediction: their window of 5 rows" in capsys.readouterr().err
     read = pd.read_csv("out.csv")
     assert read.columns[:3].tolist() == ["shop", "day", "id"]
     assert read["id"].tolist() == list(range(80))

@@ -81,6 +81,15 @@ def main(argv: Sequence[str]) -> int:
     table_rows.warn(scores.unknown, scores.missing)
     if (shifted := drift.warning(scores.drift)) is not None:
         console.warn(shifted)
+    if scores.in_training:
+        of_all = f"{scores.in_training:,} of the {scores.rows:,} rows"
+        console.warn(
+            f"{of_all} have the same features and target as a training row, so the metrics are too good."
+        )
+    elif file is not None and _is_own(run, file):
+        console.warn(
+            "this is the run's data.path: without FILE, rows that the model was not trained on are measured."
+        )
     if scores.left_out:
         console.warn(f"{scores.left_out:,} rows left out: they have no target, or no prediction.")
     if options.json:
@@ -108,6 +117,13 @@ def main(argv: Sequence[str]) -> int:
         _show_worst(scores, bool(options.file))
     console.say(f"written: {record}")
     return 0
+
+
+def _is_own(run: RunResult, file: str) -> bool:
+    """Return whether a file or folder is the one that a run was trained on."""
+    own, path = run.config["data"].get("path"), Path(file).resolve()
+    with run.workplace():
+        return isinstance(own, str) and paths.expanded(own).resolve() == path
 
 
 def _on_other_data(run: RunResult, by: str | None, changed: Sequence[str]) -> Scores:

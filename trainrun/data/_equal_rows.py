@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 EQUAL, SAME_TARGET = 0.05, 0.99
 # So many times more equal rows than independent columns would have are no chance.
 NO_CHANCE = 10
+# More of them than so many standard deviations above what new rows have are no chance.
+DEVIATIONS = 4
 # Rows from which the frequencies of a column's values are taken.
 EXACT = 20_000
 # Rows that are hashed at once: they stay in a core's cache.
@@ -113,6 +115,27 @@ def counts(
         equal = count_in(whole[parts[name]], whole[train])
         if equal > max(1, share * len(parts[name])) and equal >= SAME_TARGET * count:
             yield name, equal
+
+
+def more_than_chance(hashes: np.ndarray, train: np.ndarray) -> int:
+    """Return how many examples are equal to a training example, or 0 if so many new ones may be.
+
+    A new example is equal to a training example with the probability 1 - s / n, of which s of n training examples have no equal (the
+    estimate of Good and Turing).
+
+    Args:
+        hashes: of the examples.
+        train: of the training examples.
+
+    Reference: I. J. Good, The population frequencies of species and the estimation of population parameters, Biometrika 40, 1953.
+    """
+    import numpy as np
+
+    _, repeated = np.unique(train, return_counts=True)
+    chance = 1 - (repeated == 1).sum() / len(train)
+    deviation = math.sqrt(chance * (1 - chance) * (1 / len(hashes) + 1 / len(train)))
+    equal = count_in(hashes, train)
+    return equal if equal > max(1, len(hashes) * (chance + max(EQUAL, DEVIATIONS * deviation))) else 0
 
 
 def count_in(hashes: np.ndarray, others: np.ndarray) -> int:

@@ -253,12 +253,12 @@ def class_counts(data: Dataset) -> dict[str, dict[str, int]]:
 
 def repeated(data: Dataset) -> dict[str, int]:
     """Return how many examples of each held-out part are the same, inputs and target, as one of the training part."""
-    train = _hashes(data.train)
+    train = hashes(data.train)
     held_out = {part: split for part, split in data.parts.items() if part != "train"}
-    return {part: _equal_rows.count_in(_hashes(split), train) for part, split in held_out.items()}
+    return {part: _equal_rows.count_in(hashes(split), train) for part, split in held_out.items()}
 
 
-def _hashes(split: Split) -> np.ndarray:
+def hashes(split: Split) -> np.ndarray:
     """Return a hash of each example's inputs and targets, uint64 `[n]`."""
     import numpy as np
 

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from trainrun.data import table_rows
+from trainrun.data import _equal_rows, profile, table_rows
 from trainrun.data._columns import LOGS
 from trainrun.data.dataset import Dataset, Split, TargetSpec
 from trainrun.data.preprocessor import Moments, Preprocessor
@@ -173,7 +173,7 @@ def table(
         data: the path of a file, a DataFrame, or arrays by column.
         by: a column of the table.
         other: directory and model of another run.
-        train: the run's training set, to compare the columns with.
+        train: the run's training set, to compare columns and rows with.
 
     Raises:
         UserError: the table does not fit the model.
@@ -185,6 +185,7 @@ def table(
     second = None
     if train is not None:
         about["drift"] = drift.of(train, split, fitted)
+        about["in_training"] = _equal_rows.more_than_chance(profile.hashes(split), profile.hashes(train))
     if other is not None:
         _refuse_other_target(model, other[1])
         of_other = other[1].fitted

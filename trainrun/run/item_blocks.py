@@ -85,7 +85,7 @@ def without_input(spec: Mapping[str, Any]) -> str:
     """Return why a row has no prediction."""
     if spec["name"] == "text":
         return "it has no text"
-    return f"its window of {spec['window']} rows is not complete"
+    return f"their window of {spec['window']} rows is not complete"
 
 
 def _columns(spec: Mapping[str, Any], fitted: Preprocessor) -> list[str]:

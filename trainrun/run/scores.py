@@ -60,6 +60,7 @@ class Scores:
         metrics: `loss`, without penalties on weights, and the run's metrics.
         resamples: of the intervals of all rows.
         left_out: rows without a target or a prediction.
+        in_training: rows of a file that are equal to a training row, target included; 0 if so many may be so by chance.
         missing, unknown: column -> values that are missing, or that the training part did not have; of a file.
         by: the column of the slices.
         slices: the metrics of each of its values.
@@ -77,6 +78,7 @@ class Scores:
     metrics: Mapping[str, Score]
     resamples: int
     left_out: int = 0
+    in_training: int = 0
     missing: Mapping[str, int] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
     by: str | None = None
