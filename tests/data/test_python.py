@@ -191,10 +191,13 @@ def faulty():
         ),
     ],
 )
-def test_pieces_that_do_not_fit_are_refused(load, value, message, monkeypatch):
-    monkeypatch.setattr(_read_once, "MOST_PIECES", 100)
+def test_pieces_that_do_not_fit_are_refused(load, value, message, monkeypatch, capsys):
+    monkeypatch.setattr(_read_once, "MOST_PIECES", {False: 100, True: 10})
+    monkeypatch.setattr(_read_once, "LONG_S", 0.0)
     with pytest.raises(UserError, match=message):
         load(value())
+    if value is endless:
+        assert "data: 1 pieces, 98 bytes, and no end yet." in capsys.readouterr().err
 
 
 def iter_of(*pieces):

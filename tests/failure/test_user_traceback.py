@@ -60,6 +60,11 @@ def caught(text, kind=ValueError):
             "{{function_node __inference_f_1}} Incompatible shapes: [8,1] vs. [9,1]\n\t [[{{node add}}]] [Op:__inference_f]",
             "ValueError: Incompatible shapes: [8,1] vs. [9,1]",
         ),
+        (
+            "Using a symbolic `tf.Tensor` as a Python `bool` is not allowed. You can attempt the following: AutoGraph …",
+            "ValueError: Using a symbolic `tf.Tensor` as a Python `bool` is not allowed. Training is compiled, and a tensor has no value then: in "
+            "place of `if`, write keras.ops.where or keras.ops.cond.",
+        ),
     ],
 )
 def test_tensorflow_wrapping_is_stripped_from_the_message(text, expected):

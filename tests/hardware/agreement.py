@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import tempfile
+from pathlib import Path
 
 import numpy as np
 
@@ -28,11 +29,51 @@ CASES = {
         "model.regularizer=l2", "loss=focal", "trainer.class_weight=balanced", "metric=[]",
     ],
 }  # fmt: skip
+# Steps of a model's own that log what `compute_loss` returns and do not tell it x; a metric of the model's own; a loss with a further term.
+OWN = """
+import keras, tensorflow as tf, trainrun
+from keras import ops
+
+@trainrun.register("model", "own", targets="multiclass", output="probabilities")
+class Own(keras.Model):
+    def __init__(self, inputs, target, head):
+        super().__init__()
+        self.last = keras.layers.Dense(3, activation="softmax", kernel_regularizer="l2")
+        self.highest = keras.metrics.Mean(name="highest")
+    def call(self, x):
+        return self.last(x)
+    def train_step(self, data):
+        x, y = data
+        with tf.GradientTape() as tape:
+            y_pred = self(x, training=True)
+            loss = self.compute_loss(y=y, y_pred=y_pred)
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, self.trainable_weights), self.trainable_weights))
+        self.highest.update_state(ops.max(y_pred, axis=-1))
+        return {"loss": loss, "highest": self.highest.result()}
+    def test_step(self, data):
+        x, y = data
+        return {"loss": self.compute_loss(y=y, y_pred=self(x))}
+
+@trainrun.register("model", "further", targets="multiclass", output="probabilities")
+class Further(Own):
+    train_step, test_step = keras.Model.train_step, keras.Model.test_step
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return super().compute_loss(x, y, y_pred, sample_weight, training) + ops.mean(y_pred**2)
+"""
+CASES["own"] = [
+    "plugins=[./own.py]",
+    "model=own",
+    "data=iris",
+    "trainer.limit=40",
+    "trainer.batch_size=8",
+    "metric=[]",
+]
 # Every trainer with every number of replicas, and every case with every trainer that takes it: each run is traced anew.
 PAIRS = {
     "odd": (("custom", 2), ("fit", 3)),
     "one_left": (("custom", 3),),
     "clipped": (("custom", 3), ("fit", 2)),
+    "own": (("fit", 2),),
 }
 
 
@@ -50,9 +91,10 @@ def mirrored(count: int) -> list[str]:
 if __name__ == "__main__":
     os.chdir(tempfile.mkdtemp())
     console.quiet()
+    Path("own.py").write_text(OWN)
     results: dict = {"agreement": {}}
     # The most parts first: a process can split the CPU once.
-    for name in ("one_left", "clipped", "odd"):
+    for name in ("one_left", "clipped", "odd", "own"):
         overrides = CASES[name]
         several = {
             f"{trainer}-{count}": train(*overrides, *mirrored(count), f"trainer={trainer}")
@@ -70,8 +112,12 @@ if __name__ == "__main__":
         "hardware.scale_learning_rate=linear", "trainer=custom", "optimizer.learning_rate=0.01", "metric=[]",
     )  # fmt: skip
     results["scaled"] = {"rate": scaled.history["learning_rate"][0], "steps": scaled.summary["steps"]}
-    try:
-        train("data=iris", *mirrored(4), "trainer=custom")
-    except UserError as error:
-        results["too_late"] = str(error)
+    for key, overrides in {
+        "too_late": mirrored(4),
+        "further": [*CASES["own"], "model=further", *mirrored(2)],
+    }.items():
+        try:
+            train("data=iris", "trainer=custom", *overrides)
+        except UserError as error:
+            results[key] = str(error)
     sys.stdout.write("\n" + json.dumps(results))

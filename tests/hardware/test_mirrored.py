@@ -12,7 +12,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 SCRIPT = Path(__file__).with_name("agreement.py")
-KEYS = ["odd-custom-2", "odd-fit-3", "one_left-custom-3", "clipped-custom-3", "clipped-fit-2"]
+KEYS = ["odd-custom-2", "odd-fit-3", "one_left-custom-3", "clipped-custom-3", "clipped-fit-2", "own-fit-2"]
 
 
 @pytest.fixture(scope="module")
@@ -38,3 +38,9 @@ def test_batch_per_replica_and_the_linear_rule(results):
 
 def test_splitting_the_cpu_once_more_is_refused(results):
     assert results["too_late"].startswith("hardware.virtual_devices: TensorFlow is initialized")
+
+
+def test_a_term_of_a_loss_that_replicas_would_add_up_is_refused(results):
+    assert (
+        "what compute_loss of Further adds to super().compute_loss would count 2 times" in results["further"]
+    )

@@ -6,11 +6,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from hydra.types import RunMode
 from keras import ops
 
 import trainrun
 from trainrun.errors import UserError
-from trainrun.hydra_bridge import preflight
+from trainrun.hydra_bridge import compose, compose_cache, preflight
 from trainrun.loss._soft_targets import SoftTargets
 
 ROWS, COLUMNS, BATCH, EPOCHS, ALPHA, T = 50, 6, 16, 3, 0.3, 2.5
@@ -150,6 +151,16 @@ def test_an_experiments_teacher_is_left_out_by_one_override(folder, monkeypatch)
     (folder / "conf" / "experiment" / "taught.yaml").write_text(preset)
     config, problems = preflight.overrides(["data=iris", "experiment=taught", "teacher=null"])
     assert problems == [] and config["teacher_alpha"] is None
+    swept = ["data=iris", "experiment=taught", "teacher=null,teacher.keras", "teacher_alpha=0.5"]
+    assert preflight.sweep(swept)[1] == []
+    with compose.application() as hydra:
+        loader = hydra.config_loader
+        composer = compose_cache.Composer(
+            loader, loader.load_configuration("config", swept, run_mode=RunMode.MULTIRUN)
+        )
+        alone, taught = (composer([*swept[:2], f"teacher={t}", swept[3]]) for t in ("null", "teacher.keras"))
+    assert (alone.teacher_alpha, alone.teacher_temperature) == (None, None)
+    assert (taught.teacher_alpha, taught.teacher_temperature) == (0.5, 2)
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,17 @@ class Moving(keras.losses.Loss):
         self.count.assign_add(1)
         return each * (1 + self.mean)
 
+class Counted(keras.Model):
+    # Training is Keras', and what is logged has a column of the model's own.
+    def __init__(self):
+        super().__init__()
+        self.last = keras.layers.Dense(3, activation="softmax")
+    def call(self, x):
+        return self.last(x)
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        logs = super().compute_metrics(x, y, y_pred, sample_weight)
+        return {**logs, "errors": 1 - logs["accuracy"]}
+
 class Alone(keras.Model):
     # As Keras' fit(x): a batch is x alone; what the steps return is logged, though no metric is updated.
     def __init__(self, **kwargs):
@@ -155,6 +166,10 @@ def unlabeled():
 def alone(inputs, target, head):
     return Alone()
 
+@trainrun.register("model", "counted", targets="multiclass", output="probabilities")
+def counted(inputs, target, head):
+    return Counted()
+
 @trainrun.register("model", "weighed", targets="multiclass", output="probabilities")
 def weighed(inputs, target, head):
     return Weighed()
@@ -215,6 +230,15 @@ def test_the_loop_of_keras_guide_works_with_penalties(trainer, capsys):
     assert "does not use loss" not in capsys.readouterr().out
     for column in ("loss", "accuracy"):
         assert result.history[column] == pytest.approx(history[column], rel=1e-5), column
+
+
+@pytest.mark.parametrize("trainer", ["fit", "custom"])
+def test_what_a_models_compute_metrics_returns_is_logged(trainer):
+    history = trainrun.run([*OFF, "model=counted", "metric=accuracy", f"trainer={trainer}"]).history
+    for part in ("", "val_"):
+        np.testing.assert_allclose(
+            history[f"{part}errors"], 1 - np.array(history[f"{part}accuracy"]), rtol=1e-5
+        )
 
 
 def test_states_of_recurrent_layers_are_kept_and_untouched():

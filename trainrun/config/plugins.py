@@ -20,7 +20,7 @@ from typing import Any
 
 from trainrun.config import plugin_sources
 from trainrun.errors import Problem, UserError, did_you_mean
-from trainrun.registry import lookup, option_files, registrations
+from trainrun.registry import lookup, option_files, registrations, saved_names
 from trainrun.ui import console
 from trainrun.util import paths, yaml_file
 
@@ -214,7 +214,7 @@ def load(plugins: Iterable[str]) -> None:
                     module = importlib.import_module(plugin)
             if module is not before and module.__spec__ is not None:
                 module.__spec__.loader_state = read
-            _offer_to_keras(name)
+            saved_names.offer(name)
         except (
             Exception,
             SystemExit,
@@ -243,20 +243,6 @@ def _unload_edited(name: str) -> None:
         if loaded == name or getattr(module, "__file__", None) in read:
             lookup.forget(loaded)
             del sys.modules[loaded]
-
-
-def _offer_to_keras(name: str) -> None:
-    """Have Keras find a plug-in's classes in a saved model, as if each were registered with it by its own name."""
-    keras, module = sys.modules.get("keras"), sys.modules[name]
-    for thing in vars(module).values() if keras is not None else ():
-        if (
-            isinstance(thing, type)
-            and thing.__module__ == name
-            and any(b.__module__.startswith("keras.") for b in thing.__mro__)
-        ):
-            registered = keras.saving.get_registered_name(thing) != thing.__name__
-            if not registered:
-                keras.saving.get_custom_objects()[thing.__name__] = thing
 
 
 def _where(error: BaseException, path: Path | None) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import sys
+import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +22,10 @@ if TYPE_CHECKING:
 ROLES = ("x", "y", "weight")
 # An array of a piece: its role, or "" in a mapping, and its name where there are several.
 Leaf = tuple[str, str]
-# Pieces after which a source counts as endless.
-MOST_PIECES = 10_000_000
+# Pieces after which a source counts as endless: single examples, and batches.
+MOST_PIECES = {False: 10_000_000, True: 1_000_000}
+# Seconds of reading after which it is said that there may be no end.
+LONG_S = 10.0
 SHORTEN = "Leave repeat() out, or take(n) some of it (of a generator, itertools.islice)."
 
 
@@ -47,8 +51,12 @@ def collected(value: Any, part: str = "") -> Any:
         UserError: a piece is not like the first one, there is none, or there is no end.
     """
     pieces = _Pieces(f"{part}: " if part else "")
+    hint_at = time.monotonic() + LONG_S
     for piece in so_far(_each(value, pieces), lambda _: 1, f"reading {part or 'data'}, pieces"):
         pieces.add(piece)
+        if time.monotonic() > hint_at:
+            hint_at = math.inf
+            pieces.say_no_end()
     made = pieces.together()
     keras = sys.modules.get("keras")
     if keras is not None and isinstance(value, keras.utils.PyDataset):
@@ -118,8 +126,9 @@ class _Pieces:
         if arrays.keys() != self._columns.keys():
             has, expected = (", ".join(map(_shown, leaves)) for leaves in (arrays, self._columns))
             raise self.refused(f"piece {self.count} has {has}; expected {expected}, as the first one has.")
-        if self.count > MOST_PIECES:
-            raise self.refused(f"there is no end after {MOST_PIECES:,} pieces. {SHORTEN} Or yield batches.")
+        if self.count > (most := MOST_PIECES[self._are_batches]):
+            way_out = "Or yield larger batches." if self._are_batches else "Or yield batches."
+            raise self.refused(f"there is no end after {most:,} pieces. {SHORTEN} {way_out}")
         rows = {leaf: array if self._are_batches else array[None] for leaf, array in arrays.items()}
         if len({len(block) for block in rows.values()}) > 1:
             lengths = ", ".join(f"{len(block):,} in {_shown(leaf)}" for leaf, block in rows.items())
@@ -130,6 +139,14 @@ class _Pieces:
                 raise self.refused(
                     f"piece {self.count}: {_shown(leaf)} {fault} Each piece was taken for a {taken}."
                 )
+
+    def say_no_end(self) -> None:
+        """Say how much has been read, and what to do if the source has no end."""
+        size = size_text(sum(column.nbytes for column in self._columns.values()))
+        console.warn(
+            f"{self._prefix or 'data: '}{self.count:,} pieces, {size}, and no end yet. A source is read once, to its end. If it has none, stop "
+            f"this with Ctrl-C. {SHORTEN}"
+        )
 
     def together(self) -> Any:
         """Return the examples of all pieces: a tuple by role, or a mapping of arrays.

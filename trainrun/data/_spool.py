@@ -83,10 +83,15 @@ class Spool:
 
 
 class Appended:
-    """Rows of an array that come block by block, their number unknown: in memory, and in a file without a name once they are many."""
+    """Rows of an array that come block by block, their number unknown: in memory, and in a file without a name once they are many.
+
+    Attributes:
+        in_file: whether some are in a file.
+        nbytes: of all of them.
+    """
 
     def __init__(self) -> None:
-        self.in_file = False
+        self.in_file, self.nbytes = False, 0
         self._blocks: list[np.ndarray] = []
         # To be put together: an array of one example takes more room than its numbers.
         self._last: list[np.ndarray] = []
@@ -115,6 +120,7 @@ class Appended:
             block = block.astype(first.dtype)
         self._rows += len(block)
         self._bytes += block.nbytes
+        self.nbytes += block.nbytes
         self._last.append(block)
         if len(self._last) == AT_ONCE:
             self._blocks, self._last = [*self._blocks, np.concatenate(self._last)], []

@@ -35,7 +35,7 @@ from trainrun.trainer.compiled_epoch import Pass
 from trainrun.trainer.epoch_loop import build
 from trainrun.trainer.fit_from_arrays import StepByModel
 from trainrun.trainer.job import Job, Plan
-from trainrun.trainer.model_steps import as_tensors, is_own
+from trainrun.trainer.model_steps import as_tensors, takes_own
 from trainrun.trainer.pipeline import order
 from trainrun.trainer.steps_per_call import Pace
 from trainrun.ui import console
@@ -202,7 +202,7 @@ class _Search:
 
     def _pass(self) -> Pass:
         """Return a pass that takes the same steps as the trainer."""
-        by_model = is_own(self.job.model, "train_step") and not getattr(self.trainer, "custom_step", False)
+        by_model = takes_own(self.job.model, "train_step") and not getattr(self.trainer, "custom_step", False)
         if hasattr(self.trainer, "step") and not by_model:
             return Pass(self.job, self.trainer.step or default, self.job.train, augment=self.job.augment)
         if hasattr(self.trainer, "validation_freq"):

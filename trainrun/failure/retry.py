@@ -22,7 +22,7 @@ from trainrun.hardware import replicas
 from trainrun.registry import declaration_reader
 from trainrun.step._accumulate import refusal
 from trainrun.step.default import default
-from trainrun.trainer.model_steps import is_own
+from trainrun.trainer.model_steps import takes_own
 from trainrun.ui import console
 
 if TYPE_CHECKING:
@@ -221,8 +221,8 @@ class Attempts:
             return f"trainer={name} does not use batches"
         elif self.strategy.num_replicas_in_sync > 1:
             return f"trainer={name} cannot divide the batches of several devices (trainer=custom can)"
-        elif is_own(self.job.model, "train_step"):
-            return "the model overrides train_step"
+        elif takes_own(self.job.model, "train_step"):
+            return "the model overrides train_step or compute_metrics"
         return refusal(self.job.model)
 
     def _non_finite(self, failure: NonFinite, callbacks: list[Any], record: Record) -> _Answer:

@@ -23,6 +23,13 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _NODES = re.compile(r"\{\{.*?\}\}|\[\[.*?\]\]|\[Op:[^\]]*\]")
 # `Scaled.__call__() takes 2 positional arguments but 3 were given`
 _REFUSED = re.compile(r"(?:(?P<owner>\w+)\.)?(?P<name>\w+)\(\) (?:takes|missing|got) ")
+# What Python asks of a tensor that has no value yet -> what to write instead; TensorFlow advises AutoGraph, which is not used.
+_NO_VALUE = {
+    "Using a symbolic `tf.Tensor` as a Python `bool` is not allowed.": "Training is compiled, and a tensor has no value then: in place of "
+    "`if`, write keras.ops.where or keras.ops.cond.",
+    "Iterating over a symbolic `tf.Tensor` is not allowed.": "Training is compiled, and a tensor has no values then: compute with the whole "
+    "tensor, or by keras.ops.vectorized_map.",
+}
 # Lines that TensorFlow and Keras put around the message of an exception.
 _AROUND = (
     "in user code:",
@@ -36,6 +43,9 @@ _AROUND = (
 def short_message(error: BaseException) -> str:
     """Return the type and the message, without what TensorFlow and Keras have added."""
     text = _COLOUR.sub("", str(error)).strip()
+    for fault, way_out in _NO_VALUE.items():
+        if fault in text:
+            return f"{type(error).__name__}: {fault} {way_out}"
     endings = list(_ENDING.finditer(text))
     if endings and (FRAME.search(text) or text.startswith(_AROUND)):
         return f"{endings[-1]['type']}: {endings[-1]['text'].strip()}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -200,7 +201,7 @@ def _of_the_sum(clip: Any, replicas: int) -> Any:
     return clip_sum
 
 
-def average_together(model: keras.Model) -> None:
+def average_together(model: keras.Model, logged: bool = False, logged_in_test: bool = False) -> None:
     """Make Keras' `fit` weight each replica's loss by its number of examples, which Keras assumes to be equal.
 
     That matters if a batch cannot be divided evenly, as an odd last one. The value of the loss stays the mean of the
@@ -208,23 +209,42 @@ def average_together(model: keras.Model) -> None:
 
     Args:
         model: built and compiled under a strategy of several replicas; changed in place.
+        logged, logged_in_test: whether a `train_step` or `test_step` of the model's own logs the loss as it is: its value is the mean then, as on
+            one device, not the part of it that Keras gives each replica. The gradient is the same.
     """
     replicas, compute_whole = model.distribute_strategy.num_replicas_in_sync, model.compute_loss
+    test_step, this_thread = model.test_step, threading.local()
 
     def compute_loss(
         x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
         loss = compute_whole(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
-        if not training or tf.distribute.in_cross_replica_context():
+        if tf.distribute.in_cross_replica_context():
             return loss
-        examples = tf.cast(tf.shape(keras.tree.flatten(x)[0])[0], loss.dtype)
+        if getattr(this_thread, "tests", False):
+            return loss * replicas
+        if not training:
+            return loss
+        # A step of the model's own may leave x or more out, as Keras' own `compute_loss` reads neither x nor all of the others.
+        given = next(a for a in keras.tree.flatten([x, y_pred, y]) if a is not None)
+        examples = tf.cast(tf.shape(given)[0], loss.dtype)
         total = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, examples)
         part = tf.stop_gradient(examples * replicas / total)
         # Penalties on weights are the same on every replica, whatever its examples.
         of_examples = loss - _penalty(model, loss.dtype) / replicas
-        return loss + (part - 1) * (of_examples - tf.stop_gradient(of_examples))
+        loss += (part - 1) * (of_examples - tf.stop_gradient(of_examples))
+        return loss + (replicas - 1) * tf.stop_gradient(loss) if logged else loss
+
+    def tested(data: Any) -> Any:
+        this_thread.tests = True  # most steps do not tell `compute_loss`
+        try:
+            return test_step(data)
+        finally:
+            this_thread.tests = False
 
     model.compute_loss = compute_loss
+    if logged_in_test:
+        model.test_step = tested
     # Keras would average the replicas' batches to build the model, which fails for parts of different size.
     keras_model_private.never_build_by_batches(model)
 

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from trainrun.compat import hydra_private
+from trainrun.hydra_bridge import written_out
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -66,9 +67,10 @@ class Composer:
         from hydra.core.override_parser.overrides_parser import OverridesParser
         from omegaconf import OmegaConf
 
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
+        overrides = written_out.without_teacher(overrides, point=True)
+        parsed = OverridesParser.create().parse_overrides(overrides)
         if any(o.is_sweep_override() for o in parsed):
-            return self._loader.load_sweep_config(self._master, list(overrides))  # which raises
+            return self._loader.load_sweep_config(self._master, overrides)  # which raises
         values = [o for o in parsed if not self._chooses(o)]
         chosen = [str(o.input_line) for o in parsed if self._chooses(o)]
         config = _copy(

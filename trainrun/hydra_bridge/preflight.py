@@ -28,7 +28,7 @@ def overrides(
     Returns:
         The resolved config (None if there is none to be had), and every problem found.
     """
-    typed, unknown_runs = written_out.overrides(typed)
+    typed, unknown_runs = written_out.overrides(typed, point=multirun)
     named = plugins.early(typed)
     problems = [*unknown_runs, *plugins.announce(named)]
 

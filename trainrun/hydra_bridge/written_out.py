@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainrun.config import outputs, plugins
+from trainrun.config import outputs, override_text, plugins
 from trainrun.errors import Problem, UserError
 from trainrun.model import source_file
 
@@ -15,7 +15,7 @@ RUNS = (source_file.KEY, source_file.TEACHER)
 _TYPED = re.compile(rf"(?P<key>\+{{0,2}}(?:{'|'.join(RUNS)}))=(?P<words>[^\[{{(].*)")
 
 
-def overrides(typed: Sequence[str]) -> tuple[list[str], list[Problem]]:
+def overrides(typed: Sequence[str], point: bool = False) -> tuple[list[str], list[Problem]]:
     """Return overrides with ``plugins+=[…]`` as the whole list, ``loss={churn: focal}`` as choices of options, and a run's directory for ``last``,
     ``best`` or an id.
 
@@ -23,21 +23,30 @@ def overrides(typed: Sequence[str]) -> tuple[list[str], list[Problem]]:
 
     Args:
         typed: as on the command line; of a sweep with its commas.
+        point: whether they are those of a point of a sweep, see `without_teacher`.
 
     Returns:
         The overrides, and a problem for each word that means no run; it stays as typed.
     """
     problems: list[Problem] = []
     texts = outputs.written_out(plugins.written_out(typed))
-    return [*(_with_directories(text, problems) for text in texts), *_without_teacher(texts)], problems
+    return without_teacher([_with_directories(text, problems) for text in texts], point), problems
 
 
-def _without_teacher(texts: Sequence[str]) -> list[str]:
-    """Return overrides that set to null what goes with a teacher, as an experiment may have it, where ``teacher=null`` leaves it out."""
+def without_teacher(texts: Sequence[str], point: bool) -> list[str]:
+    """Return overrides in which ``teacher=null`` sets to null what goes with a teacher, too, as an experiment may have it.
+
+    Args:
+        texts: overrides.
+        point: whether they are those of a point of a sweep, such as ``teacher=null,last teacher_alpha=0.5``: then what is typed for the
+            points with a teacher is left out, too. Of a single run it stays, for the check to refuse.
+    """
     if f"{source_file.TEACHER}=null" not in texts:
-        return []
-    typed = {text.partition("=")[0] for text in texts}
-    return [f"{key}=null" for key in (source_file.ALPHA, source_file.TEMPERATURE) if key not in typed]
+        return [*texts]
+    settings = (source_file.ALPHA, source_file.TEMPERATURE)
+    kept = [text for text in texts if not point or override_text.key(text) not in settings]
+    typed = {override_text.key(text) for text in kept}
+    return [*kept, *(f"{key}=null" for key in settings if key not in typed)]
 
 
 def _with_directories(text: str, problems: list[Problem]) -> str:

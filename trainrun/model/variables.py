@@ -27,9 +27,11 @@ def untouched(model: keras.Model) -> Iterator[None]:
     """Restore at the end what a call of the model may move: seeds, running means, states that are no weights."""
     kinds = by_purpose(model)
     without_gradient = (w for w in kinds["weights"] if not w.trainable)
+    # Of each replica: to read or set what replicas sum up, such as a metric, is a call to all workers, and one of them may be alone here.
     states = [
-        (v, v.numpy())
+        (one, one.numpy())
         for v in chain(without_gradient, kinds["metrics"], kinds["generators"], kinds["others"])
+        for one in of_replicas(v)
     ]
     try:
         yield

@@ -13,6 +13,7 @@ from trainrun.registry import (
     common_keys,
     declaration_reader,
     followed_keys,
+    function_parts,
     hints,
     lookup,
     old_arguments,
@@ -89,6 +90,11 @@ def construct(
     if group == "step" and known is not None and "model" in known:
         # A plain function is the step itself: it is called for each batch.
         return functools.partial(target, **arguments) if arguments else target
+    if component.origin.startswith("plug-in") and function_parts.is_part(group, target, arguments):
+        arguments = {
+            k: v for k, v in arguments.items() if v is not None or known[k].default is not known[k].empty
+        }
+        target = function_parts.as_class(group, target)
     try:
         built = target(**arguments)
         if group == "initializer" and component.origin.startswith("plug-in"):

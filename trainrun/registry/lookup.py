@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.errors import UserError, did_you_mean, listed
+from trainrun.registry import saved_names
 from trainrun.registry.keras_groups import EXCLUDED, KERAS
 from trainrun.util import declarations
 
@@ -228,6 +229,8 @@ def register(
         if announced is None:
             origin = f"plug-in {thing.__module__}"
             announce(Component(group, known, origin, thing.__module__, thing.__name__, path, declaration))
+        if path is not None:
+            saved_names.offer(thing.__module__, group, thing)
         return declarations.declare(**declared)(thing)
 
     return keep

@@ -42,7 +42,7 @@ def check(key: str, name: str, initializer: Any) -> None:
     except (TypeError, ValueError) as error:
         if user_frames(error):
             raise
-        text = f"{name} {error}. Write def __call__(self, shape, dtype=None), which returns values of that shape."
+        text = f"{name} {error}. It is called with shape and dtype=…, and returns values of that shape."
         raise UserError(Problem(key, f"{place(call)}: {text}")) from error
     finally:
         np.random.set_state(drawn)

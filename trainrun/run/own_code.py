@@ -74,6 +74,8 @@ def check(job: Job, config: Mapping[str, Any], step: Any) -> None:
         with untouched(job.model):
             predicted = job.model(part.x, training=False)
         labelled = replace(part, y=distillation.apart(part.y)[0])
+        if (fault := model_steps.undivided_loss(job.model, labelled, predicted)) is not None:
+            raise UserError(Problem("model", f"{place(type(job.model).compute_loss)}: {fault}"))
         for output in job.dataset.each():
             of_output, its = (labelled.output(output), predicted[output]) if output else (labelled, predicted)
             within = f".{output}" if output else ""

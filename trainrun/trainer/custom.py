@@ -18,7 +18,7 @@ from trainrun.trainer.compiled_epoch import Pass, Step, evaluate
 from trainrun.trainer.epoch_loop import Logs, build, loop
 from trainrun.trainer.fit_from_arrays import StepByModel
 from trainrun.trainer.job import Job
-from trainrun.trainer.model_steps import is_own
+from trainrun.trainer.model_steps import takes_own
 from trainrun.trainer.pipeline import order
 from trainrun.trainer.steps_per_call import TEST, TRAIN, Pace, call_interval, wants_steps
 from trainrun.util.arguments import Count, Reference
@@ -81,7 +81,7 @@ class Custom:
         model, plan = job.model, job.plan
         build(job, self.step)
         make = partial(Pass, job, self.step, job.train, augment=job.augment)
-        if is_own(model, "train_step") and not self.custom_step:
+        if takes_own(model, "train_step") and not self.custom_step:
             make = partial(StepByModel, job, model.train_step, job.train, augment=job.augment)
         training = pass_cache.shared(job, "training", make, job.train)
         training.begin(job, callbacks)
@@ -101,7 +101,7 @@ class Custom:
         if job.validation is None:
             return loop(job, callbacks, train, None, self.validation_freq)
         make = partial(Pass, job, evaluate, job.validation)
-        if is_own(model, "test_step"):
+        if takes_own(model, "test_step"):
             make = partial(StepByModel, job, model.test_step, job.validation)
         measuring = pass_cache.shared(job, "validation", make, job.validation)
         indices = np.arange(len(job.validation), dtype="int64")

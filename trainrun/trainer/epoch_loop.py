@@ -19,7 +19,7 @@ from trainrun.trainer import first_call
 from trainrun.trainer.callbacks import Callbacks
 from trainrun.trainer.compiled_epoch import is_replicated
 from trainrun.trainer.job import Job
-from trainrun.trainer.model_steps import as_tensors, batch_of, is_own
+from trainrun.trainer.model_steps import as_tensors, batch_of, takes_own
 
 Logs = Mapping[str, Any]
 
@@ -118,7 +118,7 @@ def build(job: Job, step: Any = None, examples: Split | None = None) -> tf.Graph
         _build_loss_and_metrics(model, example.y, example.weight)
         keras_model_private.build_for(model, (example.x, example.y, example.weight))
     own_step = type(step) is not Accumulate and step not in (None, default)
-    is_users = own_step or is_own(model, "train_step")
+    is_users = own_step or takes_own(model, "train_step")
     if not is_users and not foreign_parts(model):
         return None
     if own_step and hasattr(step, "build"):

@@ -15,7 +15,7 @@ from trainrun.trainer.callbacks import Callbacks
 from trainrun.trainer.epoch_loop import build, numbers
 from trainrun.trainer.fit_from_arrays import Indexed
 from trainrun.trainer.job import Job
-from trainrun.trainer.model_steps import can_test, is_own
+from trainrun.trainer.model_steps import can_test, logs_loss, takes_own
 from trainrun.trainer.pipeline import Feed, in_order
 from trainrun.trainer.steps_per_call import TEST, TRAIN, call_interval, traced, wants_steps
 from trainrun.util.arguments import Count
@@ -57,7 +57,7 @@ class Fit:
         """
         build(job)
         model, plan = job.model, job.plan
-        if is_own(model, "train_step"):
+        if takes_own(model, "train_step"):
             keras_model_private.log_what_steps_return(model)
         if Indexed.fits(job):
             feed = Indexed(job)
@@ -67,7 +67,7 @@ class Fit:
             data, validation = feed.dataset(), feed.validation()
         else:
             if model.distribute_strategy.num_replicas_in_sync > 1:
-                average_together(model)
+                average_together(model, *(logs_loss(model, step) for step in ("train_step", "test_step")))
             model.steps_per_execution = self._steps(job, callbacks, None)
             replicas = model.distribute_strategy.num_replicas_in_sync
             feed = Feed(job.train, plan, job.position(), replicas, job.augment, timed=replicas == 1)

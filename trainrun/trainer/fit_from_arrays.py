@@ -14,7 +14,7 @@ from trainrun.data.dataset import Split
 from trainrun.model.variables import untouched
 from trainrun.trainer.compiled_epoch import Pass
 from trainrun.trainer.job import Job
-from trainrun.trainer.model_steps import batch_of
+from trainrun.trainer.model_steps import batch_of, is_own
 from trainrun.trainer.pass_cache import cached, shared
 from trainrun.trainer.pipeline import order
 from trainrun.trainer.steps_per_call import CALL_S, Pace
@@ -35,9 +35,10 @@ class StepByModel(Pass):
 
     @property
     def returns_logs(self) -> bool:
-        """Whether the step is the model's own, whose results are the logs."""
-        keras_steps = (keras.Model.train_step, keras.Model.test_step)
-        return getattr(self.step, "__func__", None) not in (None, *keras_steps)
+        """Whether the results of the step are the logs: it is the model's own, or returns what a `compute_metrics` of the model's own does."""
+        step = getattr(self.step, "__func__", None)
+        own = step not in (keras.Model.train_step, keras.Model.test_step)
+        return step is not None and (own or is_own(self.model, "compute_metrics"))
 
     def _on_one(self, index: tf.Tensor, data: tuple, at: tf.Tensor) -> Any:
         return self.step(batch_of(*self.examples(index, data, at)))

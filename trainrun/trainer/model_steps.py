@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+
+from trainrun.data.dataset import Split
+from trainrun.model.variables import untouched
 
 
 def is_own(model: keras.Model, name: str) -> bool:
     """Return whether a model's class overrides a method of `keras.Model`, such as ``train_step``."""
     return getattr(type(model), name) is not getattr(keras.Model, name)
+
+
+def takes_own(model: keras.Model, step: str) -> bool:
+    """Return whether ``train_step`` or ``test_step`` of a model has to be called, because it, or `compute_metrics`, which it returns, is overridden."""
+    return is_own(model, step) or is_own(model, "compute_metrics")
+
+
+def logs_loss(model: keras.Model, step: str) -> bool:
+    """Return whether a step of the model's own may log what `compute_loss` returns as it is, not times the number of replicas."""
+    return is_own(model, step) and not _calls(model, step, "num_replicas_in_sync")
 
 
 def _calls(model: keras.Model, method: str, name: str) -> bool:
@@ -51,18 +66,48 @@ def refusal(model: keras.Model, trainer: str, honours: bool, accumulate: int, re
             f"{type(model).__name__} has a compute_loss of its own, which takes the mean of its replica's examples, and {replicas} replicas "
             f"would add these up: {replicas} times the learning rate. Let it call super().compute_loss, or train on one device."
         )
-    if not is_own(model, "train_step"):
+    if not takes_own(model, "train_step"):
         return None
-    own = f"{type(model).__name__} has a train_step of its own, "
+    method = "train_step" if is_own(model, "train_step") else "compute_metrics"
+    own = f"{type(model).__name__} has a {method} of its own, "
     if not honours:
         return f"{own}which trainer={trainer} does not call. Take trainer=fit, train_on_batch or custom."
     if accumulate > 1:
         return f"{own}which takes the whole batch. Set trainer.accumulate=1."
     if replicas > 1 and trainer != "fit":
-        return f"{own}which trainer={trainer} calls on one device only. Take trainer=fit, or one device."
-    if replicas > 1 and not _calls(model, "train_step", "compute_loss"):
+        return f"{own}which trainer={trainer} calls on one device only. Take one device, or hardware=mirrored and trainer=fit."
+    if replicas > 1 and method == "train_step" and not _calls(model, "train_step", "compute_loss"):
         return (
             f"{own}which takes the mean of its replica's examples, and {replicas} replicas would add these up: {replicas} times "
             "the learning rate. Let it call self.compute_loss, or train on one device."
         )
     return None
+
+
+def undivided_loss(model: keras.Model, part: Split, predicted: Any) -> str | None:
+    """Return what is wrong with a `compute_loss` of which a part is not divided by the number of replicas, as Keras divides the rest, or None.
+
+    The replicas would add it up. It is called with a few examples on one device and as a replica.
+
+    Args:
+        model: compiled.
+        part: a few examples.
+        predicted: the model's output for them.
+    """
+    strategy = model.distribute_strategy
+    replicas = strategy.num_replicas_in_sync
+    if replicas == 1 or not logs_loss(model, "compute_loss"):
+        return None
+    x, y, weight = as_tensors(part.x, part.y, part.weight)
+    losses = []
+    for scope in (contextlib.nullcontext, contextlib.nullcontext, strategy.scope):
+        with scope(), untouched(model):
+            losses.append(float(model.compute_loss(x, y, predicted, weight, training=True)))
+    first, again, of_replica = losses
+    # One that draws numbers cannot be compared.
+    if not np.isclose(first, again, rtol=1e-5) or np.isclose(first, of_replica * replicas, rtol=1e-4):
+        return None
+    return (
+        f"what compute_loss of {type(model).__name__} adds to super().compute_loss would count {replicas} times, once for each of {replicas} "
+        "replicas. Divide it by tf.distribute.get_strategy().num_replicas_in_sync, or let self.add_loss in call do it."
+    )

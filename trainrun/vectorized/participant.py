@@ -21,7 +21,7 @@ from trainrun.trainer.compiled_epoch import Pass
 from trainrun.trainer.epoch_loop import Logs, build, loop
 from trainrun.trainer.job import Job
 from trainrun.trainer.measure import is_compilable, measure
-from trainrun.trainer.model_steps import is_own
+from trainrun.trainer.model_steps import takes_own
 from trainrun.trainer.pipeline import order
 from trainrun.trainer.steps_per_call import TEST, TRAIN, Pace, call_interval, wants_steps
 from trainrun.ui import console
@@ -226,8 +226,8 @@ def _unfit(own: Any, job: Job, callbacks: Sequence[keras.callbacks.Callback]) ->
     model = job.model
     if getattr(own, "step", default) is not default:
         return "it has a custom step, or accumulates"
-    if is_own(model, "train_step") or is_own(model, "test_step"):
-        return "its model overrides train_step or test_step"
+    if takes_own(model, "train_step") or takes_own(model, "test_step"):
+        return "its model overrides train_step, test_step or compute_metrics"
     if job.augment is not None:
         return "it augments its training data"
     if model.run_eagerly or model.jit_compile:
