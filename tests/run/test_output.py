@@ -122,11 +122,9 @@ def test_folds_and_a_saved_file_go_on_with_several_outputs(trained):
         pd.read_csv("customers.csv").loc[rows["row"]],
         trained.predict("customers.csv").loc[rows["row"]],
     )
-    assert list(rows["churn target"]) == list(table["churn"])
-    np.testing.assert_allclose(rows["spend prediction"], predicted["prediction_spend"], rtol=1e-4)
-    np.testing.assert_allclose(
-        rows["churn probability of yes"], predicted["probability_churn_yes"], atol=1e-4
-    )
+    assert list(rows["target_churn"]) == list(table["churn"])
+    np.testing.assert_allclose(rows["prediction_spend"], predicted["prediction_spend"], rtol=1e-4)
+    np.testing.assert_allclose(rows["probability_churn_yes"], predicted["probability_churn_yes"], atol=1e-4)
 
 
 def test_the_best_epoch_is_known_by_the_default_metrics_too(trained):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from trainrun.data import scoring
 from trainrun.data.dataset import Dataset
 from trainrun.run.evaluation import Evaluation
 from trainrun.trainer.job import Job
@@ -25,15 +26,16 @@ def write(job: Job, run_dir: Path, measured: Evaluation) -> Path | None:
         measured: has the predictions, or computes them.
 
     Returns:
-        The file, or None if the validation part is no fold.
+        The file, or None if the validation part is no fold, or each pixel has a class.
     """
     data = job.dataset
-    if data.fold_rows is None or job.validation is None:
+    if data.fold_rows is None or job.validation is None or (data.target.classes and data.target.shape):
         return None
     predicted = measured.output(job, "validation")
     columns: dict[str, Any] = {"row": data.fold_rows.tolist()}
     for name, one in data.each().items():
-        columns |= _columns(one, predicted[name] if name else predicted, f"{name} " if name else "")
+        of_output = _columns(one, predicted[name] if name else predicted)
+        columns |= {scoring.column_name(c, name) if name else c: values for c, values in of_output.items()}
     path = run_dir / FILE
     with paths.whole(path) as new, open(new, "w", newline="", encoding="utf-8") as file:
         lines = csv.writer(file)
@@ -42,23 +44,21 @@ def write(job: Job, run_dir: Path, measured: Evaluation) -> Path | None:
     return path
 
 
-def _columns(data: Dataset, predicted: np.ndarray, prefix: str) -> dict[str, list[Any]]:
-    """Return the columns of a target, named as in a file of several with a prefix."""
+def _columns(data: Dataset, predicted: np.ndarray) -> dict[str, list[Any]]:
+    """Return the columns of a target, the predictions named as by `trainrun predict`."""
     predicted = np.asarray(predicted, "float64").reshape(len(predicted), -1)
-    labels, classes = data.validation.y, data.target.classes
-    if classes:
-        if data.target.kind == "binary":
-            predicted = np.concatenate([1 - predicted, predicted], axis=1)
-        named = [f"probability of {name}" for name in classes]
-        targets = [[classes[label] for label in labels]]
-        named_targets = ["target"]
-    else:
-        several = predicted.shape[1] > 1
-        named = [f"prediction {i}" for i in range(predicted.shape[1])] if several else ["prediction"]
-        named_targets = [f"target {i}" for i in range(predicted.shape[1])] if several else ["target"]
+    labels, kind, classes = data.validation.y, data.target.kind, data.target.classes
+    named = scoring.columns(predicted, {"kind": kind, "classes": classes})
+    if kind == "real":
         targets = [[repr(float(value)) for value in column] for column in labels.T]
-    texts = [[f"{value:.9g}" for value in column] for column in predicted.T]
-    return {
-        f"{prefix}{name}": column
-        for name, column in zip([*named_targets, *named], [*targets, *texts], strict=True)
-    }
+        target_names = [name.replace("prediction", "target") for name in named]
+    else:
+        del named["prediction"]  # at 0.5, which need not be the model's threshold
+        several = (
+            [labels_of_row.nonzero()[0] for labels_of_row in labels]
+            if kind == "multilabel"
+            else labels[:, None]
+        )
+        targets, target_names = [[";".join(classes[i] for i in of_row) for of_row in several]], ["target"]
+    texts = {name: [f"{value:.9g}" for value in column] for name, column in named.items()}
+    return dict(zip(target_names, targets, strict=True)) | texts

@@ -83,5 +83,5 @@ def test_a_sweep_over_folds_is_ranked_by_the_mean_and_predicts_every_row(tmp_pat
     assert [one["target"] for one in lines] == [row.split(",")[1] for row in rows[1:]]
     for fold in range(3):
         of_fold = [one for one in lines if one["fold"] == str(fold)]
-        right = [(float(one["probability of bad"]) > 0.5) == (one["target"] == "bad") for one in of_fold]
+        right = [(float(one["probability_bad"]) > 0.5) == (one["target"] == "bad") for one in of_fold]
         assert np.mean(right) == pytest.approx(figures[fold]["metrics"]["val_accuracy"])
