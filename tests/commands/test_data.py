@@ -79,6 +79,17 @@ def test_images_and_texts_are_shown(capsys):
     assert shown == [("no", "dull"), ("yes", "good film [unknown]")]
 
 
+def test_an_image_is_shown_with_its_mask():
+    x = np.full((2, 4, 6, 3), 0.5, "float32")
+    masks = np.arange(48).reshape(2, 4, 6) % 3
+    inputs = (InputSpec("image", "image", (4, 6, 3)),)
+    target = TargetSpec("multiclass", ("0", "1", "2"), 3, (4, 6))
+    shown = samples.of(Dataset("m", "segmentation", inputs, target, Split(x, masks)), with_pixels=True)
+    for example, mask in zip(shown, masks, strict=True):
+        assert example["label"] == "with its mask"
+        np.testing.assert_array_equal(example["pixels"][:, 6:, 1], mask / 2 * 0.5)
+
+
 def test_tensorflow_is_not_loaded():
     code = "import sys; from trainrun.cli import main; main(['data', 'data=iris']); print('tensorflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

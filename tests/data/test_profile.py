@@ -64,10 +64,13 @@ def test_a_number_and_classes_go_together_by_the_correlation_ratio(draw):
     labels = draw.integers(0, 3, 300)
     numbers = labels * 0.5 + draw.normal(size=300)
     f = stats.f_oneway(*(numbers[labels == i] for i in range(3))).statistic
-    expected = np.sqrt(f * 2 / (f * 2 + 297))  # eta squared by F and its degrees of freedom
+    between = f * 2 / (f * 2 + 297)  # eta squared by F and its degrees of freedom
+    expected = np.sqrt(1 - (1 - between) * 299 / 297)  # adjusted, as R squared is
     assert one(Values("x", "numbers", numbers), labels, CLASSES)["with_target"] == pytest.approx(expected)
     categories = Values("c", "categories", None, labels, ["k", "l", "m"])
     assert one(categories, numbers[:, None], REAL)["with_target"] == pytest.approx(expected)
+    ids = Values("id", "categories", None, np.arange(300), [f"p{i}" for i in range(300)])
+    assert one(ids, numbers[:, None], REAL)["with_target"] == 0
 
 
 def test_constant_columns_go_with_nothing():

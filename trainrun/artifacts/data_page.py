@@ -92,8 +92,8 @@ def _with_target(columns: Sequence[Mapping[str, Any]]) -> Section:
         else []
     )
     note = (
-        "Pearson's correlation of two numbers, the correlation ratio of a number and classes, Cramér's V (bias-corrected) of categories "
-        "and classes."
+        "Pearson's correlation of two numbers, the correlation ratio of a number and classes, Cramér's V of categories "
+        "and classes; the latter two without the bias of few rows a class."
     )
     return Section(
         "target",

@@ -103,7 +103,7 @@ def of_columns(columns: Iterable[Values], labels: np.ndarray, target: TargetSpec
     Yields:
         `name`, `kind`, `missing`, `distinct`; of numbers `least`, `median`, `largest` (of dates as texts) and `histogram` (counts in 12
         intervals of equal width); of categories `frequent` (text -> examples); `with_target`: Pearson's correlation of two numbers, the
-        correlation ratio of a number and categories, Cramér's V of categories (bias-corrected); None where it is undefined, and of texts.
+        correlation ratio of a number and categories, Cramér's V of categories (both bias-corrected); None where it is undefined, and of texts.
     """
     import numpy as np
 
@@ -151,16 +151,21 @@ def _association(a: np.ndarray, a_is_class: bool, b: np.ndarray, b_is_class: boo
 
 
 def _correlation_ratio(codes: np.ndarray, numbers: np.ndarray) -> float | None:
-    """Return the square root of the share of the variance that is between the classes."""
+    """Return the square root of the share of the variance that is between the classes, without the bias of few rows a class.
+
+    Reference: T. L. Kelley, An unbiased correlation ratio measure, Proceedings of the National Academy of Sciences 21, 1935.
+    """
     import numpy as np
 
     numbers = numbers - numbers.mean()
     total = float((numbers**2).sum())
     counts = np.bincount(codes)
-    if total == 0 or (counts > 0).sum() < 2:
+    counts, sums = counts[counts > 0], np.bincount(codes, numbers)[counts > 0]
+    n, classes = len(numbers), len(counts)
+    if total == 0 or classes < 2:
         return None
-    sums = np.bincount(codes, numbers)[counts > 0]
-    return math.sqrt(min(float((sums**2 / counts[counts > 0]).sum()) / total, 1.0))
+    within = 1 - min(float((sums**2 / counts).sum()) / total, 1.0)
+    return math.sqrt(max(1 - within * (n - 1) / (n - classes), 0.0)) if classes < n else 0.0
 
 
 def _cramers_v(a: np.ndarray, b: np.ndarray) -> float | None:

@@ -39,13 +39,15 @@ def of(data: Dataset, count: int = SHOWN, with_pixels: bool = False) -> list[dic
         step = (data.preprocessing.get("inputs") or {}).get(spec.name, {})
         for i in chosen:
             pixels = np.asarray(x[i : i + 1])[0] if spec.kind == "image" else None
+            label = None
+            if pixels is not None and data.target.classes and data.target.shape == pixels.shape[:2]:
+                pixels, label = _beside(pixels, y[i] / (len(data.target.classes) - 1)), "with its mask"
             if pixels is not None:
                 lines = _picture(pixels)
             elif "vocabulary" in step:
                 lines = [_text(np.asarray(x[i : i + 1])[0], step)]
             else:
                 break
-            label = None
             if labelled:
                 label = (
                     data.target.class_names[int(np.ravel(y)[i])]
@@ -55,6 +57,13 @@ def of(data: Dataset, count: int = SHOWN, with_pixels: bool = False) -> list[dic
             example = {"input": spec.name, "label": label, "lines": lines}
             shown.append({**example, "pixels": pixels} if with_pixels else example)
     return shown
+
+
+def _beside(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return an image with its mask at the right, from the darkest for the first class to the brightest for the last one."""
+    import numpy as np
+
+    return np.concatenate([pixels, np.broadcast_to(mask[..., None] * pixels.max(), pixels.shape)], axis=1)
 
 
 def _picture(pixels: np.ndarray) -> list[str]:
