@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trainrun.after.selection import Condition, number
-from trainrun.config import moved_keys, tracker_settings
+from trainrun.config import tracker_settings
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.registry import direction, log_columns
 from trainrun.tracking import find, journal, status, summary
@@ -53,7 +53,7 @@ def read(run_dir: Path) -> Recorded:
     if not content or content.get("resumed_from"):
         start = now.start or start  # the config of the last attempt
     config = start.get("config")
-    config = redaction.tree(moved_keys.tree(config)) if isinstance(config, Mapping) else {}
+    config = redaction.tree(config) if isinstance(config, Mapping) else {}
     names = {
         group: node["name"] if "name" in node else " ".join(map(str, node)) or None
         for group, node in config.items()

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from trainrun.config import moved_keys, plugins, saved
+from trainrun.config import plugins, saved
 from trainrun.errors import Problem, UserError, did_you_mean, first_line
 from trainrun.hydra_bridge import compose, preflight
 from trainrun.hydra_bridge.provenance import Provenance, Setting
@@ -113,7 +113,7 @@ class RecordedProvenance:
         self.config = saved.load_plain(run_dir)
         past = status.read(run_dir).past
         self._attempts, start = past["attempts"], past["start"]
-        self._overrides = moved_keys.overrides([str(o) for o in start.get("overrides") or []])
+        self._overrides = [str(o) for o in start.get("overrides") or []]
         self._command, self._tuned = str(start.get("command") or ""), start.get("tuned") or {}
         self._folder = origin.workplace(run_dir, start)
         self._provenance: Provenance | None = None

@@ -8,15 +8,13 @@ from typing import Any
 
 import yaml
 
-from trainrun.config import check, moved_keys, normal_form, plugins, schema, tracker_settings
+from trainrun.config import check, normal_form, plugins, schema, tracker_settings
 from trainrun.errors import Problem, UserError
 from trainrun.registry import option_files
 from trainrun.registry.followed_keys import walk
 from trainrun.util import redaction, yaml_file
 
 FILE = "config.yaml"
-# Arguments of datasets that an older version did not have, where the default is not what it did: argument -> what it did.
-OLD_DATA = {"positive": None, "formats": "plain", "target_transform": "none"}
 
 
 def load(run_dir: Path, trains: bool = False) -> dict[str, Any]:
@@ -66,7 +64,7 @@ def hidden(config: dict[str, Any]) -> list[str]:
 
 
 def load_plain(run_dir: Path) -> dict[str, Any]:
-    """Return a run's config in today's keys, neither checked nor resolved further.
+    """Return a run's config, neither checked nor resolved further.
 
     Raises:
         UserError: there is none, or it is of a newer trainrun.
@@ -83,11 +81,11 @@ def load_plain(run_dir: Path) -> dict[str, Any]:
         raise UserError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
     if not isinstance(config, dict):
         raise UserError(f"{path}: expected keys with values, got {type(config).__name__}.")
-    return complete(moved_keys.tree(config), str(path))
+    return complete(config, str(path))
 
 
 def complete(config: dict[str, Any], origin: str) -> dict[str, Any]:
-    """Return a config in today's keys, those that it lacks with their defaults.
+    """Return a config with all keys, those that it lacks with their defaults.
 
     Args:
         config: plain dicts and lists.
@@ -113,19 +111,9 @@ def complete(config: dict[str, Any], origin: str) -> dict[str, Any]:
                 for k in missing
             ]
         )
-    if isinstance(config.get("sweep"), dict) and config["sweep"].get("snapshot") == "copy":
-        config["sweep"]["snapshot"] = "note"  # an older version had `copy`
     if faults := schema.type_faults(config):
         raise UserError([Problem(f"{origin}: {p.key}", p.message) for p in faults])
-    config["data"] = {**_old_data(config["data"]), **config["data"]}
-    # Other keys that an older version did not have take their defaults.
     name = config["trainer"].get("name")
     option = option_files.find("trainer", name) if isinstance(name, str) else None
     config["trainer"] = {**(option.arguments if option else {}), **config["trainer"]}
     return normal_form.without_unread({**plain, **config})
-
-
-def _old_data(data: dict[str, Any]) -> dict[str, Any]:
-    """Return what an older version did where its config has no argument for it."""
-    option = option_files.find("data", data["name"]) if isinstance(data.get("name"), str) else None
-    return {} if option is None else {k: v for k, v in OLD_DATA.items() if k in option.arguments}

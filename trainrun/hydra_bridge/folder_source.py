@@ -15,7 +15,6 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from trainrun.compat import hydra_private
-from trainrun.config import moved_keys
 from trainrun.errors import Problem, UserError
 from trainrun.hydra_bridge import own_plugins
 from trainrun.registry import folder_copies, lookup, option_files
@@ -91,10 +90,6 @@ class FileConfigSource(hydra_private.file_source()):
         except (ValueError, OverflowError, OmegaConfBaseException) as error:
             first = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
             raise UserError(Problem(str(path), f"it holds a value that cannot be read: {first}.")) from error
-        primary = path.parent == Path(os.path.normpath(self.path))
-        if folder_copies.is_copy(Path(self.path)) and (primary or header["package"] == "_global_"):
-            # The sweep may have begun before a key moved.
-            config = OmegaConf.create(moved_keys.tree(OmegaConf.to_container(config, resolve=False)))
         return self._result(config, header)
 
     def _result(self, config: Any, header: dict[str, str | None]) -> ConfigResult:

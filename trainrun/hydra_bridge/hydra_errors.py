@@ -47,7 +47,7 @@ def from_hydra(error: Exception) -> Problem:
     """Return an error of Hydra, OmegaConf or PyYAML as a one-line problem without internals."""
     import yaml
 
-    from trainrun.config import moved_keys, schema
+    from trainrun.config import schema
 
     cause, key = error, ""
     while True:
@@ -68,9 +68,6 @@ def from_hydra(error: Exception) -> Problem:
         )
     if inside := re.search(r"full_key: (\S+)", str(cause)):  # Hydra keeps the text, not the exception
         key = key or inside[1]
-    if moved := moved_keys.written(key):
-        place = re.match(r"In '[^']*': ", str(cause))
-        return Problem(key, f"{place[0] if place else ''}{moved}")
     if extra := re.search(r"Key '(.*)' (?:is )?not in '?(\w+)", str(cause)):
         fields = getattr(getattr(schema, extra[2], None), "__dataclass_fields__", {})
         place = re.match(r"In '[^']*': ", str(cause))

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainrun.config import moved_keys
 from trainrun.config.rules import settings
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.hydra_bridge import (
@@ -61,9 +60,6 @@ def examine(
             override = override_grammar.parse(text)
         except UserError as unreadable:
             problems += unreadable.problems
-            continue
-        if moved := moved_keys.typed([text]):
-            problems += moved
             continue
         key = override.key_or_group
         if override.is_sweep_override():

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from trainrun.config import check, moved_keys, override_text, plugins
+from trainrun.config import check, override_text, plugins
 from trainrun.config.rules import phases
 from trainrun.config.rules import sweep as sweep_rules
 from trainrun.errors import Problem
@@ -68,7 +68,7 @@ def sweep(
     """
     problems: dict[Problem, str] = dict.fromkeys(plugins.announce(plugins.early(typed)), "")
     planned = sweep_plan.of(typed, config_name, config_path)
-    general = [*moved_keys.typed(typed), *planned.problems, *sweep_rules.twice_seeded(typed)]
+    general = [*planned.problems, *sweep_rules.twice_seeded(typed)]
     problems |= dict.fromkeys(general, "")
     if planned.launcher is not None and not problems:
         planned_for(planned)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainrun.config import moved_keys, saved, tracker_settings
+from trainrun.config import saved, tracker_settings
 from trainrun.config.rules import phases
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.hydra_bridge import override_grammar, preflight
@@ -75,9 +75,6 @@ def with_data(run_dir: Path, overrides: Sequence[str]) -> dict[str, Any]:
 
 
 def _refused(text: str, changeable: Sequence[str]) -> Iterator[Problem]:
-    if moved := moved_keys.typed([text]):
-        yield from moved
-        return
     key = text.split("=", 1)[0]
     if "=" not in text or key.startswith(("+", "~")):
         yield Problem(text, f"expected key=value, of these keys: {', '.join(CHANGEABLE)}.")

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from trainrun.config import moved_keys, override_text
+from trainrun.config import override_text
 from trainrun.errors import Problem, UserError
 from trainrun.hydra_bridge import override_grammar
 from trainrun.util import decimal_digits
@@ -74,8 +74,6 @@ def read(words: Sequence[str], whole: bool = False, settings: Mapping[str, Any] 
                         "a resumed sweep keeps its launcher, its sweeper and its folder.",
                     )
                 )
-        elif moved := moved_keys.typed([text]):
-            problems += moved
         elif override_text.key(text) != "sweep.resume":
             request.overrides.append(text)
     if problems:

@@ -19,11 +19,6 @@ def has_copy(folder: Path) -> bool:
     return str(folder) in _copies
 
 
-def is_copy(folder: Path) -> bool:
-    """Return whether a folder is a copy that is read now."""
-    return str(folder) in _copies.values()
-
-
 @contextmanager
 def used(copies: Mapping[str, str]) -> Iterator[None]:
     """Read copies inside the `with`.

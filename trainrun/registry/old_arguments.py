@@ -67,6 +67,7 @@ OLD: Mapping[str, Mapping[str, str]] = {
         "schedule_decay": "Nadam's schedule of momentum is fixed; leave it out.",
     },
     "schedule": {"initial_lr": "initial_learning_rate", "lr": "initial_learning_rate"},
+    "sweep": {"seeds": "It is seeds=5."},
     "trainer": {
         "generator": "The data is data=…, of a plug-in where it is your own (docs/plugins.md).",
         "initial_epoch": "`trainrun resume RUN` goes on where a run stopped.",

@@ -46,31 +46,17 @@ class Code:
 
     @contextmanager
     def used(self) -> Iterator[None]:
-        """Compose from the copied options inside the `with`; from the copy of trainrun's own only if this version knows its keys."""
+        """Compose from the copied options inside the `with`."""
 
-        with folder_copies.used({k: v for k, v in self.folders.items() if k != self._outdated()}):
+        with folder_copies.used(self.folders):
             yield
-
-    def _outdated(self) -> str | None:
-        """Return trainrun's option folder if its copy is of an older version with keys that have moved since; else None."""
-        from trainrun.config import moved_keys
-        from trainrun.registry import option_files
-
-        own_conf = str(option_files.package_conf())
-        copy = self.folders.get(own_conf)
-        return own_conf if copy is not None and not moved_keys.is_current(Path(copy)) else None
 
     def edits(self) -> list[str]:
         """Return a message for edited plug-ins and one for edited options; empty without edits."""
         messages = []
         if code := _edited(self.plugins):
             messages.append(f"edited since the sweep began: {_named(code)}; this is run with the edited code")
-        if (outdated := self._outdated()) is not None:
-            messages.append("begun by an older trainrun: its options are those of today's version")
-        conf = {
-            f: seen for f, seen in self.conf.items() if not outdated or not Path(f).is_relative_to(outdated)
-        }
-        if conf := _edited(conf):
+        if conf := _edited(self.conf):
             messages.append(
                 f"edited since the sweep began: {_named(conf)}; configs are composed of its copies"
             )

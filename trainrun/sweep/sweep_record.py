@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainrun.config import moved_keys
 from trainrun.errors import UserError
 from trainrun.registry import log_columns
 from trainrun.sweep import removed_trials
@@ -22,7 +21,7 @@ from trainrun.util import decimal_digits, paths, redaction
 FILE = find.SWEEP
 ADDED = "points.jsonl"  # beside it: points that were made while the sweep ran, a line each
 FORMAT = 1
-# Settings that an older trainrun did not record.
+# Settings that a record may lack.
 DEFAULTS: dict[str, Any] = {
     "plugins": [],
     "command": [],
@@ -49,7 +48,7 @@ DEFAULTS: dict[str, Any] = {
 _NONE = type(None)
 TYPES: dict[str, type | tuple[type, ...]] = {
     "plugins": list, "command": list, "overrides": list, "hydra": list, "varying": list, "tracking": dict, "alert": dict, "swept": dict, "space": (dict, _NONE),
-    "sweeper": dict, "launcher": dict, "pruner": (dict, str, _NONE), "config": dict, "objective": (str, list, _NONE), "direction": (str, list),
+    "sweeper": dict, "launcher": dict, "pruner": (dict, _NONE), "config": dict, "objective": (str, list, _NONE), "direction": (str, list),
     "trials": (int, _NONE), "seeds": (int, _NONE), "folds": (int, _NONE), "seed": int, "grace": (int, float), "trial_timeout": (int, float, _NONE),
     "max_failures": (int, _NONE), "name": (str, _NONE), "reuse": str,
 }  # fmt: skip
@@ -116,20 +115,11 @@ def read(sweep_dir: Path) -> dict[str, Any]:
             raise UserError(
                 f"{path} is of a newer trainrun (format {content['format']}; this one knows {FORMAT}). Update trainrun."
             )
-        # Settings that an older trainrun did not record.
         settings = content["settings"] = {**DEFAULTS, **content["settings"]}
         for key, kinds in TYPES.items():
             if key in settings and not isinstance(settings[key], kinds):
                 raise ValueError(f"settings.{key} is {str(settings[key])[:80]!r}")
-        settings |= {k: _current(settings[k]) for k in ("overrides", "command") if k in settings}
-        if "overrides" in settings.get("sweeper", ()):
-            settings["sweeper"]["overrides"] = _current(settings["sweeper"]["overrides"])
-        settings["varying"] = frozenset(moved_keys.current(str(k)) for k in settings["varying"])
-        for key in ("swept", "space"):
-            settings[key] = {moved_keys.current(k): v for k, v in (settings.get(key) or {}).items()}
-        settings["pruner"] = moved_keys.pruner(settings["pruner"])
-        if (settings["pruner"] or {}).get("name") == "none":
-            settings["pruner"] = None
+        settings["varying"] = frozenset(map(str, settings["varying"]))
         content["points"] = [_read_point(point) for point in content["points"]]
         if len({number for number, _ in content["points"]}) < len(content["points"]):
             raise ValueError("two points have one number")
@@ -158,12 +148,7 @@ def _read_point(point: Any) -> tuple[int, list[str]]:
         or not isinstance(overrides, list)
     ):
         raise ValueError(f"expected the number and the overrides of a point, got {str(point)[:80]}")
-    return number, _current(overrides)
-
-
-def _current(overrides: Sequence[Any]) -> list[str]:
-    """Return recorded overrides in today's keys, without settings that no longer exist."""
-    return moved_keys.overrides([str(o) for o in overrides if o != "sweep.snapshot=copy"])
+    return number, [str(o) for o in overrides]
 
 
 def trials(sweep_dir: Path) -> Iterator[Trial]:
