@@ -56,7 +56,7 @@ def test_a_process_that_cannot_be_seen_counts_as_gone_after_a_time_of_silence(
     left(tmp_path, holder or {}, silent)
     start = {**(holder or ELSEWHERE), "kind": "start"}
     assert lease.alive(tmp_path, start) is alive
-    assert lease.refusal(tmp_path, start, "trainrun resume last", take_over=False) is None  # it is waited for
+    assert lease.refusal(tmp_path, start) is None  # it is waited for
     with lease.held(tmp_path, take_over=alive is None):
         assert lease.alive(tmp_path) is True and lease.alive(tmp_path, start) is False
 
@@ -77,10 +77,3 @@ def test_a_process_that_cannot_be_seen_is_waited_for_with_a_word_and_an_end(
         with lease.held(tmp_path):
             pass
     assert "counts as dead" in capsys.readouterr().out
-
-
-def test_a_run_of_an_older_version_elsewhere_needs_the_word(tmp_path):
-    start = {k: v for k, v in ELSEWHERE.items() if k != "pid_namespace"}
-    assert lease.alive(tmp_path, start) is None
-    assert "trainrun resume last --take-over" in lease.refusal(tmp_path, start, "trainrun resume last", False)
-    assert lease.refusal(tmp_path, start, "trainrun resume last --take-over", True) is None

@@ -8,7 +8,6 @@ from trainrun.util import liveness
 
 HERE = {"time": 0.0, **liveness.identity()}
 OTHER_BOOT = {"process": "another boot/1"}
-OLD = {k: v for k, v in HERE.items() if k != "pid_namespace"}  # as older versions have recorded
 
 
 @pytest.mark.parametrize(
@@ -21,8 +20,6 @@ OLD = {k: v for k, v in HERE.items() if k != "pid_namespace"}  # as older versio
         ({**HERE, "host": "renamed", "pid": 2**22 + 1}, False),
         ({**HERE, "host": "another", **OTHER_BOOT}, None),
         ({**HERE, "pid_namespace": "pid:[1]"}, None),  # a container of this machine
-        (OLD, True),
-        ({**OLD, "host": "renamed"}, None),
         ({"host": None}, False),
     ],
 )

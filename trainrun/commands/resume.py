@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
     # Read only: invalid input must not change the run. The recorder settles the status of a killed run.
     now = status.read(run_dir)
     if now.status == "RUNNING":
-        reason = lease.refusal(run_dir, now.start, shlex.join(command), take_over)
+        reason = lease.refusal(run_dir, now.start)
         if reason is not None:
             raise UserError(reason)
     overrides = list(argv[1:])

@@ -10,7 +10,7 @@ from pathlib import Path
 from trainrun.commands import _json, _run_table
 from trainrun.commands._parser import Parser
 from trainrun.errors import UserError
-from trainrun.tracking import find, listing, summary
+from trainrun.tracking import find, listing
 from trainrun.ui import console
 from trainrun.util import redaction
 from trainrun.util.durations import text as duration
@@ -74,9 +74,7 @@ def main(argv: Sequence[str]) -> int:
         return 0
     listed = listing.runs(options.outputs, limit, options.all)
     if options.json:
-        # The former key of `tracker_run_id` stays for scripts that read it.
-        rows = [{**e._asdict(), f"{summary.IDENTITY}_run_id": e.tracker_run_id} for e in listed.runs]
-        _json.show(rows)
+        _json.show([e._asdict() for e in listed.runs])
         return 0
     if not listed.runs:
         console.say(f"there are no runs below {options.outputs}/")

@@ -75,7 +75,7 @@ def with_sweeps(runs: Sequence[Path]) -> list[Path]:
     for run_dir in runs:
         if (sweep_dir := find.sweep_of(run_dir)) is not None:
             folders.setdefault(sweep_dir, Path(run_dir).parent)
-        if (run_dir / JOURNAL).is_file():  # sweeps of older versions have no journal
+        if (run_dir / JOURNAL).is_file():  # a sweep that was killed at once has none
             folders.setdefault(run_dir.absolute(), run_dir)
     return list(folders.values())
 

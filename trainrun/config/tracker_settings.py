@@ -7,8 +7,7 @@ An option of the group nests under a name of its own, so that `tracking=[a,b]` t
       b: {name: b, …}
       interval: 1.0
 
-With one tracker its settings may stand at the top, too: `tracking.uri=…` is `tracking.a.uri=…`. So may its name, as in runs
-recorded when trainrun had one tracker: ``{name: a, uri: …}``.
+With one tracker its settings may stand at the top, too: `tracking.uri=…` is `tracking.a.uri=…`. So may its name: ``{name: a, uri: …}``.
 """
 
 from __future__ import annotations

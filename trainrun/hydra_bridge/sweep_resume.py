@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -63,7 +62,7 @@ def go_on(
         born = {"run_dir": journal.first(sweep_dir / status.JOURNAL).get("run_dir"), "cwd": record["cwd"]}
         if (folder := origin.workplace(sweep_dir, born)) is not None:
             os.chdir(folder)
-        trials = _settled(sweep_dir, shlex.join(command), take_over)
+        trials = _settled(sweep_dir)
         _adopt(sweep_dir, trials)
         # New points are composed from the sweep's copies, as the earlier ones: points of a sweep differ by their overrides only.
         with snapshot.of(sweep_dir, settings).used():
@@ -80,7 +79,7 @@ def _adopt(sweep_dir: Path, trials: Sequence[Trial]) -> None:
             origin.adopt_idle(trial.run_dir)
 
 
-def _settled(sweep_dir: Path, command: str, take_over: bool) -> list[Trial]:
+def _settled(sweep_dir: Path) -> list[Trial]:
     """Return the trials once none of them runs; those of a killed sweep save their state and exit by themselves."""
     until, announced = time.monotonic() + SETTLE_TIMEOUT_S, False
     while True:
@@ -90,7 +89,7 @@ def _settled(sweep_dir: Path, command: str, take_over: bool) -> list[Trial]:
             return trials
         if time.monotonic() > until or all(lease.alive(t.run_dir, _start(t)) is None for t in running):
             for trial in running:
-                if reason := lease.refusal(trial.run_dir, _start(trial), command, take_over):
+                if reason := lease.refusal(trial.run_dir, _start(trial)):
                     raise UserError(reason)
                 trial.status = "KILLED"  # for all that can be seen from here; its next process looks again
             return trials
@@ -235,10 +234,8 @@ def _never() -> Trial:
 
 
 def _concluded(sweep_dir: Path, settings: Mapping[str, Any], done: Sequence[Trial]) -> bool:
-    """Return whether a sweep has its own end and its trials are ranked as they ended; one of an older trainrun has no journal."""
+    """Return whether a sweep has its own end and its trials are ranked as they ended."""
     now = status.settle(sweep_dir).status
-    if now == "UNKNOWN":
-        return True
     objective = Objective.of(settings["objective"], settings["direction"], done)
     return now in ("FINISHED", "FAILED") and leaderboard.is_current(sweep_dir, done, objective)
 

@@ -15,7 +15,7 @@ def augmentations(config: Mapping[str, Any], data: Dataset) -> Augmentations | N
     """Return the augmentations of the training batches, or None.
 
     Args:
-        config: resolved and checked; one recorded by an earlier version may have no node `augment`.
+        config: resolved and checked.
         data: as loaded.
     """
     named = [

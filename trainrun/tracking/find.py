@@ -158,7 +158,7 @@ def is_run(folder: Path) -> bool:
 def _began(run_dir: Path) -> tuple[int, float, str]:
     """Return what runs are sorted by, the newest last: their place in the order of beginnings, which no clock decides.
 
-    Runs of an older version, and those that began in another project, have none: their times count, and they come before.
+    Runs that began in another project have none: their times count, and they come before.
     """
     head = journal.first(run_dir / JOURNAL)
     time, place = head.get("time"), head.get("place")
@@ -189,10 +189,4 @@ def next_place(run_dir: Path) -> int | None:
 
 def _tracker_ids(run_dir: Path) -> set[str]:
     """Return a run's ids at its trackers."""
-    entries = state.read(run_dir)
-    if entries:
-        return {entry["run_id"] for entry in entries if entry.get("run_id")}
-    # Runs of older versions have it in the journal.
-    with open(run_dir / JOURNAL, "rb", opener=paths.regular) as file:
-        records = [journal.record(line) or {} for line in file if b'"tracking"' in line]
-    return {r.get("run_id") for r in records if r.get("event") == "tracking"} - {None}
+    return {entry["run_id"] for entry in state.read(run_dir) if entry.get("run_id")}

@@ -24,11 +24,10 @@ def replay(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         ``start`` (the first start record, or {}), ``attempts`` (all of them), ``end`` (the end record, or None
         while the last attempt has none), ``epochs`` (epoch -> ``{step, time, metrics}``, ascending),
         ``history`` (name -> one value an epoch, for the epochs that have it), ``metrics`` (the last epoch's, then
-        those of the finished run), ``step`` (updates done), ``identity`` (the tracker's run, of journals that name it, or None).
+        those of the finished run), ``step`` (updates done).
     """
     attempts: list[Mapping[str, Any]] = []
     end: Mapping[str, Any] | None = None
-    identity = None
     kept: list[Mapping[str, Any]] = []
     for record in records:
         kind = record["kind"]
@@ -40,8 +39,6 @@ def replay(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
             end = record
         elif kind in METRICS and isinstance(record.get("metrics"), Mapping):
             kept.append(record)
-        elif kind == "event" and record.get("event") == "tracking":
-            identity = {k: record[k] for k in ("tracking_uri", "experiment_id", "run_id") if k in record}
     epochs = {
         r["epoch"]: {k: r.get(k) for k in ("step", "time", "metrics")}
         for r in kept
@@ -66,7 +63,6 @@ def replay(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         "history": history,
         "metrics": metrics,
         "step": max((r["step"] for r in kept if isinstance(r.get("step"), int)), default=0),
-        "identity": identity,
     }
 
 

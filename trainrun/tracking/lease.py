@@ -38,7 +38,7 @@ def alive(run_dir: str | Path, start: Mapping[str, Any] | None = None) -> bool |
     holder = lock.holder
     if start is not None:
         seen = liveness.lives(start)
-        if seen is not None or not gives_signs(start) or not lock.path.exists():
+        if seen is not None or not lock.path.exists():
             return seen
         if not liveness.same_place(start, holder):  # the lease was released, or another process holds it now
             return False
@@ -50,11 +50,6 @@ def alive(run_dir: str | Path, start: Mapping[str, Any] | None = None) -> bool |
     if liveness.same_kernel(holder):
         return False
     return None if silence(run_dir, lock) < EXPIRY_S else False
-
-
-def gives_signs(start: Mapping[str, Any]) -> bool:
-    """Return whether the run of a start record renews a lock while it trains; older versions do not."""
-    return "pid_namespace" in start
 
 
 def silence(run_dir: str | Path, lock: FileLock) -> float:
@@ -82,26 +77,18 @@ def silence(run_dir: str | Path, lock: FileLock) -> float:
     return now - last if now - last > -EXPIRY_S else float("inf")
 
 
-def refusal(run_dir: str | Path, start: Mapping[str, Any], command: str, take_over: bool) -> str | None:
+def refusal(run_dir: str | Path, start: Mapping[str, Any]) -> str | None:
     """Return why a run with status RUNNING cannot be resumed, and the way out.
 
     Args:
         run_dir: its directory.
         start: the start record of its last attempt.
-        command: as typed.
-        take_over: whether the user passed --take-over: the process on the other machine is dead.
 
     Returns:
         None if it can be resumed; `held` waits for a process on another machine.
     """
-    now, who = alive(run_dir, start), file_lock.in_words(start)
-    if now:
-        return f"{run_dir} is still running ({who}). Stop it first, or wait."
-    if now is None and not gives_signs(start) and not take_over:
-        return (
-            f"{run_dir} may still be running ({who}): that process is on another machine, and its version of trainrun sends no "
-            f"heartbeats. If it is dead: {command} --take-over"
-        )
+    if alive(run_dir, start):
+        return f"{run_dir} is still running ({file_lock.in_words(start)}). Stop it first, or wait."
     return None
 
 

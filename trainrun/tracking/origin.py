@@ -20,7 +20,7 @@ EVENT = "copied"  # journal event that turns a copy into a separate run
 
 
 def at_home(run_dir: Path, start: Mapping[str, Any]) -> bool:
-    """Return whether a run is in the directory of its start record; True if that names none, as in older versions.
+    """Return whether a run is in the directory of its start record; True if that names none.
 
     Args:
         run_dir: its directory, as it is named now.

@@ -84,7 +84,7 @@ class RunStatus:
     @property
     def identity(self) -> dict[str, str] | None:
         """The tracker's `tracking_uri`, `experiment_id` and `run_id`, or None."""
-        return identity(self.run_dir) or self.past["identity"]
+        return identity(self.run_dir)
 
 
 def read(run_dir: str | Path) -> RunStatus:

@@ -210,11 +210,8 @@ def start_fields(targets: Sequence[Target]) -> dict[str, Any]:
 
 
 def recorded(start: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the targets in a run's first record, in the form of `Target.record`, also for records of older versions."""
+    """Return the targets in a run's first record, in the form of `Target.record`."""
     node = start.get("tracking")
-    if isinstance(node, Mapping):
-        node = [{"tracker": default(), "uri": node.get("uri"), "experiment": node.get("experiment"),
-                 "settings": {k: v for k, v in node.items() if k not in ("uri", "experiment")}}]  # fmt: skip
     return [dict(t) for t in node if _is_target(t)] if isinstance(node, list) else []
 
 

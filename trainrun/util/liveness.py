@@ -23,7 +23,7 @@ def lives(start: Mapping[str, Any]) -> bool | None:
     """Return whether the process of a `start` record still runs.
 
     Args:
-        start: with the fields of `identity`; those of an older trainrun have no `pid_namespace`.
+        start: with the fields of `identity`.
 
     Returns:
         None: its process id means nothing here: it belongs to another machine or container.
@@ -34,7 +34,7 @@ def lives(start: Mapping[str, Any]) -> bool | None:
     if start.get("process") and (boot := _boot_id()) is not None:
         if str(start["process"]).partition("/")[0] != boot:
             return False if here else None  # this machine was started again; or it is another one
-        if start.get("pid_namespace", _pid_namespace() if here else None) != _pid_namespace():
+        if start.get("pid_namespace") != _pid_namespace():
             return None
     elif not here:
         return None

@@ -53,7 +53,7 @@ def test_a_kill_while_it_is_made_leaves_none(tmp_path, uri):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["mlflow.db"]
 
 
-def test_half_a_file_of_an_older_version_is_set_aside(tmp_path, uri):
+def test_half_a_file_is_set_aside(tmp_path, uri):
     half_made(tmp_path / "mlflow.db")
     with pytest.raises(BlockingIOError, match="is incomplete"):  # MLflow itself may just be making it
         sqlite.connect(uri)

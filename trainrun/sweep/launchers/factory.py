@@ -23,8 +23,8 @@ def of(settings: Mapping[str, Any], trials: int, jobs: int | str | None = None) 
     """Return the engine of a sweep.
 
     Args:
-        settings: see `sweep_settings.settings`; ``launcher`` names it. Without one, or with one of another package (Hydra's own, or
-            ``joblib`` in a sweep that an older trainrun recorded): local processes.
+        settings: see `sweep_settings.settings`; ``launcher`` names it. Without one, or with one of another package (Hydra's own):
+            local processes.
         trials: their maximum number.
         jobs: at once, in place of the launcher's ``n_jobs``.
 

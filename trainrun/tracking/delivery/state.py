@@ -114,10 +114,8 @@ def read(run_dir: str | Path) -> list[dict[str, Any]]:
             if isinstance(e["tracking_uri"], str)
             and isinstance(e["experiment"], str)
             and isinstance(e["next"], int)
-            and all(
-                isinstance(e.get(k), str | None)
-                for k in ("tracker", "run_id", "experiment_id", "parent_run_id")
-            )
+            and all(isinstance(e.get(k), str | None) for k in ("run_id", "experiment_id", "parent_run_id"))
+            and isinstance(e["tracker"], str)
             and "experiment_id" in e
             and "run_id" in e
             and isinstance(e.get("left") or {}, dict)
@@ -132,8 +130,7 @@ def find(entries: list[dict[str, Any]], target: Target) -> dict[str, Any] | None
 
 
 def _is_of(entry: Mapping[str, Any], target: Target) -> bool:
-    # Entries written before trainrun had several trackers have no "tracker".
-    return (entry.get("tracker", target.tracker), entry["tracking_uri"], entry["experiment"]) == (
+    return (entry["tracker"], entry["tracking_uri"], entry["experiment"]) == (
         target.tracker,
         target.address,
         target.experiment,
@@ -144,10 +141,9 @@ def latest(run_dir: str | Path) -> list[dict[str, Any]]:
     """Return for each tracker the entry that was delivered to last, ordered by time."""
     entries: dict[Any, dict[str, Any]] = {}
     for entry in read(run_dir):
-        entries.pop(entry.get("tracker"), None)
-        entries[entry.get("tracker")] = entry
-    # Entries written before trainrun had several trackers have no "tracker"; a later entry replaces them.
-    return [e for name, e in entries.items() if name is not None or len(entries) == 1]
+        entries.pop(entry["tracker"], None)
+        entries[entry["tracker"]] = entry
+    return [*entries.values()]
 
 
 def unsent_of(run_dir: str | Path, count: int, total: int) -> int:

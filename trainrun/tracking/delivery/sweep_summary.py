@@ -58,7 +58,7 @@ def fold(sweep_dir: Path) -> Folded:
         now = status.settle(sweep_dir)
         word, reason, records[sweep_dir] = now.status, now.remark, now.records
     else:
-        word, reason = _without_journal(counts, total), None
+        word, reason = "KILLED", None  # before its first record
     metric, value = _best(journal.newest(own, 40))
     return Folded(
         status=word,
@@ -89,13 +89,6 @@ def unsent(sweep_dir: Path, sweep: Folded) -> int | None:
     for run_dir, total in sweep.records.items():
         missing += state.unsent_of(run_dir, sweep.trackers, total)
     return missing
-
-
-def _without_journal(counts: Counter[str], total: int | None) -> str:
-    """Return the status of a sweep without a journal, as recorded by an older version."""
-    if counts["RUNNING"]:
-        return "RUNNING"
-    return "FINISHED" if total is not None and counts.total() >= total else "KILLED"
 
 
 def _best(newest: Iterable[dict[str, Any]]) -> tuple[str | None, float | None]:

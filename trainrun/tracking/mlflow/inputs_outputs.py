@@ -44,7 +44,7 @@ def model_mark(record: Mapping[str, Any]) -> str:
     """Return the tag that identifies a model within its run: a run resumed after its last epoch saves the same model again.
 
     Args:
-        record: the journal's; those of an older trainrun have no `epochs`.
+        record: the journal's.
     """
     return f"epoch {record['epochs']}" if record.get("epochs") is not None else str(record.get("seq"))
 

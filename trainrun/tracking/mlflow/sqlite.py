@@ -34,7 +34,7 @@ def connect(uri: str) -> Any:
     """Return MLflow's client of a tracking store; a missing SQLite file is created first.
 
     MLflow itself creates the file by about 50 migrations in place; if they are interrupted it cannot continue with the file.
-    A file that an older version left incomplete is set aside if it holds no run.
+    A file that MLflow itself left incomplete is set aside if it holds no run.
 
     Raises:
         errors.Refused: the file is a folder, no database, not writable, or damaged with runs in it.
