@@ -47,10 +47,15 @@ def ended(tmp_path):
     return tmp_path
 
 
-def test_what_a_killed_process_has_not_drawn_the_report_draws_once(ended):
+@pytest.mark.parametrize("by", ["report", "resume"])
+def test_what_a_killed_process_has_not_drawn_is_drawn_once(ended, by, capsys):
     assert status.read(ended).drawing
     assert sweep_summary.fold(ended).reason == status.UNDRAWN
-    sweep_report.write(ended, ended / "page.html")
+    if by == "report":
+        sweep_report.write(ended, ended / "page.html")
+    else:
+        assert main(["resume", str(ended)]) == 0
+        assert "its plots are drawn now" in capsys.readouterr().out
     assert (ended / "plots" / "objective.png").stat().st_size > 1000
     now, records = status.read(ended), journal.read(ended / status.JOURNAL).records
     assert (now.status, now.drawing) == ("FINISHED", False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,9 +104,9 @@ def write(run_dir: Path, path: Path | None = None) -> tuple[Path, Explained]:
     if not content or now.status == "RUNNING":
         raise UserError(f"{run_dir} has no {summary.FILE} yet: a report is of a run that has ended.")
     if now.drawing:  # the process in the background was killed, or is still at it
-        from trainrun.run import deferred_plots, drawing
+        from trainrun.run import drawing
 
-        drawing.complete(run_dir, partial(deferred_plots.draw, run_dir))
+        drawing.complete_run(run_dir)
     explained = explain(run_dir)
     try:
         differs = why.differing(run_dir)

@@ -55,6 +55,12 @@ def main(argv: Sequence[str]) -> int:
     if now.status == "FINISHED" and not overrides:
         console.say(f"{run_dir.name} is finished: {now.epochs} epochs, {_figures(now.metrics)}".rstrip(", "))
         console.say(f"To train longer: trainrun resume {argv[0]} trainer.epochs={2 * now.epochs or 10}")
+        if now.drawing:  # the process in the background was killed, or is still at it
+            from trainrun.run import drawing
+
+            console.note("its plots and report are drawn now")
+            drawing.complete_run(run_dir)
+            now = status.read(run_dir)
         return _send_owed(run_dir, now)
     finished = now.epochs if now.status == "FINISHED" else None
     go_on(run_dir, now.start, overrides, command, finished, take_over)

@@ -21,7 +21,7 @@ from trainrun.hydra_bridge import (
     sweep_sources,
 )
 from trainrun.hydra_bridge.sweep_additions import Request
-from trainrun.sweep import loop, snapshot, sweep_record, trial_delivery
+from trainrun.sweep import background_plots, loop, snapshot, sweep_record, trial_delivery
 from trainrun.sweep.objective import Objective
 from trainrun.sweep.ranking import leaderboard, seed_replicates
 from trainrun.sweep.space import seeds
@@ -241,6 +241,9 @@ def _concluded(sweep_dir: Path, settings: Mapping[str, Any], done: Sequence[Tria
 
 
 def _finished(sweep_dir: Path, settings: Mapping[str, Any], done: Sequence[Trial]) -> loop.SweepResult:
+    if status.read(sweep_dir).drawing:  # the process in the background was killed, or is still at it
+        console.note("its plots are drawn now")
+        background_plots.complete(sweep_dir)
     with trial_delivery.of(settings["tracking"]) as deliver:
         deliver.owed([sweep_dir, *(t.run_dir for t in done)])
     ends = [t.status for t in done]

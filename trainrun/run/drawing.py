@@ -173,6 +173,11 @@ def complete(run_dir: Path, draw: Callable[[], None]) -> None:
         lock.release()
 
 
+def complete_run(run_dir: Path) -> None:
+    """Draw and record what a run lacks after its end, from the files in its directory; see `complete`."""
+    complete(run_dir, lambda: deferred_plots.draw(run_dir))
+
+
 def _record(run_dir: Path) -> None:
     """Add plots and report to the journal, so that trackers get them."""
     if not status.read(run_dir).drawing:  # the run has been resumed meanwhile
