@@ -63,6 +63,12 @@ def test_the_default_store_in_a_folder_of_an_odd_name_is_refused(name, tmp_path,
     assert "tracking=none" in problem and refused("tracking=none") == []
 
 
+def test_the_default_store_in_the_root_folder_is_taken(monkeypatch):
+    monkeypatch.chdir("/")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert refused() == []
+
+
 @pytest.mark.parametrize("key", ["tracking.uri", "tracking.mlflow.uri"])
 def test_one_trackers_setting_may_stand_at_the_top(key):
     assert composed(f"{key}=http://host")["mlflow"]["uri"] == "http://host"

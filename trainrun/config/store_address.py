@@ -29,7 +29,7 @@ def problems(key: str, settings: Mapping[str, Any]) -> Iterator[Problem]:
         return
     uri = settings["uri"] or os.environ.get(f"{str(settings['name']).upper()}_TRACKING_URI")
     if not isinstance(uri, str):
-        uri = f"{SQLITE_PREFIX}{Path.cwd()}"  # the default lies there
+        uri = f"{SQLITE_PREFIX}{Path.cwd() / 'store.db'}"  # the default lies there
     file = SQLITE.match(uri)
     if not file and not uri.endswith(".db"):
         if "://" in uri and grants.origin(uri) is None:
