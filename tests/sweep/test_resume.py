@@ -298,9 +298,6 @@ def test_new_points_work_on_what_the_sweep_began_with(tmp_path):
     done = trainrun(tmp_path, "-m", *QUIET, *words, "trainer.epochs=1")
     assert done.returncode == 0, done.stdout + done.stderr
     sweep = only_sweep(tmp_path)
-    record = json.loads((sweep / "sweep.json").read_text())
-    record["settings"]["overrides"].append("sweep.snapshot=copy")  # as an older trainrun has recorded it
-    (sweep / "sweep.json").write_text(json.dumps(record))
     option.write_text(option.read_text().replace("0.01", "0.5"))
     (tmp_path / "plug.py").write_text(TELLS.replace("first", "edited"))
     done = trainrun(tmp_path, "resume", sweep, "callback.teller.what=3")

@@ -65,7 +65,6 @@ class Sweep:
     trial_timeout: float | None = MISSING
     max_failures: Any = MISSING
     reuse: str = MISSING
-    snapshot: str = MISSING
     pictures: str = MISSING
     resume: str | None = MISSING
 

@@ -27,16 +27,12 @@ def apply(config: Any, override: Any, groups: Mapping[str, list[str]]) -> Proble
         parent = OmegaConf.select(config, parent_key) if parent_key else config
     except OmegaConfBaseException:
         parent = None
-    if key.startswith("hydra.") and not key.startswith(_HYDRA_OPEN):
-        missing = _first_missing(config, key)
-        if missing is not None:
-            return Problem(key, _unknown_key(config, missing, groups))
-    if not override.is_add() and not override.is_force_add():
-        missing = _first_missing(config, key)
-        if missing is not None:
-            return Problem(key, _unknown_key(config, missing, groups))
+    adds = override.is_add() or override.is_force_add()
+    of_hydra = key.startswith("hydra.") and not key.startswith(_HYDRA_OPEN)
+    if (of_hydra or not adds) and (missing := _first_missing(config, key)) is not None:
+        return Problem(key, _unknown_key(config, missing, groups))
     try:
-        if override.is_add() or override.is_force_add():
+        if adds:
             with open_dict(parent if isinstance(parent, DictConfig) else config):
                 OmegaConf.update(config, key, value, merge=True, force_add=True)
         else:

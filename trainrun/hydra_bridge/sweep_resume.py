@@ -135,7 +135,7 @@ def _extended(
         raise UserError(problems)
     sweep = sweep_settings.of_sweep(tree["sweep"], tree["seeds"], tree["metric"])
     sweep["folds"] = settings.get("folds")
-    own = {k: v for k, v in sweep.items() if k not in ("resume", "snapshot", "space", "zip")}
+    own = {k: v for k, v in sweep.items() if k not in ("resume", "space", "zip")}
     varying = {*settings["varying"], *(override_text.key(o) for o in line if override_grammar.swept(o))}
     varying |= {k for k in changed if not override_text.is_about_the_sweep(k)}
     # The recorded command line stays: later additions extend that one, too.

@@ -23,12 +23,6 @@ def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
     timeout = node.get("trial_timeout")
     if timeout is not None and not (isinstance(timeout, int | float) and 0 < timeout < float("inf")):
         yield Problem("sweep.trial_timeout", f"expected seconds, more than zero, or null, got {timeout!r}.")
-    if (snapshot := node.get("snapshot", "note")) != "note":
-        yield Problem(
-            "sweep.snapshot",
-            f"expected note, got {snapshot!r}. A sweep imports its plug-ins as they are, and each trial says which were edited. "
-            "To keep their code fixed, start the sweep in a checkout of its own (git worktree add), or install the plug-ins.",
-        )
     for key, words in WORDS.items():
         if (value := node.get(key, words[0])) not in words:
             yield Problem(
