@@ -19,7 +19,7 @@ def wait_until(condition, timeout=60.0):
     assert condition()
 
 
-def test_the_command_ends_before_its_plots_and_a_report_draws_those_that_were_lost(
+def test_the_command_ends_before_its_plots_and_resume_draws_those_that_were_lost(
     tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
@@ -42,7 +42,7 @@ def test_the_command_ends_before_its_plots_and_a_report_draws_those_that_were_lo
     (row,) = listing.runs("outputs").runs
     assert (row.status, row.reason) == ("FINISHED", status.UNDRAWN)
     capsys.readouterr()
-    assert main(["report", "r"]) == 0
+    assert main(["resume", "r"]) == 0
     assert {f"plots/{path.name}" for path in (run_dir / "plots").iterdir()} == plots
     assert listing.runs("outputs").runs[0].reason is None
 

@@ -12,6 +12,8 @@ from trainrun.hydra_bridge import launcher_plugins
 from trainrun.hydra_bridge import main as bridge
 from trainrun.sweep import background_plots, loop, sweep_record
 from trainrun.sweep.loop import SweepResult
+from trainrun.sweep.objective import Objective
+from trainrun.sweep.ranking import leaderboard
 from trainrun.tracking import journal, status
 from trainrun.tracking.delivery import sweep_summary
 from trainrun.tracking.journal import Journal
@@ -40,6 +42,7 @@ def ended(tmp_path):
         book.close()
         content = {"status": "FINISHED", "metrics": {"val_loss": (1.0 + number) / 2}}
         (tmp_path / str(number) / "summary.json").write_text(json.dumps(content))
+    leaderboard.write(tmp_path, [*sweep_record.trials(tmp_path)], Objective("val_loss", maximize=False))
     book = Journal(tmp_path / status.JOURNAL)
     book.write("start", config={})
     book.write("end", status="FINISHED", **{status.DRAWING: True})

@@ -104,9 +104,9 @@ def write(run_dir: Path, path: Path | None = None) -> tuple[Path, Explained]:
     if not content or now.status == "RUNNING":
         raise UserError(f"{run_dir} has no {summary.FILE} yet: a report is of a run that has ended.")
     if now.drawing:  # the process in the background was killed, or is still at it
-        from trainrun.run import drawing
+        from trainrun.run import deferred_plots
 
-        drawing.complete_run(run_dir)
+        deferred_plots.complete(run_dir)
     explained = explain(run_dir)
     try:
         differs = why.differing(run_dir)

@@ -56,10 +56,10 @@ def main(argv: Sequence[str]) -> int:
         console.say(f"{run_dir.name} is finished: {now.epochs} epochs, {_figures(now.metrics)}".rstrip(", "))
         console.say(f"To train longer: trainrun resume {argv[0]} trainer.epochs={2 * now.epochs or 10}")
         if now.drawing:  # the process in the background was killed, or is still at it
-            from trainrun.run import drawing
+            from trainrun.run import deferred_plots
 
             console.note("its plots and report are drawn now")
-            drawing.complete_run(run_dir)
+            deferred_plots.complete(run_dir)
             now = status.read(run_dir)
         return _send_owed(run_dir, now)
     finished = now.epochs if now.status == "FINISHED" else None

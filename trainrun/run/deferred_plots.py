@@ -16,11 +16,14 @@ from trainrun.data.preprocessor import Preprocessor
 from trainrun.run.context import RunContext
 from trainrun.tracking import history, journal, status
 from trainrun.ui import console
-from trainrun.util import paths
+from trainrun.util import imports, paths
+from trainrun.util.file_lock import FileLock
 
 if TYPE_CHECKING:
     from trainrun.trainer.job import Job
 
+LOCK = ".drawing.lock"
+TIMEOUT_S = 300  # for a process in the background, whatever it waits for
 # Trials of a sweep that train longer than this draw their plots at once, which takes about 1.5 s.
 DRAW_AT_ONCE_S = 30.0
 
@@ -80,7 +83,9 @@ def draw(run_dir: Path) -> None:
         run_dir: the run's directory; without `model.keras` only the learning curves are drawn.
     """
     from trainrun.config import plugins, saved
-    from trainrun.run import builders, evaluation, model_files
+
+    with imports.collector_paused("tensorflow"), console.hushed():
+        from trainrun.run import builders, evaluation, model_files
 
     config = saved.load(run_dir)
     if not config["artifacts"]["plots"]:
@@ -103,3 +108,35 @@ def draw(run_dir: Path) -> None:
         plots.write(run_dir, epochs, metrics=config["metric"])
     if config["artifacts"]["report"]:
         report.write(run_dir, diagnostics=diagnostics)
+
+
+def complete(run_dir: Path, draw_all: Callable[[], None] | None = None) -> None:
+    """Draw and record what a run or sweep lacks after its end, if no other process has done so; one at a time does it.
+
+    Args:
+        run_dir: its directory.
+        draw_all: draws plots and report; None: `draw` does, of a run.
+    """
+    lock = FileLock(run_dir / LOCK)
+    lock.acquire(TIMEOUT_S)
+    try:
+        if status.read(run_dir).drawing:
+            draw_all() if draw_all is not None else draw(run_dir)
+            _record(run_dir)
+    finally:
+        lock.release()
+
+
+def _record(run_dir: Path) -> None:
+    """Add plots and report to the journal, so that trackers get them."""
+    if not status.read(run_dir).drawing:  # the run has been resumed meanwhile
+        return
+    book = journal.Journal(run_dir / status.JOURNAL)
+    try:
+        for path in (run_dir / report.FILE, *sorted((run_dir / plots.FOLDER).glob("*"))):
+            if path.is_file():
+                size = path.stat().st_size
+                book.write("artifact", path=path.relative_to(run_dir).as_posix(), bytes=size)
+        book.write("event", event=status.DRAWN)
+    finally:
+        book.close()

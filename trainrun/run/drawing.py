@@ -19,20 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainrun.artifacts import plots, report
+from trainrun.artifacts import report
 from trainrun.artifacts.diagnostics import Diagnostics
 from trainrun.run import deferred_plots, evaluation, settings
 from trainrun.run.context import RunContext
 from trainrun.run.evaluation import Evaluation
-from trainrun.tracking import journal, status
+from trainrun.tracking import status
 from trainrun.ui import console, streams
-from trainrun.util.file_lock import FileLock
 
 if TYPE_CHECKING:
     from trainrun.trainer.job import Job
 
-LOCK = ".drawing.lock"
-TIMEOUT_S = 300  # after which the process ends, whatever it waits for
 NICE = 10  # the next command goes first
 
 
@@ -105,7 +102,7 @@ class Drawing:
             self._later = None
             self.page(content)
 
-        in_background(self.run_dir, lambda: complete(self.run_dir, plots_and_page))
+        in_background(self.run_dir, lambda: deferred_plots.complete(self.run_dir, plots_and_page))
 
 
 def in_background(run_dir: Path, draw: Callable[[], None]) -> None:
@@ -145,7 +142,7 @@ def _let_go() -> None:
     """Leave the terminal and all that the run had open, but for files that it reads."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
-    signal.alarm(TIMEOUT_S)
+    signal.alarm(deferred_plots.TIMEOUT_S)
     os.setsid()
     os.nice(NICE)
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -154,40 +151,3 @@ def _let_go() -> None:
         with suppress(OSError):
             if number <= 2 or not stat.S_ISREG(os.fstat(number).st_mode):
                 os.dup2(nowhere, number)
-
-
-def complete(run_dir: Path, draw: Callable[[], None]) -> None:
-    """Draw and record what a run lacks after its end, if no other process has done so; one at a time does it.
-
-    Args:
-        run_dir: of the run.
-        draw: draws plots and report.
-    """
-    lock = FileLock(run_dir / LOCK)
-    lock.acquire(TIMEOUT_S)
-    try:
-        if status.read(run_dir).drawing:
-            draw()
-            _record(run_dir)
-    finally:
-        lock.release()
-
-
-def complete_run(run_dir: Path) -> None:
-    """Draw and record what a run lacks after its end, from the files in its directory; see `complete`."""
-    complete(run_dir, lambda: deferred_plots.draw(run_dir))
-
-
-def _record(run_dir: Path) -> None:
-    """Add plots and report to the journal, so that trackers get them."""
-    if not status.read(run_dir).drawing:  # the run has been resumed meanwhile
-        return
-    book = journal.Journal(run_dir / status.JOURNAL)
-    try:
-        for path in (run_dir / report.FILE, *sorted((run_dir / plots.FOLDER).glob("*"))):
-            if path.is_file():
-                size = path.stat().st_size
-                book.write("artifact", path=path.relative_to(run_dir).as_posix(), bytes=size)
-        book.write("event", event=status.DRAWN)
-    finally:
-        book.close()

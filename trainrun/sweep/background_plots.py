@@ -59,14 +59,14 @@ def in_background(sweep_dir: Path) -> None:
 
 def complete(sweep_dir: Path) -> None:
     """Draw and record what a sweep lacks after its end, if no other process has done so."""
-    from trainrun.run import drawing
+    from trainrun.run import deferred_plots
 
     def draw() -> None:
         settings = sweep_record.read(sweep_dir)["settings"]
         trials = [t for t in sweep_record.trials(sweep_dir) if t.status != "WAITING"]
         write(sweep_dir, trials, Objective.of(settings["objective"], settings["direction"], trials), settings)
 
-    drawing.complete(sweep_dir, draw)
+    deferred_plots.complete(sweep_dir, draw)
 
 
 if __name__ == "__main__":
