@@ -26,7 +26,7 @@ def make(folder, number, end="FINISHED", epochs=3, tracking=True, delivered=None
     book = Journal(run_dir / "journal.jsonl")
     book.write(
         "start", run_id=run_dir.name, host=platform.node(), pid=2**22 + 1, overrides=[f"seed={number}"],
-        tracking={"uri": "http://host", "experiment": "e"} if tracking else None, config=config or {},
+        tracking=[{"tracker": "mlflow", "uri": "http://host", "experiment": "e", "settings": {}}] if tracking else [], config=config or {},
     )  # fmt: skip
     losses = [1 / (i + 1) for i in range(epochs)]
     for i, loss in enumerate(losses):
@@ -223,10 +223,10 @@ def test_killed_sweep_and_its_trials_are_marked_as_killed(inside, capsys):
     assert not (sweep / "summary.json").exists(), "a sweep is no run"
 
 
-def test_a_sweep_of_before_it_had_a_record_of_its_own_is_listed(inside, capsys):
+def test_a_sweep_that_was_killed_before_its_record_is_listed(inside, capsys):
     make_sweep(inside, ["FINISHED", "FINISHED"], own=False)
     (row,) = listed(capsys)
-    assert (row["status"], row["trials"], row["metric"]) == ("FINISHED", {"FINISHED": 2}, None)
+    assert (row["status"], row["trials"], row["metric"]) == ("KILLED", {"FINISHED": 2}, None)
 
 
 def watch(folder, *argv):
