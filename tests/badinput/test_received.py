@@ -125,7 +125,7 @@ TRACKING = {
 RECORD = {
     "format": 1, "started": 1.0e9, "cwd": "/",
     "settings": {"objective": "val_loss", "direction": "minimize", "varying": ["seed"], "overrides": ["seed=1,2"],
-                 "command": ["trainrun", "-m", "seed=1,2"], "tracking": {"name": "none"}, "plugins": [], "name": None, "seeds": None,
+                 "command": ["trainrun", "-m", "seed=1,2"], "tracking": {"name": "none", "timeout": 0.2}, "plugins": [], "name": None, "seeds": None,
                  "pruner": None, "swept": {"seed": "1,2"}, "space": {}, "trials": 2,
                  "sweeper": {"name": "grid", "overrides": ["seed=1,2"]}, "launcher": {"name": "local", "n_jobs": 1}},
     "points": [[0, ["seed=1"]], [1, ["seed=2"]]],

@@ -103,7 +103,7 @@ def test_batch_size_1_that_does_not_fit_is_an_error(inside, monkeypatch):
         tuning.batch_size(config, builders.dataset(config), builders.strategy(config))
 
 
-@pytest.mark.parametrize("trainer", ["fit", "custom", "train_on_batch"])
+@pytest.mark.parametrize("trainer", ["fit", "custom"])
 def test_a_tuned_run_is_the_run_with_that_size(trainer, inside, capsys):
     asked = [
         *QUICK,

@@ -31,7 +31,6 @@ SMALL = [
     "trainer.epochs=2",
 ]
 CASES = {
-    "odd last batch": ["trainer.batch_size=16"],
     "augmented, mixed across replicas": ["trainer.batch_size=16", "augment=mixup"],
     "fewer examples than replicas; weights, penalty, clipping": [
         "trainer.batch_size=23", "trainer.class_weight=balanced", "model.regularizer=l2", "optimizer.global_clipnorm=0.05",

@@ -9,8 +9,10 @@ import pytest
 
 import trainrun
 from trainrun.config import plugins
-from trainrun.run import runner
+from trainrun.run import builders, runner
 from trainrun.run.context import RunContext, SharedCaches
+from trainrun.trainer.epoch_loop import build
+from trainrun.trainer.program_cache import ProgramCache
 
 QUIET = ["tracking=none", "artifacts.plots=false", "artifacts.report=false", "artifacts.model=false", "data=digits",
          "trainer.epochs=2", "trainer.limit=150"]  # fmt: skip
@@ -58,10 +60,10 @@ def test_a_shared_program_gives_the_same_bits(inside, settings):
     assert len({sha for sha, _, _ in alone}) == len(points)
 
 
-def test_what_is_in_the_program_is_not_shared(inside):
-    """Each differs in one thing from the one before it, whose program would be taken."""
+def test_what_is_in_the_program_is_not_shared():
+    """Each differs in one thing from the one before it, whose program would be taken; the last differs in its seed only."""
     changes = ["loss.gamma=1.0", "loss.gamma=2.0", "model.dropout=0.2", "optimizer.beta_1=0.8", "trainer.class_weight=balanced",
-               "model.activation=tanh", "schedule=cosine", "trainer.epochs=2"]  # fmt: skip
+               "model.activation=tanh", "schedule=cosine", "trainer.epochs=2", "seed=7"]  # fmt: skip
     settings = [
         "data=iris",
         "trainer.epochs=1",
@@ -70,9 +72,12 @@ def test_what_is_in_the_program_is_not_shared(inside):
         "model.units=[8]",
         "model.dropout=0.1",
     ]
-    caches = SharedCaches.of_process(programs=True)
-    outcomes(inside, settings, [changes[: i + 1] for i in range(len(changes))], caches)
-    assert caches.programs.reuses == 0
+    programs, reuses = ProgramCache(), []
+    for i in range(len(changes)):
+        config = trainrun.compose([*QUIET, *settings, *changes[: i + 1]])
+        build(programs.job(builders.job(config, builders.dataset(config), builders.strategy(config))))
+        reuses.append(programs.reuses)
+    assert reuses == [0] * (len(changes) - 1) + [1]
 
 
 def test_a_real_target_has_its_unit_in_the_program(inside):

@@ -35,7 +35,10 @@ MORE = {
     "noise": [*DIGITS, "model=layers", "model.layers=[{name: Flatten}, {name: GaussianNoise, stddev: <0.1,0.2,0.3>}, {name: Dense, units: 8}]"],
     "attention with dropout": [*MODELS["layer norm and attention"], "model.dropout={0.1,0.2,0.3}"],
 }  # fmt: skip
-PAIRS = [(m, o) for m in MODELS for o in OPTIMIZERS] + [
+# An optimizer gets one gradient a variable, whatever the model: as an array, or as rows of an embedding. So all of them with one model
+# of each kind, and two with each of the others.
+BOTH = ("mlp with dropout", "embedding and pooling")
+PAIRS = [(m, o) for m in MODELS for o in (OPTIMIZERS if m in BOTH else ("sgd", "adam"))] + [
     ("noise", "lookahead"),
     ("attention with dropout", "adam"),
 ]
