@@ -675,6 +675,29 @@ def test_labels_that_are_one_number_are_reported(write, capsys):
     )
 
 
+def test_classes_that_are_lists_of_classes_are_reported(write, capsys):
+    classes = ("a", "b c", "a; b c")
+    load(write("x,y\n" + "".join(f"{i * i % 97},{classes[i % 3]}\n" for i in range(90))), "y")
+    assert "lists of others: 'a; b c'" in (printed := " ".join("".join(capsys.readouterr()).split()))
+    assert "data.label_separator='\";\"'" in printed
+    plain = ("a/b", "a", "c")  # b is no class
+    load(write("x,y\n" + "".join(f"{i * i % 97},{plain[i % 3]}\n" for i in range(90))), "y")
+    assert "lists of others" not in "".join(capsys.readouterr())
+
+
+def test_a_validation_set_is_counted_and_its_training_rows_are_told(write, tmp_path, capsys):
+    rows = [f"{i},{i * 7 % 31},{i % 2}" for i in range(100)]
+    hard = tmp_path / "hard.csv"
+    hard.write_text("\n".join(["a,b,y", *rows[:40]]) + "\n")
+    data = load(write("\n".join(["a,b,y", *rows]) + "\n"), "y", validation_sets={"hard": str(hard)})
+    assert "further validation sets: hard 40" in [*overview.lines(overview.of(data))]
+    known = {row.tobytes() for row in data.train.x}
+    count = sum(row.tobytes() in known for row in data.validation_sets["hard"].x)
+    assert f"{count} of the 40 hard rows have the same features" in " ".join(
+        "".join(capsys.readouterr()).split()
+    )
+
+
 def test_fields_of_any_length_are_read(write):
     path = write(
         "x,doc,y\n" + "".join(f"{i},{'lorem ' * (30_000 if i == 50 else 1)},{i % 2}\n" for i in range(300))

@@ -64,7 +64,13 @@ def dataset(
     parts, faults = _table_split.parts(examples, settings, splitting)
     raise_faults(faults)
     keep, target = examples.keep, examples.target
-    inferred = _inferred(source, settings, examples, parts)
+    names = enumerate(splitting.validation_sets or (), 3)
+    sets = {name: np.flatnonzero(examples.file_parts == part) for part, name in names}
+    raise_faults(
+        [("validation_sets", f"{name} has no rows.") for name, rows in sets.items() if not len(rows)]
+    )
+    inferred = _inferred(source, settings, examples, parts, sets)
+    parts = (*parts, *sets.values())
     inferred["split"] = splitting.words(settings, source.own_files)
     weights = None if settings.weight is None else examples.table.columns[settings.weight].numbers[keep]
     record: dict[str, Any] = {
@@ -73,15 +79,6 @@ def dataset(
         "dropped_rows": examples.table.rows - len(keep),
         "file": CsvFormat.of(arguments).record(),
     }
-    sets = list(splitting.validation_sets or ())
-    parts = (*parts, *(np.flatnonzero(examples.file_parts == part) for part, _ in enumerate(sets, 3)))
-    raise_faults(
-        [
-            ("validation_sets", f"{name} has no rows.")
-            for name, part in zip(sets, parts[3:], strict=True)
-            if not len(part)
-        ]
-    )
     inputs = _table_inputs.inputs(examples, settings, parts, arguments["standardize"], record, stored)
     inferred["imputed"] = {
         name: {"missing": count, "value": record["fill"][name]}
@@ -246,7 +243,11 @@ def _opened(
 
 
 def _inferred(
-    source: TableSource, settings: TableSettings, examples: Examples, parts: Sequence[np.ndarray]
+    source: TableSource,
+    settings: TableSettings,
+    examples: Examples,
+    parts: Sequence[np.ndarray],
+    sets: Mapping[str, np.ndarray],
 ) -> dict[str, Any]:
     """Return what was understood of a table, for `overview`; what is almost surely wrong is printed here as well."""
     if source.understood():
@@ -254,7 +255,7 @@ def _inferred(
     columns = examples.table.columns
     with ThreadPoolExecutor(1) as beside:
         digests = beside.submit(lambda: {name: column.digest() for name, column in columns.items()})
-        notices = [*_left_out(settings, examples), *_table_notices.notices(examples, settings, parts)]
+        notices = [*_left_out(settings, examples), *_table_notices.notices(examples, settings, parts, sets)]
     for notice in notices:
         console.warn(notice)
     kinds: dict[str, list[str]] = {}

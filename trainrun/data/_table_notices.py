@@ -31,18 +31,26 @@ LOOKED_AT, WORDS_OF_TEXT = 1000, 3
 NAMELESS = re.compile(r"Unnamed: \d+")
 # Categories of a column that are compared with each other.
 COMPARED = 10_000
+# What may stand between several labels in one field.
+LABEL_SEPARATORS = ";|,/"
 # Columns that one notice names.
 NAMED = 10
 PARTS = ("training", "validation", "test")
 
 
-def notices(examples: Examples, settings: TableSettings, parts: Sequence[np.ndarray]) -> list[str]:
+def notices(
+    examples: Examples,
+    settings: TableSettings,
+    parts: Sequence[np.ndarray],
+    sets: Mapping[str, np.ndarray],
+) -> list[str]:
     """Return the notices, as sentences.
 
     Args:
         examples: the rows, their columns not yet given back.
         settings: the columns.
         parts: indices of the training, validation and test examples.
+        sets: those of further validation sets by name.
     """
     every = {name: examples.table.columns[name] for name in settings.inputs}
     columns = {name: column for name, column in every.items() if not column.is_text}
@@ -56,9 +64,10 @@ def notices(examples: Examples, settings: TableSettings, parts: Sequence[np.ndar
         for notice in (
             *_same_number(one),
             *_classes_alike(one),
+            *_lists_of_labels(one),
             *_target_numbers_rows(one, of_one),
             *_given_away(repeating, one),
-            *_repeated(features, one, parts),
+            *_repeated(features, one, parts, sets),
             *_one_class(one, parts),
             *_unseen_classes(one, parts),
         )
@@ -213,6 +222,24 @@ def _one_value(columns: dict[str, Column]) -> Iterator[str]:
         yield f"columns with one value only: {listed(constant, NAMED)}. Leave them out: {exclusion(constant[:NAMED])}."
 
 
+def _lists_of_labels(examples: Examples) -> Iterator[str]:
+    """Yield a notice if classes are lists of other classes, as `drama;comedy` beside `drama`."""
+    classes = {str(name) for name in examples.target.classes}
+    for separator in LABEL_SEPARATORS:
+        lists = {
+            name: {part.strip() for part in name.split(separator)} for name in classes if separator in name
+        }
+        if (
+            len(classes - lists.keys()) > 1
+            and lists
+            and set().union(*lists.values()) <= classes - lists.keys()
+        ):
+            yield (
+                f"classes of the target are lists of others: {_columns.shortened(min(lists))!r}. If a row may have several labels: "
+                f"data.label_separator='\"{separator}\"'."
+            )
+
+
 def _given_away(columns: dict[str, Column], examples: Examples) -> Iterator[str]:
     if names := _table_leaks.columns(columns, examples):
         yield (
@@ -222,9 +249,12 @@ def _given_away(columns: dict[str, Column], examples: Examples) -> Iterator[str]
 
 
 def _repeated(
-    of_features: _equal_rows.Features, examples: Examples, parts: Sequence[np.ndarray]
+    of_features: _equal_rows.Features,
+    examples: Examples,
+    parts: Sequence[np.ndarray],
+    sets: Mapping[str, np.ndarray],
 ) -> Iterator[str]:
-    held_out = dict(zip(PARTS[1:], parts[1:], strict=True))
+    held_out = {**dict(zip(PARTS[1:], parts[1:], strict=True)), **sets}
     for name, equal in _equal_rows.counts(of_features, [examples.labels], parts[0], held_out):
         yield (
             f"{equal} of the {len(held_out[name])} {name} rows have the same features and target as a training row, so the {name} metrics "

@@ -32,7 +32,7 @@ def of(data: Dataset) -> dict[str, Any]:
         data: as loaded.
 
     Returns:
-        `name`, `task`, `target` (the column, or None), `examples`, `parts` (name -> examples), `split` (in words, or None), `classes`
+        `name`, `task`, `target` (the column, or None), `examples`, `parts`, `validation_sets` (name -> examples), `split` (in words, or None), `classes`
         (class -> examples, the first 100), `number_of_classes`, `positive` (of two classes), `range` (of a real target: least, mean and
         largest value), `outputs` (of several: name -> its `task`, `classes` and the like, or `range`), `columns` (kind -> names, the first 100), `number_of_columns` (kind -> how many), `inputs` (kind and shape),
         `imputed` (column -> missing values and what stands for them), `indicators`, `left_out` (rows), `notices` (sentences) and
@@ -46,6 +46,7 @@ def of(data: Dataset) -> dict[str, Any]:
         "target": inferred.get("target"),
         "examples": sum(map(len, splits.values())),
         "parts": {part: len(split) for part, split in splits.items()},
+        "validation_sets": {name: len(split) for name, split in data.validation_sets.items()},
         "split": inferred.get("split"),
     }
     if target.named:
@@ -101,6 +102,8 @@ def lines(overview: Mapping[str, Any]) -> Iterator[str]:
     split = f"; {overview['split']}" if overview["split"] else ""
     target = f" of {overview['target']}" if overview["target"] else ""
     yield f"data: {overview['name']}, {overview['examples']:,} examples ({parts}{split}); {overview['task']}{target}"
+    if sets := overview.get("validation_sets"):
+        yield f"further validation sets: {', '.join(f'{name} {count:,}' for name, count in sets.items())}"
     yield from _label_lines(overview)
     for name, output in overview.get("outputs", {}).items():
         # Of arrays, no setting says which class is positive.

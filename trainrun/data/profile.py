@@ -259,7 +259,8 @@ def class_counts(data: Dataset) -> dict[str, dict[str, int]]:
 def repeated(data: Dataset) -> dict[str, int]:
     """Return how many examples of each held-out part are the same, inputs and target, as one of the training part."""
     train = hashes(data.train)
-    held_out = {part: split for part, split in data.parts.items() if part != "train"}
+    held_out = {**data.parts, **data.validation_sets}
+    del held_out["train"]
     return {part: _equal_rows.count_in(hashes(split), train) for part, split in held_out.items()}
 
 
