@@ -285,6 +285,12 @@ def test_an_open_quotation_mark_is_named_by_its_line(write, change, where):
     assert where in text and "fields, expected" not in text and len(text.splitlines()) == 1
 
 
+def test_texts_with_line_ends_and_quotes_are_no_open_quotation_marks(write):
+    texts = ['"Rome\n"', '"\n"', '"Oslo, ""no""\nLima, ""x"""', '"a\nb, c"']
+    path = write(people(change={line: f"30,{texts[line % 4]},5,yes" for line in range(2, 50)}))
+    assert len(load(path).preprocessing["categories"]["city"]) >= len(texts)
+
+
 def test_a_comma_at_the_end_of_each_row_is_one_fault(write):
     text = faults(write("a,b,y\n" + "1,2,x,\n2,3,z,\n" * 30), "y").splitlines()
     assert len(text) == 11 and text[0] == "data.path: line 2: 4 fields, expected 3."

@@ -57,9 +57,11 @@ def hides_rows(file: CsvFile, table: pa.Table) -> bool:
         if not pa.types.is_string(column.type):
             continue
         before = file.header.index(name)
-        for text in set(column.filter(pc.match_substring(column, "\n")).to_pylist()):
-            first, *between, last = (line.count(file.delimiter) for line in text.rstrip("\n").split("\n"))
-            closed = last == before and text.endswith('"')
-            if first == separators - before and {*between} <= {separators} and (closed or last == separators):
+        ends = pc.and_(pc.match_substring(column, "\n"), pc.ends_with(column, '"'))
+        # To the next quotation mark, or in the last row to the end of the file.
+        closed = [(text, before) for text in set(column.filter(ends).to_pylist())]
+        for text, at_end in [*closed, *((text, separators) for text in column[-1:].to_pylist())]:
+            first, *rest = (line.count(file.delimiter) for line in text.rstrip("\n").split("\n"))
+            if rest and [first, *rest] == [separators - before, *[separators] * (len(rest) - 1), at_end]:
                 return find(file) is not None
     return False
