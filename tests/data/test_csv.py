@@ -274,15 +274,18 @@ def test_lines_are_counted_across_quoted_line_ends(write):
 @pytest.mark.parametrize(
     ("change", "where"),
     [
-        ({5: '30,"Rome,5,yes'}, "line 5 is not closed by the end of the file"),
-        ({5: '30,Rome,5,"yes'}, "line 5 is not closed by the end of the file"),  # the row has four fields all the same
-        ({5: '30,"Rome,5,yes', 9: '30,"Rome",5,yes'}, "line 5 is not closed before line 9"),  # so has this one
-        ({5: '30,Rome,"5,yes', 9: '30,"Rome",5,yes'}, "line 5 is not closed before line 9"),
+        ({5: '30,"Rome,5,yes'}, "line 5: a quotation mark opens that is not closed by the end of the file"),
+        ({5: '30,Rome,5,"yes'}, "line 5: a quotation mark opens that is not closed by the end of the file"),  # the row has four fields all the same
+        ({5: '30,"Rome,5,yes', 9: '30,"Rome",5,yes'}, "line 5: a quotation mark opens that is not closed before line 9"),  # so has this one
+        ({5: '30,Rome,"5,yes', 9: '30,"Rome",5,yes'}, "line 5: a quotation mark opens that is not closed before line 9"),
     ],
 )  # fmt: skip
 def test_an_open_quotation_mark_is_named_by_its_line(write, change, where):
     text = faults(write(people(change=change)))
     assert where in text and "fields, expected" not in text and len(text.splitlines()) == 1
+    source, _ = open_source([write(people(change=change)), None, None], CsvFormat())
+    with pytest.raises(UserError, match=where):
+        list(source.blocks(["city", "buys"]))
 
 
 def test_texts_with_line_ends_and_quotes_are_no_open_quotation_marks(write):

@@ -129,6 +129,10 @@ class CsvSource:
         options = _csv_reading.options(file, columns, (), way, wrong)
         reason, known = "a row has a wrong number of fields.", self._rows[-1]
         pending: list[pa.RecordBatch] = []
+
+        def hides_rows() -> bool:
+            return way.quoted_lines and _open_quote.hides_rows(file, pa.Table.from_batches(pending))
+
         try:
             with csv.open_csv(file.open_for_arrow(way.unexpected, bounded=False), **options) as reader:
                 for batch in reader:
@@ -137,11 +141,15 @@ class CsvSource:
                     known, batch = max(0, known - batch.num_rows), batch.slice(known)
                     pending += [batch] if batch.num_rows else []
                     if sum(b.nbytes for b in pending) >= STREAMED:
+                        if hides_rows():
+                            break
                         yield self._block(pending)
         except (pa.ArrowException, OSError, UnicodeError) as error:
             reason = f"it cannot be read as CSV: {error}"
             wrong.append(None)
-        if pending:
+        if pending and hides_rows():
+            wrong.append(None)
+        elif pending:
             yield self._block(pending)
         if wrong:
             faults = _csv_lines.faults(file) or [("path", f"{file.path}: {reason}")]

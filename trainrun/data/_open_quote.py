@@ -36,7 +36,7 @@ def find(file: CsvFile) -> OpenQuote | None:
     if first == last:
         return None
     message = (
-        f"{file.path}: the quotation mark that opens in line {first} is not closed {end}, so that the lines between are read as one value. "
+        f"line {first}: a quotation mark opens that is not closed {end}, so that the lines between are read as one value. "
         'Close it; one that belongs to the text is doubled ("").'
     )
     return OpenQuote(message, first, last)
