@@ -66,6 +66,17 @@ def test_role_of_an_array_follows_from_type_and_shape(save, x, y, arguments, kin
     )
 
 
+def test_it_is_said_that_images_in_grey_may_be_sequences(save, capsys):
+    load(save(x=NUMBERS.reshape(30, 4, 1), y=TWO))
+    assert (
+        "[n, 4, 1], is taken for images in grey; sequences of numbers are data.kind=sequence"
+        in capsys.readouterr().out
+    )
+    load(save(x=NUMBERS.reshape(30, 4, 1), y=TWO), kind="sequence")
+    load(save(x=NUMBERS.reshape(30, 2, 2), y=TWO))
+    assert "is taken for" not in capsys.readouterr().out
+
+
 def test_bytes_become_numbers_up_to_one(save):
     data = load(save(x=IMAGES, y=FOUR))
     parts = np.concatenate([data.train.x, data.validation.x, data.test.x])

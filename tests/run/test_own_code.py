@@ -223,6 +223,15 @@ def test_a_model_that_cannot_be_loaded_is_refused_before_training_and_its_weight
         match=r"artifacts\.model: model\.keras would not load again.*own\.py, line 9.*artifacts\.model=weights",
     ):
         trained(inside, source, "model=net", "artifacts=default")
+    lambda_layer = """@trainrun.register("model", "doubled")
+def doubled(inputs, target, head):
+    x = keras.Input(inputs[0].shape)
+    return keras.Model(x, keras.layers.Dense(3, activation=head)(keras.layers.Lambda(lambda v: v * 2)(x)))
+"""
+    with pytest.raises(
+        UserError, match=r"load again: it has a Lambda layer.*Write it as class.*artifacts\.model=weights"
+    ):
+        trained(inside, lambda_layer, "model=doubled", "artifacts=default")
     result = trained(
         inside, source, "model=net", "artifacts=default", "artifacts.model=weights", "artifacts.plots=false"
     )

@@ -203,6 +203,10 @@ def input_of(name: str | None, x: Rows, kind: str | None) -> Input:
     if kind is None:
         if (x.dtype == np.uint8 and axes >= 3) or axes in (3, 4):
             kind = "image"
+            if axes == 3 and x.dtype != np.uint8 and x.shape[1] != x.shape[2]:
+                way_out = "data.kind=sequence" if name is None else f"data.kind={{{name}: sequence}}"
+                shown = f"{name or 'x'}, {x.dtype} [n, {x.shape[1]}, {x.shape[2]}]"
+                console.note(f"{shown}, is taken for images in grey; sequences of numbers are {way_out}")
         else:
             kind = "tokens" if limits is not None and limits[0].min() >= 0 else "numeric"
     if kind == "sequence":

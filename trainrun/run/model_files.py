@@ -90,13 +90,18 @@ def _values(output: Any) -> np.ndarray:
 def _unsavable(model: keras.Model, reason: str) -> Problem:
     layers = keras_model_private.all_layers(model)
     own = dict.fromkeys(type(layer) for layer in layers if not type(layer).__module__.startswith(OWN))
-    named = "".join(f"{cls.__name__} ({place(cls)}), " for cls in own).rstrip(", ") or "a Lambda layer"
+    # Keras' advice for a Lambda is a switch that lets a file run any code.
+    reason = " ".join(reason.strip().split("\n\n")[0].split()).rstrip(".:")
+    mended = (
+        f"{reason}. Its own classes: {', '.join(f'{cls.__name__} ({place(cls)})' for cls in own)}. Each takes **kwargs for super().__init__(**kwargs), "
+        "has a get_config with its other arguments (of a layer, not of a model, Keras keeps numbers and texts), and has "
+        "@keras.saving.register_keras_serializable() unless it stands in the plug-in itself."
+        if own
+        else "it has a Lambda layer, whose code Keras does not load from a file. Write it as class Mine(keras.layers.Layer) in the plug-in."
+    )
     return Problem(
         "artifacts.model",
-        f"{MODEL} would not load again: {reason.strip().splitlines()[0].rstrip('.:')}. Its own classes: {named}. Each takes "
-        "**kwargs for super().__init__(**kwargs), has a get_config with its other arguments (of a layer, not of a model, Keras keeps numbers and texts), "
-        "and has @keras.saving.register_keras_serializable() unless it stands in the plug-in itself. Or save the weights only: "
-        f"artifacts.model=weights ({WEIGHTS}).",
+        f"{MODEL} would not load again: {mended} Or save the weights only: artifacts.model=weights ({WEIGHTS}).",
     )
 
 
