@@ -42,7 +42,13 @@ def check(key: str, name: str, initializer: Any) -> None:
     except (TypeError, ValueError) as error:
         if user_frames(error):
             raise
-        text = f"{name} {error}. It is called with shape and dtype=…, and returns values of that shape."
+        function = getattr(call, "__wrapped__", None)
+        written = (
+            "__call__(self, shape, dtype=None)"
+            if function is None
+            else f"{function.__name__}(shape, dtype=None, …)"
+        )
+        text = f"{name} {error}. Write def {written}, which returns values of that shape."
         raise UserError(Problem(key, f"{place(call)}: {text}")) from error
     finally:
         np.random.set_state(drawn)
