@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from trainrun.tracking import status, trackers
 from trainrun.tracking.delivery import errors, replay, state, sync
+from trainrun.tracking.delivery.file_queue import FileQueue
 from trainrun.tracking.delivery.replay import Follower
 from trainrun.tracking.delivery.state import Cursor, Target
 from trainrun.tracking.journal import Journal
@@ -102,6 +104,18 @@ class Hanging(Store):
         if records[0].get("path") == "model.keras":
             self.released.wait(60)
         super().deliver(records)
+
+
+def test_the_end_follows_the_last_file_as_soon_as_it_is_taken(run_dir):
+    taken, place = threading.Event(), Cursor(run_dir, TARGET)
+    with ThreadPoolExecutor(1) as thread:
+        follower = Follower(place, Store(place), files=FileQueue(thread.submit, taken.set))  # empty, so false
+        follower.pass_on()
+        while not follower.done:
+            assert taken.wait(5)  # else the end waits for the next of the deliveries, which come every second
+            taken.clear()
+            follower.pass_on()
+    assert follower.tracker.sent[-1] == "end"
 
 
 def test_a_file_that_hangs_delays_neither_metrics_nor_the_end(run_dir, monkeypatch):

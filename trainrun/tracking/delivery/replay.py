@@ -48,7 +48,7 @@ class Follower:
         files: FileQueue | None = None,
     ):
         self.cursor, self.tracker, self.say, self.progress = cursor, tracker, say, progress
-        self.files = files or FileQueue()
+        self.files = FileQueue() if files is None else files  # an empty queue is false
         self.sent = 0  # records delivered by this follower
         self.advanced = time.monotonic()  # when the delivery moved on last
         self.ended = False  # whether the run has ended: only artifacts and events may follow
