@@ -9,18 +9,18 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from trainrun.data.dataset import Dataset, Split
 from trainrun.run.target_scaling import Unit
 from trainrun.trainer.job import Job
 from trainrun.trainer.measure import measure_sets
-from trainrun.trainer.pipeline import in_order
+from trainrun.trainer.model_steps import is_own
+from trainrun.trainer.pipeline import batches, in_order
 from trainrun.util.rate_columns import is_rate
 
 # Numbers that are predicted at once: the probabilities of thousands of classes would be in memory four times.
 BLOCK = 4_000_000
-# Bytes of inputs that are predicted at once: Keras gathers `steps_per_execution` batches before it calls the model.
-INPUT_BYTES = 64 * 2**20
 
 
 @dataclass
@@ -132,13 +132,11 @@ def predictions(job: Job, split: Split, model: keras.Model | None = None) -> Any
         An array, of several outputs a dict of arrays by name.
     """
     width = sum(data.target.outputs * math.prod(data.target.shape) for data in job.dataset.each().values())
-    width_bytes = sum(array.nbytes for array in keras.tree.flatten(split.x)) // max(len(split), 1)
-    at_once = min(BLOCK // width, INPUT_BYTES // max(width_bytes, 1))
-    rows = max(at_once // job.plan.batch_size, 1) * job.plan.batch_size
+    rows = max(BLOCK // width // job.plan.batch_size, 1) * job.plan.batch_size
+    predict = _predictor(model or job.model, split, job.plan.batch_size)
 
     def predicted(some: Split) -> Any:
-        output = (model or job.model).predict(in_order(some, job.plan.batch_size), verbose=0)
-        return _of_outputs(job, output, model)
+        return _of_outputs(job, predict(some), model)
 
     if len(split) <= rows:
         return predicted(split)
@@ -150,6 +148,31 @@ def predictions(job: Job, split: Split, model: keras.Model | None = None) -> Any
         for all_rows, of_block in zip(keras.tree.flatten(whole), keras.tree.flatten(block), strict=True):
             all_rows[start : start + len(of_block)] = of_block
     return whole
+
+
+def _predictor(model: keras.Model, split: Split, batch_size: int) -> Callable[[Split], Any]:
+    """Return what Keras' `predict` does for parts of a split.
+
+    Of arrays in memory it takes less: Keras 3.15 traces the model twice where the last batch is smaller.
+    """
+    arrays = keras.tree.flatten(split.x)
+    own = model.run_eagerly or is_own(model, "predict_step") or is_own(model, "predict")
+    if own or not all(isinstance(array, np.ndarray) for array in arrays):
+        if model.steps_per_execution > 1:  # Keras traces the model once for each batch of a call
+            model.steps_per_execution = 1
+            model.train_function = model.test_function = model.predict_function = None
+        return lambda some: model.predict(in_order(some, batch_size), verbose=0)
+    specs = keras.tree.map_structure(lambda a: tf.TensorSpec((None, *a.shape[1:]), a.dtype), split.x)
+
+    @tf.function(input_signature=[(specs,)], autograph=False)
+    def step(data: Any) -> Any:
+        return model.predict_step(data)
+
+    def predict(some: Split) -> Any:
+        of_batches = [step((x,)) for x, *_ in batches(some, np.arange(len(some)), batch_size)]
+        return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *of_batches)
+
+    return predict
 
 
 def _of_outputs(job: Job, output: Any, model: keras.Model | None) -> Any:
