@@ -13,10 +13,11 @@ from trainrun.data import overview
 from trainrun.errors import UserError
 from trainrun.failure import disk_space
 from trainrun.failure.user_traceback import preparation_error
-from trainrun.run import local_workers
+from trainrun.run import local_workers, settings
 from trainrun.run.context import RunContext
 from trainrun.run.result import RunResult
 from trainrun.tracking import lease, origin
+from trainrun.tracking.delivery import handover
 from trainrun.ui import console
 from trainrun.ui.status import status
 from trainrun.util import imports, retracing
@@ -73,6 +74,8 @@ def _train(
     console.attach(run_dir / "run.log", this_thread=context.threaded)
     # Prepare: everything that can be wrong with the user's input shows here, before anything is recorded.
     try:
+        if context.delivers and local_workers.records(config):
+            handover.begin_early(settings.tracking(config, trial=False))
         with (
             clock("import"),
             console.hushed(),
@@ -89,7 +92,6 @@ def _train(
                 own_code,
                 own_parts,
                 remaining_phases,
-                settings,
                 teacher,
                 threshold,
                 tuning,

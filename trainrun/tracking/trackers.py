@@ -71,8 +71,8 @@ class Tracker:
     # Called in the delivery process or in `trainrun sync`.
 
     @classmethod
-    def prepare(cls) -> None:
-        """Import the tracker's libraries."""
+    def prepare(cls, uri: str) -> None:
+        """Import the libraries that delivery to an address takes; nothing is connected to."""
 
     def begin(self) -> None:
         """Reset: all records are passed again, from the first."""

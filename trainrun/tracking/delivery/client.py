@@ -102,6 +102,10 @@ class Courier:
             {"follow": str(run_dir), "targets": where, "interval": interval, "timeout": timeout, **more}
         )
 
+    def prepare(self, targets: Sequence[Target]) -> None:
+        """Have the process import what delivery to some trackers takes, before there is a run."""
+        self._send({"prepare": [(target.tracker, target.uri) for target in targets]})
+
     def over(self, run_dir: Path) -> None:
         """Report that a run has ended: no more records follow."""
         self._send({"over": str(run_dir)})

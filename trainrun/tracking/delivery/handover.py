@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import time
 from collections.abc import Callable
@@ -85,6 +86,13 @@ class Handover:
     def alerts_lost(self) -> bool:
         """Whether the delivery process, which would send the alerts, has ended before, or has not started."""
         return not self.alerted and (self.courier is None or not self.courier.alive)
+
+
+def begin_early(settings: TrackingSettings) -> None:
+    """Start the delivery process before there is a run: it imports its libraries while this process imports TensorFlow."""
+    if settings.targets:
+        with contextlib.suppress(OSError):  # `start` says why
+            client.courier(settings.targets).prepare(settings.targets)
 
 
 def start(

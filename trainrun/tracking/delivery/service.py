@@ -28,6 +28,7 @@ from typing import Any
 from trainrun.tracking import status
 from trainrun.tracking.delivery.backoff import Backoff
 from trainrun.tracking.delivery.delivery import Delivery
+from trainrun.tracking.delivery.tracker_delivery import prepare
 from trainrun.util import liveness
 
 POLL_INTERVAL_S = 1.0  # between two checks whether the training process lives
@@ -125,6 +126,10 @@ class Service:
             if self.orphaned:
                 self._set_deadline()  # again, with the timeout of this run
             self.report(message["follow"], following=True)
+        elif "prepare" in message:
+            for tracker, uri in message["prepare"]:
+                with contextlib.suppress(Exception):  # the first delivery says why
+                    prepare(tracker, uri)
         elif (run := self.runs.get(message.get("over", ""))) is not None:
             run.end()
         elif (run := self.runs.get(message.get("hurry", ""))) is not None:

@@ -150,7 +150,7 @@ def _deliver(run_dir: Path, target: Target, timeout: float, named: bool, silent:
         return Synced("", 0)
     withheld = trackers.withheld(target)
     lost = [withheld] if withheld else []
-    make.prepare()
+    make.prepare(target.uri)
     follower = Follower(cursor, tracker, lost.append)
     backoff, until = Backoff(), time.monotonic() + timeout
     error: BaseException | None = None

@@ -79,7 +79,7 @@ class TrackerDelivery:
             Exception: it could not be delivered; see `failed`.
         """
         if self.follower is None:
-            prepare(self.target.tracker)
+            prepare(self.target.tracker, self.target.uri)
             service, cursor = self.run.service, Cursor(self.run.run_dir, self.target)
             # An earlier delivery process may have created runs whose ids it could not save.
             tracker = self.tracker(cursor, since=service.began)
@@ -163,7 +163,7 @@ class TrackerDelivery:
         self.run.report(tracker=self.number, **more)
 
 
-def prepare(name: str) -> None:
-    """Import a tracker's libraries with the garbage collector paused."""
+def prepare(name: str, uri: str) -> None:
+    """Import the libraries that delivery to an address takes, with the garbage collector paused."""
     with imports.collector_paused(name):
-        trackers.find(name).prepare()
+        trackers.find(name).prepare(uri)

@@ -65,8 +65,10 @@ class MlflowTracker(Tracker):
         return {"parent_run_id": parent_run.in_environment()}
 
     @classmethod
-    def prepare(cls) -> None:
+    def prepare(cls, uri: str) -> None:
         store.import_quietly()
+        if sqlite.file_of(uri) is not None:
+            import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
     def begin(self) -> None:
         self._made = False  # whether this process created the run, so that the server has only what it sent

@@ -40,7 +40,7 @@ class TensorboardTracker(Tracker):
         return FOLDER, ""
 
     @classmethod
-    def prepare(cls) -> None:
+    def prepare(cls, uri: str) -> None:
         import tensorboard.compat.proto.event_pb2
         import tensorboard.summary.writer.record_writer  # noqa: F401
 
