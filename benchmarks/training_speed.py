@@ -17,16 +17,27 @@ of TensorFlow's kernels took 1.0 to 1.5 ms, and all of the gain; it is in XLA's 
 
 Where `trainer.jit_compile=auto` changes over: compiling takes about 0.7 s and 2.2 ms for each of the nodes of the graph, and a node
 saves 0.17 us a step or more, so XLA pays from so many steps on: linear 25,000; mlp 22,000; mlp at 256 34,000; embedding 15,000;
-batch normalization 19,000; recurrent 8,000 to 13,000, at 256 18,000; two layers of 256 4,000; transformer 2,000. The small CNN takes 4.4 ms
-a step by XLA and 1.1 by kernels. A run of 30 epochs of the digits (1,020 steps) cannot win back its 1.7 s by any of it, so a training begins
+batch normalization 19,000; recurrent 8,000 to 13,000, at 256 18,000; two layers of 256 4,000; transformer
+2,000. A run of 30 epochs of the digits (1,020 steps) cannot win back its 1.7 s by any of it, so a training begins
 by kernels, and changes over when compiling takes at most an eighth of the time before (`trainrun/trainer/change_over.py`).
 
 Transformer, CNN, ResNet and recurrent model, processor time of an epoch in ms (a busy machine, so minima; 1,079 examples; plain
-Keras, plain Keras on JAX, `custom` by kernels): at 32 transformer 366, 316, 201 (XLA 86); cnn 149, 127, 37 (XLA 168);
+Keras, plain Keras on JAX, `custom` by kernels; XLA before convolutions were products): at 32 transformer 366, 316, 201 (XLA 86); cnn 149, 127, 37 (XLA 168);
 resnet_small 372, 367, 248; recurrent 143, 122, 29 (XLA 21); at 256 190, 178, 141; 62, 59, 23; 164, 155, 121; 52, 55, 14. The
 transformer's kernels spend their time in 24 batched products and 12 einsums a step of tiny matrices (16 x 8 a head), which TensorFlow
 divides among threads for each: with `TF_NUM_INTRAOP_THREADS=1` 154 instead of 226; XLA does not. Nine tenths of resnet_small's
 time are its 26 convolutions. `TF_ENABLE_ONEDNN_OPTS=0` was worth a tenth on resnet_small, nothing on cnn and transformer.
+
+The CNN at 32 on JAX: its step is a program of its own, 0.9 to 1.1 ms, with four of five convolutions and the pooling by YNNPACK on both
+cores. TensorFlow's kernels take 1.1 ms on one: us of each, in a loop on one thread (minima, a busy machine): convolutions forward 157 and
+105, gradients of the filters 77 and 113, of the second one's input 127 (none is computed for the first); pooling 22 and 5, its
+gradients 63 and 34; 400 are products, Adam, metrics and hand-offs. By oneDNN, which the pool takes, they are 131, 204, 216, 263 and 185
+of processor time, pooling 94, 69, 81 and 38; a nested function, which is optimized and gets oneDNN, was 1.4 times as slow. In XLA's
+loop, the filter gradient of the second took 8.1 ms and its input gradient 4.9, so that JAX's scan and TensorFlow's program took 10 to
+22 ms a step. As products (`trainrun/compat/keras_convolution_private.py`), forward pass and filter gradient together take 0.05 and
+0.11 ms, pooling with its gradient 0.04 instead of 0.16: a step by XLA 0.63 ms, kernels 1.12 (processor time); at 256 3.7 and 3.6,
+where kernels have a second core. resnet_small 5.4 and 8.8; at 256 31 and 25. A sum of products for each place in the window was 2.8
+times as slow, a gather of the windows 1.3 times. Compiling takes 4 to 5 s, and 10 or more for resnet_small.
 
 Between runs, `TF_XLA_FLAGS=--tf_xla_persistent_cache_directory=DIR` reduced the first epoch from 1.9 to 0.6 s (kernels: 0.4), one
 file of 0.8 MB a program. It is left to the user: a damaged or empty file ends the training (OutOfRangeError, DataLossError), and

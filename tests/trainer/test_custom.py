@@ -70,11 +70,16 @@ def test_replicas_give_the_losses_of_one_device(arguments):
                 )
 
 
-@pytest.mark.parametrize("trainer", ["custom", "fit"])
-def test_xla_over_the_whole_pass_gives_the_losses_of_plain_keras(trainer, train):
+CNN = ["data=digits", "model=cnn", "model.filters=[4]", "model.units=6", "trainer.limit=70", "trainer.batch_size=16"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("trainer", "arguments"), [("custom", SMALL), ("fit", SMALL), ("custom", CNN)], ids=["custom", "fit", "cnn"]
+)  # fmt: skip
+def test_xla_over_the_whole_pass_gives_the_losses_of_plain_keras(trainer, arguments, train):
     """62 examples in batches of 16: the program has a smaller last batch. (Keras refuses XLA with op determinism.)"""
-    plain = train("train_on_batch", *SMALL, "trainer.epochs=3")
-    agree([plain, train(trainer, *SMALL, "trainer.epochs=3", "trainer.jit_compile=true")], rtol=1e-5)
+    plain = train("train_on_batch", *arguments, "trainer.epochs=3")
+    agree([plain, train(trainer, *arguments, "trainer.epochs=3", "trainer.jit_compile=true")], rtol=1e-5)
 
 
 def test_xla_takes_data_in_blocks_and_epochs_longer_than_the_training_set(train, monkeypatch):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 
+from trainrun.compat.keras_convolution_private import as_products
 from trainrun.trainer.held_arrays import stored
 
 if TYPE_CHECKING:
@@ -48,12 +50,12 @@ def by_xla(steps: Pass) -> tuple[Any, Call]:
     signature = [tf.TensorSpec([size], tf.int64), tf.TensorSpec([], tf.int32)]
     if steps.held is None:
         signature.append(_sent(steps, size))
-    program = tf.function(
-        lambda i, n, data=None: steps.run_steps(i, steps.held if data is None else (*data, None)[:3], n),
-        input_signature=signature,
-        autograph=False,
-        jit_compile=True,
-    )
+
+    def steps_of(i: tf.Tensor, n: tf.Tensor, data: tuple | None = None) -> dict:
+        with nullcontext() if tf.config.list_logical_devices("GPU") else as_products():
+            return steps.run_steps(i, steps.held if data is None else (*data, None)[:3], n)
+
+    program = tf.function(steps_of, input_signature=signature, autograph=False, jit_compile=True)
     kernels: list[Call] = []
 
     def call(index: np.ndarray, data: tuple) -> dict:
