@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from trainrun.model.cost import FORWARD_PASSES_PER_STEP
 from trainrun.trainer import compiled_calls
-from trainrun.trainer.executor import ONE_THREAD, THREAD_POOL, scope
+from trainrun.trainer.executor import THREAD_POOL, WAITING_OPERATIONS, reads_little, scope
 from trainrun.trainer.job import Job
 from trainrun.trainer.steps_per_call import traced, wants_steps
 
@@ -27,13 +27,16 @@ if TYPE_CHECKING:
 
 AT_MOST = 1 / 8
 # Measured on 2 cores for dense, recurrent, embedding and attention models of 2 to 38 trainable variables, within a factor of 2: seconds
-# to compile, seconds of a step's kernels without their arithmetic, and floating-point operations per second.
+# to compile, seconds of a step's kernels without their work, floating-point operations per second, and bytes of activations per second.
 COMPILING_S, COMPILING_S_PER_VARIABLE = 1.0, 0.13
-STEP_S, STEP_S_PER_VARIABLE = 50e-6, 18e-6
-FLOPS_PER_S = 40e9
-# Parts of names of operations with which a pass keeps its kernels: XLA's convolutions are slower on a CPU (4 times in the small CNN), it
-# draws other random numbers from a seed, and leaves out what checks or prints.
-KEPT_TO_KERNELS = ("Conv", "Pool", "Random", "Assert", "CheckNumerics", "Print")
+STEP_S, STEP_S_PER_VARIABLE = 50e-6, 12e-6
+FLOPS_PER_S, ACTIVATION_BYTES_PER_S = 40e9, 1e9
+# A step of more floating-point operations for each trainable variable keeps its kernels, which use the cores better then. The transformer
+# at batch 256 has 12 million, and XLA takes half of the time; layers of 256 units have 22 million.
+SHORT_FLOPS_PER_VARIABLE = 15e6
+# Parts of names of operations with which a pass keeps its kernels: XLA takes three times as long to compile convolutions
+# and loses at large batches, draws other random numbers from a seed, and leaves out what checks or prints.
+KEPT_TO_KERNELS = ("Conv", "Pool", "Random", "Assert", "CheckNumerics", "Print", *WAITING_OPERATIONS)
 
 
 def first_epoch(job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> int | None:
@@ -46,9 +49,11 @@ def first_epoch(job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> int 
     if not job.changes_over or wants_steps(callbacks) or traced(callbacks):
         return None
     plan, variables = job.plan, len(job.model.trainable_variables)
-    flops = job.cost().flops * FORWARD_PASSES_PER_STEP * plan.batch_size
+    cost = job.cost()
+    flops = cost.flops * FORWARD_PASSES_PER_STEP * plan.batch_size
     compiling = COMPILING_S + COMPILING_S_PER_VARIABLE * variables
     step = STEP_S + STEP_S_PER_VARIABLE * variables + flops / FLOPS_PER_S
+    step += cost.activations / ACTIVATION_BYTES_PER_S
     epoch = plan.first_epoch + math.ceil(compiling / AT_MOST / step / plan.steps_per_epoch)
     return epoch if epoch < plan.epochs else None
 
@@ -101,9 +106,11 @@ class ChangeOver:
 
     def _kept(self) -> str | None:
         """Return why the pass keeps its kernels, or None."""
-        if self._steps.executor != ONE_THREAD:
+        steps = self._steps
+        short = SHORT_FLOPS_PER_VARIABLE * len(steps.model.trainable_variables)
+        if not steps.on_one_cpu() or steps.flops > short or not reads_little(steps.split.x, steps.batch_size):
             return "the kernels of a step are not short"
-        names = sorted(n for n in self._steps.operations() if any(part in n for part in KEPT_TO_KERNELS))
+        names = sorted(n for n in steps.operations() if any(part in n for part in KEPT_TO_KERNELS))
         return f"operations {', '.join(names)}" if names else None
 
     def _by_xla(self, index: np.ndarray, data: tuple) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class Pass:
     ):
         model, batch_size = job.model, job.plan.batch_size
         self.model, self.step, self.split, self.batch_size = model, step, split, batch_size
-        self._flops, self.state = job.cost().flops, job.state
+        self.flops, self.state = job.cost().flops * FORWARD_PASSES_PER_STEP * batch_size, job.state
         self.strategy = model.distribute_strategy
         self.replicated = is_replicated(self.strategy)
         self.arrays = (split.x, split.y, split.weight)
@@ -217,15 +217,15 @@ class Pass:
         with scope(self.executor):
             return self._function.get_concrete_function().graph
 
-    def _on_one_thread(self) -> bool:
-        """Return whether a step runs on one thread."""
+    def on_one_cpu(self) -> bool:
+        """Return whether the steps are kernels on one CPU."""
         if tf.config.list_logical_devices("GPU") or self.replicated or self.traced:
             return False
-        if self.model.run_eagerly or self.model.jit_compile:
-            return False
-        return is_short(
-            self._flops * FORWARD_PASSES_PER_STEP * self.batch_size, self.split.x, self.batch_size
-        )
+        return not self.model.run_eagerly and not self.model.jit_compile
+
+    def _on_one_thread(self) -> bool:
+        """Return whether a step runs on one thread."""
+        return self.on_one_cpu() and is_short(self.flops, self.split.x, self.batch_size)
 
     def run_steps(self, index: tf.Tensor, data: tuple, examples: tf.Tensor | None = None) -> dict[str, Any]:
         """Step through the batches of `index` and return the metrics.

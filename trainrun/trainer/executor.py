@@ -62,8 +62,13 @@ def is_short(flops: float, x: Any, batch_size: int) -> bool:
         x: inputs of the split, an array or a dict of arrays.
         batch_size: examples of the step.
     """
+    return flops < ONE_THREAD_FLOPS and reads_little(x, batch_size)
+
+
+def reads_little(x: Any, batch_size: int) -> bool:
+    """Return whether the inputs of a step, as `is_short` takes them, are small."""
     at_once = sum(math.prod(a.shape[1:]) * 4 for a in tf.nest.flatten(x) if a.ndim != SEQUENCE_DIMENSIONS)
-    return flops < ONE_THREAD_FLOPS and at_once * batch_size <= ONE_THREAD_BYTES
+    return at_once * batch_size <= ONE_THREAD_BYTES
 
 
 def operation_types(graph: tf.Graph) -> set[str]:
