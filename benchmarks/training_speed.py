@@ -37,7 +37,7 @@ loop, the filter gradient of the second took 8.1 ms and its input gradient 4.9, 
 22 ms a step. As products (`trainrun/compat/keras_convolution_private.py`), forward pass and filter gradient together take 0.05 and
 0.11 ms, pooling with its gradient 0.04 instead of 0.16: a step by XLA 0.63 ms, kernels 1.12 (processor time); at 256 3.7 and 3.6,
 where kernels have a second core. resnet_small 5.4 and 8.8; at 256 31 and 25. A sum of products for each place in the window was 2.8
-times as slow, a gather of the windows 1.3 times. Compiling takes 4 to 5 s, and 10 or more for resnet_small.
+times as slow, a gather of the windows 1.3 times. Compiling takes 2.5 s, and 7 for resnet_small.
 
 Between runs, `TF_XLA_FLAGS=--tf_xla_persistent_cache_directory=DIR` reduced the first epoch from 1.9 to 0.6 s (kernels: 0.4), one
 file of 0.8 MB a program. It is left to the user: a damaged or empty file ends the training (OutOfRangeError, DataLossError), and
