@@ -16,13 +16,14 @@ from trainrun.util.arguments import TextStandardize, TextTokens
 if TYPE_CHECKING:
     import numpy as np
 
-# Settings of a column's tokens -> the least integer, or the choices. None is a choice where it is the default.
-SETTINGS: dict[str, int | tuple[str | None, ...]] = {
+# Settings of a column's tokens -> the least integer, or the choices (None is one where it is the default); None: it is checked with the others.
+SETTINGS: dict[str, int | tuple[str | None, ...] | None] = {
     "max_tokens": SPECIAL + 1,
     "sequence_length": 1,
     "standardize": get_args(TextStandardize),
     "tokens": get_args(TextTokens),
     "ngrams": 1,
+    "preset": None,
 }
 
 
@@ -50,6 +51,8 @@ def faults(text: Any) -> list[Fault]:
         for key, value in form.items():
             if message := _setting_fault(key, value):
                 wrong.append(("text", f"{name}{message}"))
+        if not wrong and form.get("preset") is not None and (message := TextForm(**form).fault()):
+            wrong.append(("text", f"{name}.preset: {message}"))
     return wrong
 
 
@@ -58,6 +61,8 @@ def _setting_fault(key: Any, value: Any) -> str:
     if key not in SETTINGS:
         return f": expected {listed([*SETTINGS])}, got {key!r}.{did_you_mean(str(key), SETTINGS)}"
     allowed = SETTINGS[key]
+    if allowed is None:
+        return ""
     if isinstance(allowed, int):
         fits = (type(value) is int and value >= allowed) or value is None is getattr(TextForm, key)
         expected = f"an integer of at least {allowed}"
@@ -108,7 +113,7 @@ def tokens(
     """Return the token ids of a column, int32 `[n, length]`, and the record of what was fitted.
 
     Args:
-        texts: of the examples; an empty one, or a missing value, is padding only.
+        texts: of the examples; a missing value is an empty one.
         train: indices of the training examples.
         column: its name.
         form: its settings.
@@ -120,7 +125,7 @@ def tokens(
     if stored:
         return _vectorized_text.by_record(texts, stored), dict(stored)
     ids, record = _vectorized_text.vectorized(texts, train, TextForm(**form), f" of column {column}")
-    words = len(record["vocabulary"]) + SPECIAL
+    words = spec(column, ids, record).cardinalities[0]
     console.note(f"texts of {column}: {ids.shape[1]} tokens each, a vocabulary of {words:,}")
     return ids, record
 
@@ -132,4 +137,4 @@ def spec(name: str, ids: np.ndarray, record: Mapping[str, Any]) -> InputSpec:
         name: of the input.
         ids, record: as `tokens` returns them.
     """
-    return InputSpec(name, "tokens", (ids.shape[1],), (len(record["vocabulary"]) + SPECIAL,))
+    return InputSpec(name, "tokens", (ids.shape[1],), (len(_vectorized_text.tokens_of(record, "")),))

@@ -1,4 +1,4 @@
-"""Texts -> token ids, by `keras.layers.TextVectorization` fitted on the training part."""
+"""Texts -> token ids, by `keras.layers.TextVectorization` fitted on the training part, or by the tokenizer of a Keras Hub preset."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _tensorflow
 from trainrun.data._faults import raise_faults
-from trainrun.util import machine
+from trainrun.errors import listed
+from trainrun.util import hub_preset, machine
 from trainrun.util.arguments import TextStandardize, TextTokens
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ CHUNK = 4096
 SHARE, LONGEST = 0.95, 1000
 # What the vocabulary has besides words: padding and the unknown token.
 SPECIAL = 2
+# Settings of a vocabulary that is fitted here.
+FITTED = ("max_tokens", "standardize", "tokens", "ngrams")
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class TextForm:
         sequence_length: tokens of each text, the others cut off or padded; None: that of 95 % of the training texts.
         standardize, tokens: what is done to each text first, and what its tokens are (Keras' `split`).
         ngrams: also n-grams up to this length; None: single tokens.
+        preset: of Keras Hub, a folder or a name, whose tokenizer makes the tokens in place of all but `sequence_length`; None: none.
     """
 
     max_tokens: int = 20000
@@ -39,6 +43,16 @@ class TextForm:
     standardize: TextStandardize = "lower_and_strip_punctuation"
     tokens: TextTokens = "whitespace"
     ngrams: int | None = None
+    preset: str | None = None
+
+    def fault(self) -> str | None:
+        """Return what is wrong with the preset, else None."""
+        if self.preset is None:
+            return None
+        own = [name for name in FITTED if getattr(self, name) != getattr(type(self), name)]
+        if own:
+            return f"its tokenizer is fitted already; {listed(own)} would not be used. Leave {'it' if len(own) == 1 else 'them'} out."
+        return hub_preset.fault(self.preset, "tokens")
 
 
 def vectorized(
@@ -55,6 +69,8 @@ def vectorized(
     Raises:
         UserError: the training part has no words.
     """
+    if form.preset is not None:
+        return _by_preset(texts, train, form)
     import numpy as np
 
     tf = _tensorflow.imported()
@@ -70,10 +86,57 @@ def vectorized(
     chunks, length = _encoded(texts, layer), form.sequence_length
     if length is None:
         chunks = list(chunks)
-        lengths = np.concatenate([np.count_nonzero(chunk, axis=1) for chunk in chunks])[train]
-        length = int(min(max(np.quantile(lengths, SHARE, method="higher"), 1), LONGEST))
+        length = _usual(np.concatenate([np.count_nonzero(chunk, axis=1) for chunk in chunks])[train])
     record = {**_settings(form), "sequence_length": length, "vocabulary": vocabulary}
     return _joined(chunks, len(texts), length), record
+
+
+def _by_preset(texts: Sequence[str], train: np.ndarray, form: TextForm) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return the token ids of texts by the tokenizer of a preset, and the record; as `vectorized`."""
+    import numpy as np
+
+    _tensorflow.imported()
+    from trainrun.data import hub_tokens
+
+    folder = hub_preset.folder(form.preset, "data.preset")
+    if (wrong := hub_preset.fault(str(folder), "tokens")) is not None:
+        raise_faults([("preset", wrong)])
+    most = hub_preset.read(folder, hub_preset.CONFIG)["config"].get("max_sequence_length") or LONGEST
+    if form.sequence_length is not None and form.sequence_length > most:
+        raise_faults(
+            [("sequence_length", f"{form.preset} takes at most {most}, got {form.sequence_length}.")]
+        )
+    tokenizer = hub_tokens.record_of(folder, "data.preset")
+    record: dict[str, Any] = {
+        "tokenizer": tokenizer,
+        "sequence_length": form.sequence_length or min(most, LONGEST),
+    }
+    layer = layer_of(record)
+    chunks, padding = list(_encoded(texts, layer)), hub_tokens.padding(layer)
+    if form.sequence_length is None:
+        length = _usual(np.concatenate([np.count_nonzero(c != padding, axis=1) for c in chunks])[train])
+        # Once more: what is cut off ends in the end token.
+        record["sequence_length"] = length
+        chunks = _encoded(texts, layer_of(record))
+    record |= {"padding": padding, "vocabulary": hub_tokens.vocabulary(layer)}
+    return _joined(chunks, len(texts), record["sequence_length"]), record
+
+
+def _usual(lengths: np.ndarray) -> int:
+    """Return the length at which most texts are not cut off."""
+    import numpy as np
+
+    return int(min(max(np.quantile(lengths, SHARE, method="higher"), 1), LONGEST))
+
+
+def tokens_of(record: Mapping[str, Any], unknown: str) -> list[str]:
+    """Return the tokens in the order of their ids; that of padding is empty.
+
+    Args:
+        record: as `vectorized` returns it.
+        unknown: what stands for a token that a fitted vocabulary does not have.
+    """
+    return [*([] if "tokenizer" in record else ["", unknown]), *record["vocabulary"]]
 
 
 def by_record(texts: Sequence[str], record: Mapping[str, Any]) -> np.ndarray:
@@ -112,12 +175,16 @@ def _joined(chunks: Iterable[np.ndarray], examples: int, length: int) -> np.ndar
 
 
 def layer_of(record: Mapping[str, Any], name: str | None = None) -> Any:
-    """Return the `keras.layers.TextVectorization` of a record.
+    """Return the layer of a record: `keras.layers.TextVectorization`, or one with the tokenizer of a preset.
 
     Args:
         record: as `vectorized` returns it; without `vocabulary`, the layer is to be fitted.
         name: of the layer.
     """
+    if "tokenizer" in record:
+        from trainrun.data.hub_tokens import HubTokens
+
+        return HubTokens(record["tokenizer"], record["sequence_length"], name=name)
     import keras
 
     return keras.layers.TextVectorization(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from trainrun.data import _vectorized_text
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -84,6 +86,6 @@ def _picture(pixels: np.ndarray) -> list[str]:
 
 
 def _text(ids: np.ndarray, step: dict[str, Any]) -> str:
-    words = ["", "[unknown]", *step["vocabulary"]]
+    words = _vectorized_text.tokens_of(step, "[unknown]")
     between = ", " if step.get("ngrams") else "" if step.get("split") == "character" else " "
-    return between.join(words[i] for i in ids if i)
+    return between.join(words[i] for i in ids if words[i])

@@ -45,6 +45,7 @@ def text(
     standardize: TextStandardize = "lower_and_strip_punctuation",
     tokens: TextTokens = "whitespace",
     ngrams: Count | None = None,
+    preset: str | None = None,
     split: str = "auto",
     group: Name | None = None,
     time: Name | None = None,
@@ -74,6 +75,7 @@ def text(
         sequence_length: tokens of each text, the others cut off or padded; None: that of 95 % of the training texts, at most 1000.
         standardize, tokens, ngrams: what is done to each text first; its tokens, words (``whitespace``) or ``character``; n-grams up to this
             length, too (None: single tokens).
+        preset: of Keras Hub, a folder or a name: its tokenizer makes the tokens in place of a vocabulary that is fitted; None: none.
         split, group, time, part, folds, fold: of a table, as in `data.csv.csv`.
         validation_path, test_path: table or folder of the validation and the test set; None: split off.
         validation, test, stratify, standardize_target, seed: as in `data.csv.csv`.
@@ -84,7 +86,7 @@ def text(
         UserError: with all faults of the texts, the table and the arguments.
     """
     items, faults = _items(locals())
-    raise_faults(faults)
+    raise_faults([*faults, *_preset_faults(locals())])
     texts, faults = _texts(items, encoding)
     raise_faults(faults)
     stored = {} if preprocessor is None else preprocessor.steps.get(INPUT, {})
@@ -94,7 +96,7 @@ def text(
         items = items if faults else replace(items, examples=examples)
         ids, record = _vectorized_text.by_record(texts, stored), dict(stored)
     else:
-        of_texts = TextForm(max_tokens, sequence_length, standardize, tokens, ngrams)
+        of_texts = TextForm(max_tokens, sequence_length, standardize, tokens, ngrams, preset)
         ids, record = _vectorized_text.vectorized(texts, items.parts[0], of_texts)
     spec = _text_columns.spec(INPUT, ids, record)
     console.note(f"texts: {ids.shape[1]} tokens each, a vocabulary of {spec.cardinalities[0]:,}")
@@ -105,9 +107,17 @@ def text(
 def describe(**arguments: Any) -> Description:
     """Return what the folders, the header or the rows of a small table tell; arguments as in `text`."""
     items, faults = _items(arguments | {"seed": 0}, even_large=False)
+    faults += _preset_faults(arguments)
     if items is not None and items.folder:
         faults += _text_files.read(items.values[: _text_files.SAMPLE], arguments.get("encoding"))[1]
     return _item_table.description(items, "tokens", faults)
+
+
+def _preset_faults(arguments: Mapping[str, Any]) -> list[Fault]:
+    """Return what is wrong with the preset whose tokenizer is wanted; arguments as in `text`."""
+    settings = {name: arguments[name] for name in ("preset", *_vectorized_text.FITTED) if name in arguments}
+    message = TextForm(**settings).fault()
+    return [("preset", message)] if message else []
 
 
 def _items(arguments: Mapping[str, Any], even_large: bool = True) -> tuple[Items | None, list[Fault]]:

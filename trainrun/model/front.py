@@ -173,8 +173,12 @@ def _tokens(texts: Any, fitted: Preprocessor, name: str) -> tuple[Any, Any]:
         name=f"{RAW_ROWS}.{name}_missing",
     )
     absent = ops.not_equal(words(texts), MISSING + 1)
-    ids = _vectorized_text.layer_of(fitted.steps[name], f"{RAW_ROWS}.{name}_tokens")(texts)
-    return ops.cast(ops.where(absent, 0, ids), "int32"), absent
+    step, of_nothing = fitted.steps[name], 0
+    layer = _vectorized_text.layer_of(step, f"{RAW_ROWS}.{name}_tokens")
+    if "tokenizer" in step:  # start and end tokens, and another id of padding
+        of_nothing = ops.convert_to_numpy(layer(ops.convert_to_tensor([""])))
+    ids = layer(texts)
+    return ops.cast(ops.where(absent, of_nothing, ids), "int32"), absent
 
 
 def _absent(indices: Any, columns: Sequence[Column]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ import keras
 from trainrun.compat import keras_private
 from trainrun.errors import Problem, UserError
 from trainrun.model import keras_file
+from trainrun.util import hub_preset
 
 # Layers of trainrun, and the modules that register them with Keras; imported when a file contains one.
-OWN_LAYERS = {"Parabola": "trainrun.model.quadratic"}
+OWN_LAYERS = {"Parabola": "trainrun.model.quadratic", "HubTokens": "trainrun.data.hub_tokens"}
 # Classes whose configs contain code, or which run the code of another file.
 CODE_CLASSES = ("Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "FlaxLayer", "JaxLayer")
 # Class names that Keras uses for values which JSON cannot represent.
@@ -100,7 +101,7 @@ def inspect(file_path: Path, key: str, compiled: bool = False) -> None:
     """
     try:
         config, unpacked_bytes = keras_file.read(file_path)
-        nodes = list(_nodes({k: v for k, v in config.items() if compiled or k != "compile_config"}))
+        nodes = list(hub_preset.nodes({k: v for k, v in config.items() if compiled or k != "compile_config"}))
         if strange := [n["class_name"] for n in nodes if not isinstance(n["class_name"], str)]:
             raise ValueError(f"its config names a class {strange[0]!r:.60}")
         if too_large := [n for n in map(_size, nodes) if n > unpacked_bytes]:
@@ -111,6 +112,10 @@ def inspect(file_path: Path, key: str, compiled: bool = False) -> None:
         raise _error(
             key, f"{file_path} is no Keras model, or is damaged: {_first_line(error)} Save or copy it anew."
         ) from error
+    if any(str(n.get("registered_name")).startswith("keras_hub>") for n in nodes):
+        if not hub_preset.is_installed():
+            raise _error(key, f"{file_path} holds layers of Keras Hub; {hub_preset.EXTRA}")
+        importlib.import_module("keras_hub")
     for node in nodes:
         if node.get("class_name") in OWN_LAYERS:
             importlib.import_module(OWN_LAYERS[node["class_name"]])
@@ -122,12 +127,22 @@ def inspect(file_path: Path, key: str, compiled: bool = False) -> None:
             f"{file_path} holds Python code in the {' and the '.join(code)}, which is not run. "
             "Replace it by a layer of Keras or by a registered layer of a plug-in, and save the model anew.",
         )
-    if unknown := sorted({_import_path(n) for n in nodes if not _is_allowed(n, compiled)}):
+    if strange := unknown(nodes, compiled):
         raise _error(
             key,
-            f"{file_path} holds {', '.join(unknown)}, which is no layer of Keras and of no plug-in that is loaded; nothing "
+            f"{file_path} holds {', '.join(strange)}, which is no layer of Keras and of no plug-in that is loaded; nothing "
             "else is imported. Name the file that registers it: plugins=[./my_layers.py].",
         )
+
+
+def unknown(nodes: Iterable[dict[str, Any]], compiled: bool = False) -> list[str]:
+    """Return the dotted paths of what configs name and models do not consist of.
+
+    Args:
+        nodes: of the configs, with a `class_name`.
+        compiled: see `load`.
+    """
+    return sorted({_import_path(n) for n in nodes if not _is_allowed(n, compiled)})
 
 
 def _error(key: str, message: str) -> UserError:
@@ -180,15 +195,3 @@ def _is_allowed(node: dict[str, Any], compiled: bool) -> bool:
         return name in ALLOWED_NAMES
     allowed = (*ALLOWED_MODULES, *COMPILED_MODULES) if compiled else ALLOWED_MODULES
     return isinstance(module, str) and any(module == m or module.startswith(f"{m}.") for m in allowed)
-
-
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """Yield every mapping with a `class_name` in a saved config."""
-    if isinstance(tree, dict):
-        if "class_name" in tree:
-            yield tree
-        for value in tree.values():
-            yield from _nodes(value)
-    elif isinstance(tree, list):
-        for value in tree:
-            yield from _nodes(value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,7 +11,7 @@ from keras import layers, ops
 
 from trainrun.data.dataset import InputSpec, TargetSpec
 from trainrun.errors import Problem, UserError, did_you_mean, first_line
-from trainrun.model import stored_weights, variable_paths
+from trainrun.model import stored_weights
 from trainrun.model._blocks import output_layer
 from trainrun.model._inputs import input_tensors, single_input
 from trainrun.model._weights import Weights
@@ -108,34 +107,14 @@ def keras_application(
             Problem("model.application", f"{application} refused: {first_line(error)}")
         ) from error
     if of_file:
-        _load(base, paths.expanded(weights), application)
+        way_out = "Name a file of this network without its top, made with the same model.options."
+        stored_weights.set_all(base, paths.expanded(weights), "model.weights", application, way_out)
     if any(v is not None for v in (own.initializer, own.regularizer, own.bias_regularizer, own.constraint)):
         base = _with_arguments(own, base, keep_weights=weights is not None)
     base.trainable = trainable
     x = layers.GlobalAveragePooling2D(name="mean", activity_regularizer=own.activity_regularizer)(base(x))
     x = layers.Dropout(dropout)(x) if dropout else x
     return keras.Model(tensors, output_layer(x, target, head, own), name="keras_application")
-
-
-def _load(base: keras.Model, file: Path, application: str) -> None:
-    """Set the weights of a network to those of a file.
-
-    Raises:
-        UserError: the file is damaged, or was made by another network.
-    """
-    stored = stored_weights.read(file, "model.weights")
-    weights = variable_paths.weights(base)
-    odd = [
-        w.path for w in weights if w.place not in stored or stored[w.place].shape != tuple(w.variable.shape)
-    ]
-    if odd:
-        text = (
-            f"{file} lacks, or has in another shape, {variable_paths.shown(odd)} of {application}. Name a file of this network without its "
-            "top, made with the same model.options."
-        )
-        raise UserError(Problem("model.weights", text))
-    for weight in weights:
-        weight.variable.assign(stored[weight.place])
 
 
 def _with_arguments(own: Weights, base: keras.Model, keep_weights: bool) -> keras.Model:

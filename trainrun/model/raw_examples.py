@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from trainrun.data import _vectorized_text
 from trainrun.data._notations import DAY, HOUR, Notation
 from trainrun.data.preprocessor import Preprocessor
 
@@ -18,7 +19,7 @@ def of(x: np.ndarray | Mapping[str, np.ndarray], fitted: Preprocessor) -> dict[s
     """Return raw rows by input: numbers (float64, of dates seconds since 1970), texts, pixels.
 
     Numbers are those of the file within the rounding of float32. What was imputed without an indicator stands as imputed. Of tokens
-    with n-grams the words alone come back.
+    with n-grams the words alone come back, of those of a preset its tokenizer's text.
 
     Args:
         x: examples as `Split.x` holds them, in memory.
@@ -32,13 +33,18 @@ def of(x: np.ndarray | Mapping[str, np.ndarray], fitted: Preprocessor) -> dict[s
 
 def exact(fitted: Preprocessor) -> bool:
     """Return whether the front makes the same examples of these rows again."""
-    return not any(step.get("ngrams") for step in fitted.steps.values())
+    return not any(step.get("ngrams") or "tokenizer" in step for step in fitted.steps.values())
 
 
 def _array(name: str, array: np.ndarray, fitted: Preprocessor) -> np.ndarray:
     step = fitted.steps.get(name, {})
+    if "tokenizer" in step:
+        from trainrun.data import hub_tokens
+
+        layer = _vectorized_text.layer_of(step)
+        return np.array([[text] for text in hub_tokens.texts(layer, array)], object)
     if "vocabulary" in step:
-        words = ["", UNKNOWN_TEXT, *step["vocabulary"]]
+        words = _vectorized_text.tokens_of(step, UNKNOWN_TEXT)
         between = "" if step["split"] == "character" else " "
         used = [[words[i] for i in row if i and (" " not in words[i] or not step["ngrams"])] for row in array]
         return np.array([[between.join(row)] for row in used], object)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import h5py
+import keras
 import ml_dtypes
 import numpy as np
 
@@ -55,6 +56,30 @@ def read(file: Path, key: str) -> Mapping[str, np.ndarray]:
     except READ_ERRORS as error:
         reason = first_line(error).rstrip(".")
         raise UserError(Problem(key, f"{file} is damaged: {reason}. Save or copy it anew.")) from error
+
+
+def set_all(model: keras.Model, file: Path, key: str, of: str, way_out: str) -> None:
+    """Set all weights of a model to those of a `.weights.h5` file.
+
+    Args:
+        model: built.
+        file, key: as in `read`.
+        of: the model in words, for a message.
+        way_out: what to do about a file of another one.
+
+    Raises:
+        UserError: the file is damaged, or was made by another model.
+    """
+    stored = read(file, key)
+    weights = variable_paths.weights(model)
+    odd = [
+        w.path for w in weights if w.place not in stored or stored[w.place].shape != tuple(w.variable.shape)
+    ]
+    if odd:
+        text = f"{file} lacks, or has in another shape, {variable_paths.shown(odd)} of {of}. {way_out}"
+        raise UserError(Problem(key, text))
+    for weight in weights:
+        weight.variable.assign(stored[weight.place])
 
 
 def _groups(group: h5py.Group, around: tuple[str, ...], depth: int) -> Iterator[tuple[str, h5py.Group]]:

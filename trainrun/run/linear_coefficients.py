@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from trainrun.compat import keras_model_private
+from trainrun.data import _vectorized_text
 from trainrun.data._gaps import UNKNOWN_NAME
 from trainrun.data.preprocessor import Preprocessor
 
@@ -39,8 +40,11 @@ def coefficients(model: keras.Model, fitted: Preprocessor, output: str = "") -> 
     wanted = f"{HEAD}_{output}" if output else HEAD
     names: list[str] = []
     for spec in fitted.inputs:
-        words = fitted.steps.get(spec.name, {}).get("vocabulary") or ()
-        of_input = [UNNAMED, UNNAMED, *words] if words else fitted.names(spec)  # padding and unknown words
+        step = fitted.steps.get(spec.name, {})
+        words = (
+            [word or UNNAMED for word in _vectorized_text.tokens_of(step, "")] if "vocabulary" in step else []
+        )
+        of_input = words or fitted.names(spec)
         if not of_input:
             return []
         if spec.kind == "categorical":

@@ -26,8 +26,8 @@ from trainrun.trainer.job import Job
 from trainrun.ui import console
 from trainrun.util.places import place
 
-# Packages whose layers Keras loads by name, or by our registration.
-OWN = ("keras.", "trainrun.")
+# Packages whose layers Keras loads by name, or by the registration of theirs or ours.
+OWN = ("keras.", "keras_hub.", "trainrun.")
 
 
 def check(job: Job) -> None:

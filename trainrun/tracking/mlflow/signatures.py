@@ -135,7 +135,9 @@ def _typical(column: Column, fitted: Preprocessor) -> Any:
         return int(text) if _type(column).name in ("long", "double") else text
     if column.kind == "text":
         step = next(fitted.steps[name] for name, text in fitted.of_texts.items() if text == column.name)
-        return " ".join(step["vocabulary"][:WORDS])
+        return " ".join(
+            [word for word in step["vocabulary"] if word.isalnum()][:WORDS] or step["vocabulary"][:WORDS]
+        )
     if column.kind == "ordinal":
         levels = Notation("ordinal", column.form).levels
         return int(levels[0]) if _type(column).name in ("long", "double") else levels[0]
