@@ -30,6 +30,7 @@ NEEDS = {
     "loss/ctc": None,  # labels that are sequences: no dataset of ours has them
     "model/file": None,  # a file: tests/model/test_model_file.py
     "model/keras_application": None,  # megabytes: tests/model/test_keras_application.py
+    "model/keras_hub": None,  # a preset: tests/model/test_keras_hub.py
     "optimizer/lookahead": ["optimizer.inner=sgd"],
     "callback/switch_on_plateau": ["optimizer=adam_then_sgd", "optimizer.switch_at=null"],
     "callback/swap_ema_weights": ["optimizer.use_ema=true"],

@@ -67,11 +67,10 @@ class HubTokens(keras.layers.Layer):
         self._convert_input_args = False
         self._allow_non_tensor_positional_args = True
         self.sequence_length, self.source = sequence_length, Source(tokenizer, sequence_length)
-        # Keras Hub tokenizes by Python outside of a graph, and by TensorFlow within one; this is always the latter.
-        self._ids = tf.function(
-            lambda texts: self.source.preprocessor(texts)["token_ids"],
-            input_signature=[tf.TensorSpec([None], tf.string)],
-        )
+        # Keras Hub tokenizes by Python outside of a graph, and by TensorFlow within one; this is always the latter. A partial
+        # function, because TensorFlow warns of functions of the same code that are traced anew in each layer.
+        signature = [tf.TensorSpec([None], tf.string)]
+        self._ids = tf.function(functools.partial(_ids, self.source), input_signature=signature)
         self.built = True
 
     def call(self, inputs: Any) -> Any:
@@ -83,6 +82,10 @@ class HubTokens(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         own = {"tokenizer": self.source.record, "sequence_length": self.sequence_length}
         return {**super().get_config(), **own}
+
+
+def _ids(source: Source, texts: Any) -> Any:
+    return source.preprocessor(texts)["token_ids"]
 
 
 def record_of(folder: Path, key: str) -> dict[str, Any]:
