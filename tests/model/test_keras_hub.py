@@ -238,7 +238,7 @@ def test_names_need_the_network_and_the_extra_is_named(texts, monkeypatch):
 
     monkeypatch.setattr(kagglehub, "model_download", refuse)
     with pytest.raises(
-        UserError, match=r"no route to api.*Without a network, save it elsewhere.*copy the folder"
+        UserError, match=r"Kaggle cannot be reached.*Without a network, save it elsewhere.*copy the folder"
     ):
         hub_preset.folder("bert_tiny_en_uncased", "model.preset")
     with pytest.raises(

@@ -175,8 +175,11 @@ def folder(preset: str, key: str) -> Path:
         # The whole folder at once: its files are looked at before any of them is used.
         return Path(kagglehub.model_download(handle))
     except Exception as error:
+        # `requests`, which Kaggle Hub downloads by, has a ConnectionError of its own, whose text is of its insides.
+        offline = type(error).__name__ in ("ConnectionError", "ConnectTimeout", "ProxyError")
+        why = "Kaggle cannot be reached" if offline else first_line(error)[:200]
         text = (
-            f"the preset {preset} could not be downloaded: {first_line(error)[:200]}. Without a network, save it elsewhere, "
+            f"the preset {preset} could not be downloaded: {why}. Without a network, save it elsewhere, "
             f"keras_hub.models.Backbone.from_preset({preset!r}).save_to_preset('preset'), copy the folder here and name it: {key}=preset. "
             "A preset of texts needs its tokenizer, too: keras_hub.models.Tokenizer.from_preset(…).save_to_preset('preset')."
         )
