@@ -311,6 +311,7 @@ COMPONENTS = {
     "optimizer=lookahead optimizer.inner=adm": "Did you mean",
     "optimizer=lookahead optimizer.inner={name: sgd, momentun: 0.9}": "Did you mean momentum?",
     "trainer=custom trainer.step=my_own": "trainer.step",
+    "optimizer=MultiOptimizer": "Did you mean multi?",
     "loss=../../etc/passwd": "there is no option '../../etc/passwd'",
     "loss=/etc/passwd": "there is no option '/etc/passwd'",
     "loss=..": "there is no option '..'",

@@ -18,7 +18,7 @@ def _show_weights(config: Mapping[str, Any]) -> None:
     from trainrun.config.rules import freezing
     from trainrun.util import imports
 
-    console.note("the model is built by TensorFlow to list its weights …")
+    console.note("the model is built by TensorFlow to look at its weights …")
     with console.hushed(), imports.collector_paused("tensorflow"):
         from trainrun.run import builders, teacher, weights_overview
     strategy = builders.strategy(config)

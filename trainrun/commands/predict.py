@@ -54,6 +54,7 @@ def main(argv: Sequence[str]) -> int:
         raise UserError("--json needs -o OUT: standard output has the predictions otherwise.")
     from trainrun.after import predict
     from trainrun.data import table_rows
+    from trainrun.run.result import RunResult
     from trainrun.sweep import named_run
 
     run_dir = named_run.run(options.run)
@@ -74,4 +75,6 @@ def main(argv: Sequence[str]) -> int:
         console.say(json.dumps(predicted.plain(), ensure_ascii=False))
     elif output is not None:
         console.say(f"{predicted.rows:,} rows predicted: {output}")
+    if (mode := RunResult.read(run_dir).config["model"].get("quantization_aware")) is not None:
+        console.note(f"these are predictions of model.keras, with its weights before rounding to {mode}")
     return 0

@@ -215,7 +215,9 @@ def _bad_choice(group: str, value: Any, known: list[str]) -> list[Problem]:
             f" It is one of {', '.join(shown)}." if len(shown) <= 8 else f" `trainrun ls {group}` lists them."
         )
         why = lookup.why_unknown(group)
-        bad.append(Problem(group, f"there is no option {name!r}.{did_you_mean(name, shown)}{listing}{why}"))
+        of_class = name.lower().removesuffix(group)  # a class of Keras: MultiOptimizer
+        hint = did_you_mean(name, shown) or did_you_mean(of_class, shown)
+        bad.append(Problem(group, f"there is no option {name!r}.{hint}{listing}{why}"))
     return bad
 
 

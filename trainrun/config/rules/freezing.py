@@ -110,7 +110,8 @@ def treated_differently(config: Mapping[str, Any]) -> bool:
     """Return whether what becomes of each weight is known only once the model is built."""
     phases_name = any(names_weights(phase.config) for phase in phases.listed(config))
     from_files = any(config.get(key) is not None for key in (source_file.KEY, source_file.TEACHER))
-    return phases_name or from_files
+    rounds = config["model"].get("quantization_aware") is not None
+    return phases_name or from_files or rounds
 
 
 def names_weights(config: Mapping[str, Any]) -> bool:
