@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 import trainrun
+from trainrun.commands import check
 from trainrun.errors import UserError
 from trainrun.model import front, quantization_aware, raw_examples
 from trainrun.run.exported import rounded_otherwise
@@ -151,6 +152,12 @@ def test_what_cannot_be_is_refused():
     with pytest.raises(UserError, match="ReversibleEmbedding"):
         layer = keras.layers.ReversibleEmbedding(20, 6)
         quantization_aware.apply(of_one(layer, 4, dtype="int32"), "int8")
+
+
+def test_check_looks_at_the_layers(inside):
+    with pytest.raises(UserError, match="no layer that Keras quantizes"):
+        check.main(["data=synthetic", "data.kind=segmentation", "data.size=8", "data.examples=60", "model=unet_small",
+                    "trainer=custom", "model.quantization_aware=int8"])  # fmt: skip
 
 
 def test_an_export_of_another_kind_is_told():

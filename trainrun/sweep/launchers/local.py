@@ -92,7 +92,7 @@ class Pool:
         """
         if not self._said and (own := alike.used_plugin(trial.config)) is not None:
             self._said = True
-            self.on_note(f"trials with {own} share no compiled program: plug-ins may keep state")
+            self.on_note(f"trials with a plug-in's {own!r} share no compiled program: it may keep state")
         worker = self._worker(None if resume else program_key(trial.config))
         worker.start(trial, TrialTask.of(trial, self.command, self.plugins, resume, self.answers))
         trial.status = RUNNING
