@@ -161,6 +161,9 @@ def by_jax(way: str, model: list[str], batch: int, epochs: int) -> tuple[list[fl
         folder = Path(name)
         architecture = json.loads(job.model.to_json())
         architecture.pop("compile_config", None)
+        for layer in architecture["config"]["layers"]:  # Keras has no synchronized batch normalization on JAX
+            if layer["config"].get("synchronized"):
+                layer["config"]["synchronized"] = False
         (folder / "model.json").write_text(json.dumps(architecture))
         (folder / "loss.json").write_text(json.dumps(keras.losses.serialize(job.model.loss)))
         np.savez(folder / "data.npz", x=job.train.x, y=job.train.y)
@@ -225,15 +228,8 @@ def main() -> int:
             ratio["bare"] = median["plain"] / bare(MODELS[name], batch)
             shown = ["fit", "custom", "xla", "bare", *jax]
             starts = ["plain", "fit", "custom", "xla"]
-            rows.append(
-                [
-                    name,
-                    batch,
-                    round(examples / median["plain"]),
-                    *(ratio[way] for way in shown),
-                    *(first[way] for way in starts),
-                ]
-            )
+            numbers = [*(ratio[way] for way in shown), *(first[way] for way in starts)]
+            rows.append([name, batch, round(examples / median["plain"]), *numbers])
             print(f"{name:<13}{batch:>6}{examples / median['plain']:>12,.0f}" + "".join(f"{ratio[way]:>10.2f}" for way in shown)
                   + "   " + ", ".join(f"{first[way]:.1f} s" for way in starts), flush=True)  # fmt: skip
             if package is not None:
