@@ -189,16 +189,26 @@ def clip_together(optimizer: keras.optimizers.Optimizer, replicas: int) -> None:
 
 
 def _of_the_sum(clip: Any, replicas: int) -> Any:
-    def clip_sum(gradients: Sequence[Any]) -> list[tf.Tensor]:
+    def clip_sum(gradients: Sequence[Any]) -> list[Any]:
         if tf.distribute.in_cross_replica_context():
             return clip(gradients)
-        # Sparse gradients of embeddings become dense, which is the only form that can be summed over replicas.
-        dense = [tf.convert_to_tensor(g) for g in gradients]
-        sums = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, dense)
+        replica = tf.distribute.get_replica_context()
+        # The rows of sparse gradients are gathered, not added, as Keras clips them on one device.
+        sums = replica.all_reduce(tf.distribute.ReduceOp.SUM, list(gradients))
         # The optimizer will sum over the replicas once more.
-        return [g / replicas for g in clip(sums)]
+        return [_part(g, replica.replica_id_in_sync_group, replicas) for g in clip(sums)]
 
     return clip_sum
+
+
+def _part(gradient: Any, number: tf.Tensor, replicas: int) -> Any:
+    """Return the part of a replica of a gradient that all of them have: the sum over the replicas is the gradient."""
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient / replicas
+    # Rows must not occur several times: optimizers square them before they add those of one index.
+    rows = tf.shape(gradient.indices)[0]
+    part = slice(number * rows // replicas, (number + 1) * rows // replicas)
+    return tf.IndexedSlices(gradient.values[part], gradient.indices[part], gradient.dense_shape)
 
 
 def average_together(model: keras.Model, logged: bool = False, logged_in_test: bool = False) -> None:

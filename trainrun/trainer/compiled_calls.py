@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from trainrun.trainer.compiled_epoch import Pass
 
 Call = Callable[[np.ndarray, tuple], dict]
+# By it, replicas exchange the rows of the sparse gradients of embeddings.
+GATHER = "CollectiveGatherV2"
+# Their results have shapes that depend on values.
+SHAPED_BY_VALUES = {"Where", "Unique", "UniqueV2", "UniqueWithCounts", "DynamicPartition"}
 
 
 def by_kernels(steps: Pass) -> tuple[Any, Call]:
@@ -33,6 +37,30 @@ def by_kernels(steps: Pass) -> tuple[Any, Call]:
         autograph=False,
     )
     return sent, lambda i, data: sent(i, data[: steps.parts])
+
+
+def of_equal_steps(call: Call, steps: Pass) -> Call:
+    """Return a call that is made in parts, in each of which all steps exchange the same number of rows.
+
+    For sparse gradients on several replicas: TensorFlow 2.21 expects one shape of a collective operation as long as a call lasts, and
+    the smaller last batch has fewer rows. (A dense sum would not do: Keras' Adam squares the rows of one index before it adds them.)
+
+    Args:
+        call: takes the indices of some steps, the last of which may be smaller, and the data.
+        steps: the pass, traced.
+    """
+    batch, vary = steps.batch_size, not SHAPED_BY_VALUES.isdisjoint(steps.operations())
+
+    def in_parts(index: np.ndarray, data: tuple) -> dict:
+        logs: dict = {}
+        size = batch if vary else max(len(index) // batch, 1) * batch
+        for at in range(0, len(index), size):
+            logs = call(index[at : at + size], data)
+            if steps.augment is not None:
+                steps.place.assign_add([0, 0, size // batch])
+        return logs
+
+    return in_parts
 
 
 def by_xla(steps: Pass) -> tuple[Any, Call]:

@@ -86,7 +86,7 @@ class Pass:
         if augment is not None:
             # Seed, epoch and first step of the call: a variable, so that one program takes all of them.
             with tf.device("cpu:0") if self.replicated else tf.device(None):
-                self._place = tf.Variable([0, 0, 0], trainable=False, dtype=tf.int64)
+                self.place = tf.Variable([0, 0, 0], trainable=False, dtype=tf.int64)
         self.executor: str | None = None
         self.by_kernels: Callable[[np.ndarray, tuple], dict] | None = None
         self._function: Any = None
@@ -181,7 +181,7 @@ class Pass:
             at: the run's seed, the epoch and the first step, which `augment` draws by.
         """
         if self.augment is not None:
-            self._place.assign(at)
+            self.place.assign(at)
         start = time.perf_counter()
         first = self.by_kernels is None
         if first:
@@ -208,6 +208,8 @@ class Pass:
         if self.executor == ONE_THREAD and may_wait(self._graph()):
             self.executor = THREAD_POOL
             self._function, self.by_kernels = compiled_calls.by_kernels(self)
+        if self.replicated and compiled_calls.GATHER in self.operations():
+            self.by_kernels = compiled_calls.of_equal_steps(self.by_kernels, self)
 
     def operations(self) -> set[str]:
         """Return the types of the operations in the compiled pass; empty before its first call."""
@@ -268,7 +270,7 @@ class Pass:
         if self.augment is None:
             return batch
         step = tf.cast(at // self.batch_size, tf.int64)
-        return self.augment(*batch, self._place + tf.stack([tf.zeros_like(step), tf.zeros_like(step), step]))
+        return self.augment(*batch, self.place + tf.stack([tf.zeros_like(step), tf.zeros_like(step), step]))
 
     def _on_one(self, index: tf.Tensor, data: tuple, at: tf.Tensor) -> None:
         x, y, weight = self.examples(index, data, at)
