@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainrun.config.named_components import chosen
+from trainrun.config.rules import trainer_steps
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem
 from trainrun.registry import declaration_reader
@@ -31,12 +32,11 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
 
 
 def _chosen(config: Mapping[str, Any], choice: str, optimizer: Mapping[str, Any]) -> Iterator[Problem]:
-    trainer = config["trainer"]["name"]
     if choice == EMA and "use_ema" not in optimizer:
         name = optimizer.get("name")
         yield Problem(KEY, f"optimizer={name} keeps no moving average. Take another one, or best.")
-    elif not declaration_reader.of("trainer", trainer).takes_steps:
-        yield Problem(KEY, f"trainer={trainer} keeps no average of the weights. Take trainer=fit, or last.")
+    elif text := trainer_steps.fault(config, "keeps no average of the weights."):
+        yield Problem(KEY, text)
     if choice == SWA and optimizer.get("use_ema"):
         text = "artifacts.weights=swa averages the weights itself. Set it to false, or artifacts.weights=ema."
         yield Problem("optimizer.use_ema", text)

@@ -7,7 +7,7 @@ from typing import Any
 
 from trainrun.config import outputs
 from trainrun.config.named_components import own_step
-from trainrun.config.rules import heads
+from trainrun.config.rules import heads, trainer_steps
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem
 from trainrun.model import source_file
@@ -30,11 +30,9 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
         return
     if (fault := source_file.fault(teacher, TEACHER)) is not None:
         yield Problem(TEACHER, fault)
-    trainer = config["trainer"]
-    if not getattr(declaration_reader.of("trainer", trainer["name"]), "takes_steps", False):
-        text = f"trainer={trainer['name']} takes no steps on batches that hold the teacher's outputs. Take trainer=fit, train_on_batch or custom."
+    if text := trainer_steps.fault(config, "takes no steps on batches that hold the teacher's outputs."):
         yield Problem(TEACHER, text)
-    if own_step(trainer) is not None:
+    if own_step(config["trainer"]) is not None:
         text = "its outputs stand beside the labels of a batch, which a training step of your own would not expect. Leave trainer.step out."
         yield Problem(TEACHER, text)
     if config.get("augment"):

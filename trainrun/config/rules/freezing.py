@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainrun.config import optimizer_map, phases
+from trainrun.config.rules import trainer_steps
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem, did_you_mean
 from trainrun.model import source_file
-from trainrun.registry import declaration_reader, hints, signatures
+from trainrun.registry import hints, signatures
 from trainrun.registry.construct import resolve
 from trainrun.util import patterns
 from trainrun.util.arguments import Count, NotNegative, Positive
@@ -69,10 +70,11 @@ def quantization(config: Mapping[str, Any], data: Description) -> Iterator[Probl
     key, mode = "model.quantization_aware", config["model"].get("quantization_aware")
     if mode is None:
         return
-    trainer = config["trainer"]["name"]
-    if not getattr(declaration_reader.of("trainer", trainer), "takes_steps", False):
-        text = f"trainer={trainer} searches where the gradient vanishes, and that at rounded weights is an estimate, which does not. "
-        yield Problem(key, text + "Take trainer=fit, train_on_batch or custom.")
+    reason = (
+        "searches where the gradient vanishes, and that at rounded weights is an estimate, which does not."
+    )
+    if text := trainer_steps.fault(config, reason):
+        yield Problem(key, text)
     if config["model"].get("lora") is not None:
         text = "the export rounds kernels with the adapters of model.lora merged into them; in training they are apart. Leave one of the two out."
         yield Problem(key, text)

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from trainrun.config.phases import KEY, epochs
+from trainrun.config.rules import trainer_steps
 from trainrun.config.rules.averaging import EMA, SWA
 from trainrun.config.rules.averaging import KEY as AVERAGED
 from trainrun.errors import Problem, did_you_mean
-from trainrun.registry import declaration_reader
 
 # What a phase can change: these keys, and the arguments of optimizer and schedule.
 KEYS = ("epochs", "model.freeze", "model.trainable")
@@ -41,9 +41,8 @@ def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
                 yield Problem(
                     f"{where}.{key}", text + "arguments of optimizer and schedule (optimizer.learning_rate)."
                 )
-    name = (config.get("trainer") or {}).get("name")
-    if isinstance(name, str) and not getattr(declaration_reader.of("trainer", name), "takes_steps", False):
-        yield Problem(KEY, f"trainer={name} has no epochs. Take trainer=fit, train_on_batch or custom.")
+    if text := trainer_steps.fault(config, "has no epochs."):
+        yield Problem(KEY, text)
     if (config.get("optimizer") or {}).get("use_ema") or any(p.get("optimizer.use_ema") for p in phases):
         yield Problem(
             KEY, "a moving average of the weights does not go over phases. Set optimizer.use_ema=false."

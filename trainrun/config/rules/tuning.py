@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trainrun.config.rules import trainer_steps
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem
 from trainrun.registry import declaration_reader
@@ -27,13 +28,9 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
 
 
 def _where(config: Mapping[str, Any], key: str) -> Iterator[Problem]:
-    trainer, hardware = config.get("trainer") or {}, config.get("hardware") or {}
-    if not declaration_reader.of("trainer", trainer.get("name")).takes_steps:
-        yield Problem(
-            key,
-            f"needs a trainer that takes steps on batches; trainer={trainer['name']} takes the whole data in one "
-            "compiled call. Take trainer=fit, trainer=custom or trainer=train_on_batch.",
-        )
+    hardware = config.get("hardware") or {}
+    if text := trainer_steps.fault(config, "takes the whole data in one compiled call."):
+        yield Problem(key, f"needs a trainer that takes steps on batches; {text}")
     if declaration_reader.of("hardware", hardware.get("name")).several_processes:
         way_out = (
             "Profile a run on one machine"
