@@ -110,6 +110,9 @@ def reader_folder(inside, monkeypatch):
     customers = "\n".join(f"{i % 7},{'no' if i % 3 else 'yes'},{i * 1.5}" for i in range(100))
     (inside / "customers.csv").write_text(f"visits,churn,spend\n{customers}\n")
     parquet.write_table(csv.read_csv(inside / "houses.csv"), inside / "houses.parquet")
+    table = csv.read_csv(inside / "houses.csv").rename_columns(["rooms", "label", "price"])
+    (inside / "saved").mkdir()
+    parquet.write_table(table, inside / "saved" / "train.parquet")
     for name in ("cats", "dogs"):
         (inside / "photos" / name).mkdir(parents=True)
         for i in range(30):

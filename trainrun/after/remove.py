@@ -99,7 +99,7 @@ def _remove_at_tracker(run_dir: Path, entry: dict) -> None:
     target = origin.target_of(run_dir, entry)
     tracker = trackers.find(target.tracker)
     try:
-        tracker.prepare()
+        tracker.prepare(target.uri)
         with grants.credentials(target.uri):
             cursor = Cursor(run_dir, target)
             cursor.run_id, cursor.experiment_id = entry["run_id"], entry["experiment_id"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from trainrun.config.rules.settings import HINTS
 from trainrun.config.schema import PRUNERS
-from trainrun.errors import Problem, did_you_mean
+from trainrun.errors import Problem, did_you_mean, nearest
 from trainrun.registry import direction as which_way
 from trainrun.registry import hints, option_files
 
@@ -83,10 +83,11 @@ def _pruner(node: Mapping[str, Any]) -> Iterator[Problem]:
         return
     if not isinstance(spec, Mapping) or spec.get("name") not in known:
         name = spec.get("name") if isinstance(spec, Mapping) else spec
+        chosen = nearest(str(name), known, 0.6) or "NAME"
         yield Problem(
             "sweep.pruner",
-            f"a pruner is chosen by its name, got {name!r}.{did_you_mean(str(name), known)} Write {PRUNERS}=NAME, or "
-            f"`- override /{PRUNERS}: NAME` in a list of defaults; NAME is one of {', '.join(known)}.",
+            f"a pruner is chosen in its group, not as a value, got {name!r}. Write {PRUNERS}={chosen}, or "
+            f"`- override /{PRUNERS}: {chosen}` in a list of defaults; there are {', '.join(known)}.",
         )
         return
     name = spec["name"]
