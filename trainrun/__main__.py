@@ -37,7 +37,7 @@ def main() -> None:
 def leave(code: int) -> None:
     """Exit at once, since Python takes a third of a second to take TensorFlow's modules apart.
 
-    Not where somebody's own code was loaded, whose open files would lose what is not written yet, nor with threads to wait for, nor
+    Not where the user's own code was loaded, whose open files would lose what is not written yet, nor with threads to wait for, nor
     under a profiler, which prints afterwards.
     """
     from trainrun.registry import lookup
@@ -47,8 +47,7 @@ def leave(code: int) -> None:
     if lookup.announced() or waited_for or sys.getprofile() is not None:
         return
     atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        streams.flush(stream)
+    streams.flush_all()
     os._exit(code)
 
 
@@ -66,8 +65,7 @@ def command(argv: list[str]) -> int:
     from trainrun.util import background
 
     code = run(argv)
-    for stream in (sys.stdout, sys.stderr):
-        streams.flush(stream)
+    streams.flush_all()
     if background.busy():  # a request that hangs
         os._exit(code)
     return code

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
 import shutil
 import sys
@@ -19,9 +18,6 @@ from trainrun.errors import UserError
 from trainrun.model import front, functional, inspected_file, variable_paths
 from trainrun.registry.construct import construct
 from trainrun.util import hub_preset
-
-if importlib.util.find_spec("keras_hub") is None:
-    pytest.skip("needs the extra hub", allow_module_level=True)
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "quick", "brown", "fox", "jump", "##ed", ".", "lazy", "dog"]  # fmt: skip
 RATE = "optimizer.learning_rate"

@@ -68,12 +68,17 @@ class Cost:
         """Memory in bytes, in total."""
         return self.weights + self.gradients + self.optimizer + self.activations
 
+    @property
+    def step_flops(self) -> int:
+        """Floating-point operations of a step with gradients."""
+        return self.flops * FORWARD_PASSES_PER_STEP * self.batch_size
+
     def line(self) -> str:
         """Return the cost in one line."""
         state = self.gradients + self.optimizer
         return (
             f"{self.parameters:,} parameters; {scaled(self.flops)}FLOPs an example forward, about "
-            f"{scaled(self.flops * FORWARD_PASSES_PER_STEP * self.batch_size)}FLOPs a step of {self.batch_size:,} with gradients; "
+            f"{scaled(self.step_flops)}FLOPs a step of {self.batch_size:,} with gradients; "
             f"about {scaled(self.memory)}B of memory: weights {scaled(self.weights)}B, gradients and optimizer "
             f"{scaled(state)}B, activations {scaled(self.activations)}B"
         )

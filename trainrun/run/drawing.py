@@ -114,8 +114,7 @@ def in_background(run_dir: Path, draw: Callable[[], None]) -> None:
         run_dir: of the run; its record is closed.
         draw: draws plots and report, and records them.
     """
-    for stream in (sys.stdout, sys.stderr):
-        streams.flush(stream)  # what is buffered would be written by both processes
+    streams.flush_all()  # what is buffered would be written by both processes
     try:
         with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # see the module
             child = os.fork()

@@ -16,7 +16,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainrun.model.cost import FORWARD_PASSES_PER_STEP
 from trainrun.trainer import compiled_calls
 from trainrun.trainer.executor import THREAD_POOL, WAITING_OPERATIONS, reads_little, scope
 from trainrun.trainer.job import Job
@@ -35,7 +34,7 @@ FLOPS_PER_S, ACTIVATION_BYTES_PER_S = 40e9, 1e9
 # at batch 256 has 12 million, and XLA takes half of the time; layers of 256 units have 22 million.
 SHORT_FLOPS_PER_VARIABLE = 15e6
 # Parts of names of operations with which a pass keeps its kernels: XLA takes three times as long to compile convolutions
-# and loses at large batches, draws other random numbers from a seed, and leaves out what checks or prints.
+# and gains little by them at large batches, draws other random numbers from a seed, and leaves out what checks or prints.
 KEPT_TO_KERNELS = ("Conv", "Pool", "Random", "Assert", "CheckNumerics", "Print", *WAITING_OPERATIONS)
 
 
@@ -50,9 +49,8 @@ def first_epoch(job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> int 
         return None
     plan, variables = job.plan, len(job.model.trainable_variables)
     cost = job.cost()
-    flops = cost.flops * FORWARD_PASSES_PER_STEP * plan.batch_size
     compiling = COMPILING_S + COMPILING_S_PER_VARIABLE * variables
-    step = STEP_S + STEP_S_PER_VARIABLE * variables + flops / FLOPS_PER_S
+    step = STEP_S + STEP_S_PER_VARIABLE * variables + cost.step_flops / FLOPS_PER_S
     step += cost.activations / ACTIVATION_BYTES_PER_S
     epoch = plan.first_epoch + math.ceil(compiling / AT_MOST / step / plan.steps_per_epoch)
     return epoch if epoch < plan.epochs else None

@@ -15,7 +15,6 @@ import tensorflow as tf
 
 from trainrun.compat import keras_model_private
 from trainrun.data.dataset import Split
-from trainrun.model.cost import FORWARD_PASSES_PER_STEP
 from trainrun.step import _result
 from trainrun.trainer import compiled_calls, held_arrays, replica_step
 from trainrun.trainer.change_over import ChangeOver
@@ -61,7 +60,7 @@ class Pass:
     ):
         model, batch_size = job.model, job.plan.batch_size
         self.model, self.step, self.split, self.batch_size = model, step, split, batch_size
-        self.flops, self.state = job.cost().flops * FORWARD_PASSES_PER_STEP * batch_size, job.state
+        self.flops, self.state = job.cost().step_flops, job.state
         self.strategy = model.distribute_strategy
         self.replicated = is_replicated(self.strategy)
         self.arrays = (split.x, split.y, split.weight)

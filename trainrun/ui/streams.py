@@ -59,6 +59,12 @@ def flush(stream: TextIO | None) -> None:
             stream.flush()
 
 
+def flush_all() -> None:
+    """Flush standard output and error, as far as they can be."""
+    for stream in (sys.stdout, sys.stderr):
+        flush(stream)
+
+
 def is_terminal(stream: TextIO | None = None) -> bool:
     """Return whether standard output (or `stream`) is a terminal that can redraw a line, and shows more than ASCII."""
     stream = stream or sys.stdout
