@@ -382,7 +382,7 @@ def test_bad_files_are_refused_with_a_message(write, text, expected):
         ({"text": ["city"], "categorical": ["city"]}, "data.text: 'city' is in data.categorical, too."),
         (
             {"text": {"city": {"max_token": 9}}},
-            "data.text: city: expected max_tokens, sequence_length, standardize, tokens, ngrams, got 'max_token'. Did you mean",
+            "data.text: city: expected max_tokens, sequence_length, standardize, tokens, ngrams, preset, got 'max_token'. Did you mean",
         ),
         (
             {"text": {"city": {"max_tokens": 2}}},
