@@ -209,3 +209,23 @@ def test_a_large_table_is_kept_in_files_with_the_same_bits(tmp_path, kind, monke
         assert one.preprocessing == same.preprocessing and one.inferred == same.inferred
         inputs = [x for part in (one.train, one.validation, one.test) for x in part.x.values()]
         assert all(isinstance(view, View) and not view.rows.flags.owndata for view in inputs)
+
+
+def test_folders_that_name_values_are_columns(tmp_path, kind):
+    table = frame().assign(
+        code=[("007", "x y")[i % 2] for i in range(60)], year=[(2023, 2024)[i % 2] for i in range(60)]
+    )
+    for code, year in (("007", 2023), ("x y", 2024)):
+        folder = tmp_path / "parts" / f"year={year}" / f"code={code.replace(' ', '%20')}"
+        folder.mkdir(parents=True)
+        part = table[table.year == year].drop(columns=["code", "year"]).reset_index(drop=True)
+        save(part, folder / f"0.{kind}", kind)
+    ordered = table.sort_values("year", kind="stable")[[*frame().columns, "year", "code"]]
+    whole = load(save(ordered.reset_index(drop=True), tmp_path / f"t.{kind}", kind), kind)
+    for path in ("parts", f"parts/*/*/*.{kind}"):
+        data = load(tmp_path / path, kind)
+        assert (data.digest(), data.features) == (whole.digest(), whole.features)
+    save(table, tmp_path / "parts" / f"more.{kind}", kind)  # beside folders: they are not of this table
+    assert load(tmp_path / "parts", kind).digest() == load(tmp_path / "parts" / f"more.{kind}", kind).digest()
+    (tmp_path / "parts" / f"more.{kind}").rename(tmp_path / "parts" / "year=2023" / f"more.{kind}")
+    assert "other columns" in faults(tmp_path / "parts", kind, features=["age"])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from trainrun.data import _file_kinds, _table_files
+from trainrun.data import _file_kinds, _partitions, _table_files
 from trainrun.data._arrow_arrays import unsupported
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._header_names import exclusion
@@ -29,21 +29,29 @@ class ArrowSource:
     """See `_table_dataset.TableSource`.
 
     Args:
+        name: of the dataset.
         files: the files.
         kind: ``parquet`` or ``feather``.
         schema: of all files.
         parts: the part that each file is of: 0 training, 1 validation, 2 test.
+        of_folders: of each file, the values of the columns that stand in its folders' names, see `_partitions`.
     """
 
     typed = True
 
     def __init__(
-        self, files: Sequence[Path], kind: Format, schema: pa.Schema, parts: Sequence[int] = (0,)
+        self,
+        name: str,
+        files: Sequence[Path],
+        kind: Format,
+        schema: pa.Schema,
+        parts: Sequence[int],
+        of_folders: Sequence[dict[str, str | None]],
     ) -> None:
-        self.name = _table_files.name([file for file, part in zip(files, parts, strict=True) if not part])
+        self.name = name
         self._parts, self.own_files = parts, _table_files.own_files(parts)
         self.header = [name for name in schema.names if not name.startswith(INDEX)]
-        self._files, self._kind, self._schema = files, kind, schema
+        self._files, self._kind, self._schema, self._of_folders = files, kind, schema, of_folders
         self._rows: list[int] = []  # of each file that was read
 
     @property
@@ -54,7 +62,10 @@ class ArrowSource:
         return _table_files.parts_of_rows(self._parts, self._rows)
 
     def understood(self) -> str:
-        return f"data.path: {len(self._files)} files." if len(self._files) > 1 else ""
+        if len(self._files) == 1:
+            return ""
+        of_folders = ", ".join(dict.fromkeys(name for each in self._of_folders for name in each))
+        return f"data.path: {len(self._files)} files{of_folders and f', their folders name {of_folders}'}."
 
     def groups(self, columns: Sequence[str]) -> list[Sequence[str]]:
         import pyarrow as pa
@@ -72,11 +83,11 @@ class ArrowSource:
             return None, faults
         schema = pa.schema([self._schema.field(name) for name in columns])
         tables = []
-        for file in self._files:
+        for file, of_folder in zip(self._files, self._of_folders, strict=True):
             try:
-                table = _read(file, self._kind, columns)
+                table = _read(file, self._kind, [name for name in columns if name not in of_folder])
                 table.validate(full=True)  # offsets of a damaged file lead outside of memory
-                tables.append(table.select(columns).cast(schema))
+                tables.append(_partitions.with_values(table, schema, of_folder))
             except (pa.ArrowException, OSError) as error:
                 return None, [("path", _damaged(file, self._kind, error))]
         self._rows = [table.num_rows for table in tables]
@@ -94,13 +105,13 @@ class ArrowSource:
         faults = type_faults(self._schema, columns)
         schema = pa.schema([self._schema.field(name) for name in columns])
         self._rows = []
-        for file in () if faults else self._files:
+        for file, of_folder in () if faults else zip(self._files, self._of_folders, strict=True):
             self._rows.append(0)
             try:
-                for batch in _batches(file, self._kind, columns):
+                for batch in _batches(file, self._kind, [name for name in columns if name not in of_folder]):
                     batch.validate(full=True)
                     self._rows[-1] += batch.num_rows
-                    yield pa.Table.from_batches([batch]).select(columns).cast(schema)
+                    yield _partitions.with_values(pa.Table.from_batches([batch]), schema, of_folder)
             except (pa.ArrowException, OSError) as error:
                 faults = [("path", _damaged(file, self._kind, error))]
                 break
@@ -162,8 +173,15 @@ def open_source(paths: Sequence[str | None], kind: Format) -> tuple[ArrowSource 
             schemas.append(_schema(file, kind))
         except (pa.ArrowException, OSError) as error:
             faults.append(("path", _damaged(file, kind, error)))
-    faults = faults[: _table_files.NAMED] or _table_files.schema_faults(files, [s.names for s in schemas])
     if faults:
+        return None, faults[: _table_files.NAMED]
+    own = {name for schema in schemas for name in schema.names}
+    of_folders = [
+        _partitions.values(file, _partitions.root(str(paths[part])), own)
+        for file, part in zip(files, parts, strict=True)
+    ]
+    headers = [[*s.names, *values] for s, values in zip(schemas, of_folders, strict=True)]
+    if faults := _table_files.schema_faults(files, headers):
         return None, faults
     schema = schemas[0].remove_metadata()
     for file, other in zip(files[1:], schemas[1:], strict=True):
@@ -173,7 +191,12 @@ def open_source(paths: Sequence[str | None], kind: Format) -> tuple[ArrowSource 
             return None, [
                 ("path", f"{file} has other types than the files before it: {first_line(error).rstrip('.')}.")
             ]
-    return ArrowSource(files, kind, schema, parts), []
+    for field in _partitions.fields(of_folders):
+        schema = schema.append(field)
+    name = _table_files.name([file for file, part in zip(files, parts, strict=True) if not part])
+    if of_folders[0]:
+        name = _partitions.root(str(paths[0])).resolve().name
+    return ArrowSource(name, files, kind, schema, parts, of_folders), []
 
 
 def _schema(file: Path, kind: Format) -> pa.Schema:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trainrun.data import _arrow_source, csv
+from trainrun.data import _arrow_source, _table_files, csv
+from trainrun.data._arrow_source import Format
 from trainrun.data._csv_format import CsvFormat
 from trainrun.data._faults import Fault
 from trainrun.data._table_examples import TableSource
+from trainrun.util import paths as util_paths
 
 # Endings of files whose columns have types.
-TYPED = ("parquet", "feather")
+TYPED: tuple[Format, ...] = ("parquet", "feather")
 
 
 def by_ending(
@@ -22,10 +24,18 @@ def by_ending(
         paths: of training, validation and test rows.
         form: how CSV files are written; without effect on others.
     """
-    kind = next((kind for kind in TYPED if str(paths[0]).endswith(f".{kind}")), None)
+    kind = next((kind for kind in TYPED if _holds(str(paths[0]), kind)), None)
     if kind is not None:
         return _arrow_source.open_source(paths, kind)
     return csv.open_source(paths, form or CsvFormat())
+
+
+def _holds(path: str, kind: Format) -> bool:
+    """Return whether a path names files of a kind: by its ending, or as a folder with such files."""
+    ending = f".{kind}"
+    return path.endswith(ending) or (
+        util_paths.expanded(path).is_dir() and not _table_files.find(path, [ending], "")[1]
+    )
 
 
 def by_settings(paths: Sequence[str | None], form: CsvFormat) -> tuple[TableSource | None, list[Fault]]:

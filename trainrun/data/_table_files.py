@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _remote_files, _spool
+from trainrun.data import _partitions, _remote_files, _spool
 from trainrun.data._faults import Fault
 from trainrun.errors import listed
 from trainrun.util import paths
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Faulty files that a message lists.
 NAMED = 5
 COMPRESSED = (".gz", ".zst", ".bz2")
+# Endings of files that may stand in folders ``column=value``.
+PARTITIONED = (".parquet", ".feather")
 
 
 def groups(columns: Sequence[str], rows: int) -> list[Sequence[str]]:
@@ -106,7 +108,12 @@ def _matches(path: str, endings: Sequence[str]) -> list[Path] | None:
     try:
         if where.is_dir():
             visible = (file for file in where.iterdir() if file.is_file() and not file.name.startswith("."))
-            return sorted(file for file in visible if file.name.endswith(tuple(endings))) or None
+            files = sorted(file for file in visible if file.name.endswith(tuple(endings)))
+            return (
+                files
+                or (_partitions.files_below(where, endings) if endings[0] in PARTITIONED else None)
+                or None
+            )
         if glob.has_magic(path) and not where.exists():
             return (
                 sorted(

@@ -46,7 +46,9 @@ def overrides(
     if faults and (offered := plugins.entry_points()):
         problems += plugins.announce([*named, *offered])
         tree, faults = examined()
-    reported = {p.key for p in unknown_runs}
+    # Of an override that cannot be read, what its key lacks is no problem of its own.
+    unread = {override_text.key(p.key) for p in faults if p.key in typed and "=" in p.key}
+    reported = {p.key for p in unknown_runs} | unread
     return tree, list(dict.fromkeys([*problems, *(p for p in faults if p.key not in reported)]))
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainrun.config import outputs, override_text, plugins
+from trainrun.config import letters, outputs, override_text, plugins
 from trainrun.errors import Problem, UserError
 from trainrun.model import source_file
 
@@ -16,8 +16,8 @@ _TYPED = re.compile(rf"(?P<key>\+{{0,2}}(?:{'|'.join(RUNS)}))=(?P<words>[^\[{{(]
 
 
 def overrides(typed: Sequence[str], point: bool = False) -> tuple[list[str], list[Problem]]:
-    """Return overrides with ``plugins+=[…]`` as the whole list, ``loss={churn: focal}`` as choices of options, and a run's directory for ``last``,
-    ``best`` or an id.
+    """Return overrides with ``plugins+=[…]`` as the whole list, ``loss={churn: focal}`` as choices of options, words like ``größe`` in quotes, and a run's
+    directory for ``last``, ``best`` or an id.
 
     What ``last`` means changes with the next run, and the config of a run is recorded.
 
@@ -29,7 +29,7 @@ def overrides(typed: Sequence[str], point: bool = False) -> tuple[list[str], lis
         The overrides, and a problem for each word that means no run; it stays as typed.
     """
     problems: list[Problem] = []
-    texts = outputs.written_out(plugins.written_out(typed))
+    texts = outputs.written_out(plugins.written_out([letters.quoted(text) for text in typed]))
     return without_teacher([_with_directories(text, problems) for text in texts], point), problems
 
 
