@@ -1,16 +1,19 @@
 """Convolutions and max pooling of Keras as matrix products and maxima: what XLA compiles well for a CPU, also in a loop.
 
-Checked with Keras 3.15.1. Without one of these names `as_products` raises AttributeError when a program is compiled.
+For: `trainer.jit_compile` on a CPU, by `keras_xla_private.for_xla`. In a loop, XLA computes the gradients of a convolution without vector
+instructions: 8.1 ms for the filter of 3 x 3 x 16 x 32 over 32 images of 4 x 4, 0.15 ms as products with the forward pass and the other
+gradient. Values and gradients are the same up to rounding; of equal values in a window the first gets the gradient, as in
+TensorFlow's kernel. Grouped, transposed and depthwise convolutions, `channels_first`, unknown sizes and windows above
+`MAX_WINDOW_BYTES` stay as they are.
+Public API: Keras has no other form of `keras.ops.conv` on TensorFlow. Checked: Keras 3.15.1. Missing: see `for_xla`.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-from functools import partial, reduce
+from collections.abc import Sequence
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,40 +21,9 @@ if TYPE_CHECKING:
 
 # Windows of a larger layer are not held side by side: bytes for a batch.
 MAX_WINDOW_BYTES = 256 * 2**20
-_active: ContextVar[bool] = ContextVar("as_products", default=False)
 
 
-@contextmanager
-def as_products() -> Iterator[None]:
-    """Trace convolutions as products of their windows, and max pooling as the maximum over shifted slices, inside the `with`.
-
-    For: `trainer.jit_compile` on a CPU. In a loop, XLA computes the gradients of a convolution without vector instructions: 8.1 ms for
-    the filter of 3 x 3 x 16 x 32 over 32 images of 4 x 4, 0.15 ms as products with the forward pass and the other gradient. Values and
-    gradients are the same up to rounding; of equal values in a window the first gets the gradient, as in TensorFlow's kernel.
-    Public API: Keras has no other form of `keras.ops.conv` on TensorFlow. Patch: two functions of the backend, once a process; they
-    change nothing outside of the `with`, nor in other threads. Grouped, transposed and depthwise convolutions, `channels_first`,
-    unknown sizes and windows above `MAX_WINDOW_BYTES` stay as they are.
-    Checked: Keras 3.15.1. Missing: AttributeError.
-    """
-    from keras.src import backend
-
-    for name, other in (("conv", _conv), ("max_pool", _max_pool)):
-        original = getattr(backend.nn, name)
-        if not isinstance(original, partial):
-            setattr(backend.nn, name, partial(_either, original, other))
-    token = _active.set(True)
-    try:
-        yield
-    finally:
-        _active.reset(token)
-
-
-def _either(original: Callable, other: Callable, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-    output = other(inputs, *args, **kwargs) if _active.get() else None
-    return original(inputs, *args, **kwargs) if output is None else output
-
-
-def _conv(
+def conv(
     inputs: Any,
     kernel: Any,
     strides: int | Sequence[int] = 1,
@@ -76,7 +48,7 @@ def _conv(
     return tf.reshape(product, [-1, *windows[0].shape[1:-1], kernel.shape[-1]])
 
 
-def _max_pool(
+def max_pool(
     inputs: Any,
     pool_size: int | Sequence[int],
     strides: int | Sequence[int] | None = None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from trainrun.compat.keras_convolution_private import as_products
+from trainrun.compat.keras_xla_private import for_xla
 from trainrun.trainer.held_arrays import stored
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def by_xla(steps: Pass) -> tuple[Any, Call]:
         signature.append(_sent(steps, size))
 
     def steps_of(i: tf.Tensor, n: tf.Tensor, data: tuple | None = None) -> dict:
-        with nullcontext() if tf.config.list_logical_devices("GPU") else as_products():
+        with nullcontext() if tf.config.list_logical_devices("GPU") else for_xla():
             return steps.run_steps(i, steps.held if data is None else (*data, None)[:3], n)
 
     program = tf.function(steps_of, input_signature=signature, autograph=False, jit_compile=True)
