@@ -8,7 +8,7 @@ import pytest
 from sklearn.preprocessing import MultiLabelBinarizer, OrdinalEncoder
 
 import trainrun
-from trainrun.data import table_rows
+from trainrun.data import overview, table_rows
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import UserError
 from trainrun.hydra_bridge import preflight
@@ -42,6 +42,12 @@ def test_labels_in_one_field(table):
     pd.DataFrame({"a": [1.0], "size": ["S"], "b": [0], "tags": ["western"]}).to_csv("new.csv", index=False)
     with pytest.raises(UserError, match="'western'"):
         table_rows.labelled(table_rows.open_rows("new.csv"), fitted, {"label_separator": ";"})
+
+
+def test_the_shares_of_labels_are_of_the_examples(inside):
+    pd.DataFrame({"a": range(40), "tags": ["x;y", "x"] * 20}).to_csv("t.csv", index=False)
+    data = trainrun.build("data", "csv", path="t.csv", target="tags", label_separator=";")
+    assert "classes: x 100.0%, y 50.0%" in overview.lines(overview.of(data))
 
 
 def test_ordinal_columns_are_ranks_and_ordinal_targets_keep_their_order(table):

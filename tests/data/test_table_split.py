@@ -108,6 +108,10 @@ def test_parts_may_have_files_of_their_own(write):
     parts, data = load(path, test_path=test)
     assert parts[2].tolist() == list(range(500, 560)) and len(parts[1]) == 48 and len(parts[0]) == 192
     assert overview.of(data)["split"] == "drawn at random, test from files of their own" and data.name == "t"
+    assert overview.of(load(path, validation_path=test, test_path=test)[1])["split"] == (
+        "validation and test from files of their own"
+    )
+    assert overview.of(load(path, validation=0, test=0)[1])["split"] == "all for training"
     parts, _ = load(path, validation_path=test, test=0)
     assert (
         parts[0].tolist() == list(range(ROWS))

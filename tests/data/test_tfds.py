@@ -60,17 +60,22 @@ def test_splits_and_names_of_classes_are_those_of_the_dataset(prepared):
         ({"x": "pictur"}, r"data\.x: there is no feature 'pictur'. Did you mean picture"),
         ({"x": None}, r"data\.x: the dataset does not say which it is. Name one of animal, note, picture"),
         ({"x": "note"}, r"data\.x: note holds texts"),
-        ({"dataset": "imdb_reviwes"}, r"data\.dataset: there is no dataset imdb_reviwes.*Did you mean imdb_reviews"),
+        ({"dataset": "imdb_reviwes"}, r"data\.dataset: imdb_reviwes is not prepared.*Did you mean imdb_reviews"),
+        ({"dataset": "mine:2.0.0"}, r"data\.dataset: mine:2.0.0 is not prepared in .* It has mine:1.0.0"),
         ({"dataset": "mnist"}, r"data\.dataset: mnist is not prepared in .*data.download=true"),
     ],
 )  # fmt: skip
 def test_faults_are_named_with_the_way_out(prepared, arguments, message):
-    with pytest.raises(UserError, match=message):
-        load(prepared, **arguments)
+    arguments = {"dataset": "mine", "data_dir": str(prepared), "x": "picture", "y": "animal"} | arguments
+    problems = [f"data.{key}: {text}" for key, text in describe(**arguments).problems]
+    assert bool(problems) == (arguments["x"] != "note")  # known before TensorFlow loads
+    with pytest.raises(UserError, match=message) as caught:
+        trainrun.build("data", "tfds", **arguments)
+    assert problems in ([], [str(problem) for problem in caught.value.problems])
 
 
 def test_what_can_be_known_is_refused_before_tensorflow_loads(inside, monkeypatch):
-    assert describe(dataset="mnist", data_dir=str(inside)).problems == ()
+    assert describe(dataset="mnist", data_dir=str(inside), download=True).problems == ()
     (inside / "mine" / "1.0.0").mkdir(parents=True)
     (inside / "mine" / "1.0.0" / "features.json").write_text('{"a": [{"pythonClassName": "os.system"}]}')
     for arguments, message in (

@@ -87,6 +87,15 @@ def test_without_time_the_rows_are_in_order_and_the_past_is_enough(table):
     assert data.test.y[-1].tolist() == [38, 39]
 
 
+def test_series_without_a_window_are_named(table):
+    short = pd.DataFrame({"date": DAYS[:6], "store": "new", "sales": 1.0, "price": 2.0})
+    pd.concat([table, short]).to_csv("sales.csv", index=False)
+    data = load(time="date", series="store", window=5, horizon=2)
+    note = "1 of 3 series have fewer than 7 rows, and no window: new (6)"
+    assert data.inferred["notices"] == [note] and len(data.train) == 2 * 24
+    assert load(time="date", series="store", window=4, horizon=2).inferred["notices"] == []
+
+
 def test_gaps_are_the_last_value_before_in_the_series_and_are_not_predicted(table):
     gaps = table.reset_index(drop=True)
     gaps.loc[[7, 8, 60], "sales"] = np.nan

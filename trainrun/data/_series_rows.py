@@ -30,6 +30,7 @@ class SeriesRows:
         known: whether the target is known, bool `[rows]`.
         missing: column -> missing values, where some are.
         series, times: of each row.
+        names: of the series; empty if the table is one.
         places: the index of each row in the table.
         notes: sentences on what was inferred, and on what seems wrong.
     """
@@ -40,6 +41,7 @@ class SeriesRows:
     known: np.ndarray
     missing: Mapping[str, int]
     series: np.ndarray
+    names: Sequence[str]
     times: np.ndarray
     places: np.ndarray
     notes: Sequence[str]
@@ -48,6 +50,19 @@ class SeriesRows:
     def columns(self) -> list[str]:
         """The columns of a window, the target first."""
         return [self.settings.target, *self.settings.inputs]
+
+    def too_short(self, length: int) -> list[str]:
+        """Return a note on the series with fewer rows than a window and the values after it take: nothing is learnt of them."""
+        import numpy as np
+
+        rows = np.bincount(self.series)
+        short = np.flatnonzero((rows > 0) & (rows < length))
+        if not len(short):
+            return []
+        shown = listed([f"{self.names[i]} ({rows[i]})" for i in short])
+        return [
+            f"{len(short)} of {np.count_nonzero(rows)} series have fewer than {length} rows, and no window: {shown}"
+        ]
 
 
 def read(source: TableSource, settings: TableSettings) -> tuple[SeriesRows | None, list[Fault]]:
@@ -102,7 +117,10 @@ def read(source: TableSource, settings: TableSettings) -> tuple[SeriesRows | Non
     notes += _irregular(series, times, is_date)
     known = ~np.isnan(values[:, 0])
     values = _filled_forward(values, series) if missing else values
-    return SeriesRows(source.name, settings, values, known, missing, series, times, order, notes), []
+    series_names = () if settings.group is None else columns[settings.group].texts
+    return SeriesRows(
+        source.name, settings, values, known, missing, series, series_names, times, order, notes
+    ), []
 
 
 def _filled_forward(values: np.ndarray, series: np.ndarray) -> np.ndarray:

@@ -90,7 +90,11 @@ class SplitSettings:
             settings: the columns.
             files: the parts that have files of their own.
         """
+        own = f"{' and '.join(files)} from files of their own" if files else ""
+        drawn = {"validation": self.validation > 0 or self.folds is not None, "test": self.test > 0}
         method = self.method(settings)
+        if method != "column" and not any(held_out and part not in files for part, held_out in drawn.items()):
+            return own or "all for training"
         words = {
             "random": "drawn at random",
             "group": f"by groups of {settings.group}",
@@ -98,8 +102,7 @@ class SplitSettings:
             "column": f"by {settings.part}",
         }[method]
         fold = f", fold {self.fold} of {self.folds}" if self.folds else ""
-        own = f", {' and '.join(files)} from files of their own" if files else ""
-        return f"{words}{fold}{own}"
+        return f"{words}{fold}{own and f', {own}'}"
 
 
 def settings_of(arguments: Mapping[str, Any]) -> tuple[TableSettings, SplitSettings]:

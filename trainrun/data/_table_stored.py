@@ -52,7 +52,10 @@ def _task(target: TargetSpec) -> str:
 def header_faults(header: Sequence[str], stored: Preprocessor) -> list[Fault]:
     """Return what a table lacks of the columns that a preprocessor takes."""
     if not stored.table:
-        kinds = " and ".join(f"{s.kind} {list(s.shape)}" for s in stored.inputs)
+        kinds = " and ".join(
+            f"{'' if len(stored.inputs) == 1 else f'{s.name}: '}{s.kind} {list(s.shape)}"
+            for s in stored.inputs
+        )
         return [
             (
                 "path",

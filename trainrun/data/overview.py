@@ -51,7 +51,12 @@ def of(data: Dataset) -> dict[str, Any]:
     }
     if target.named:
         overview["outputs"] = {
-            name: {"task": TASKS[one.target.kind], "target": name, **_labels(one)}
+            name: {
+                "task": TASKS[one.target.kind],
+                "target": name,
+                "examples": overview["examples"],
+                **_labels(one),
+            }
             for name, one in data.each().items()
         }
     else:
@@ -158,8 +163,11 @@ def _imputed(overview: Mapping[str, Any]) -> str:
 
 
 def _classes(overview: Mapping[str, Any]) -> str:
-    """Return the classes with their shares."""
-    total, classes = max(sum(overview["classes"].values()), 1), overview["classes"]
+    """Return the classes with their shares of the examples."""
+    classes = overview["classes"]
+    # An example may have several labels, or none.
+    several = overview["task"] == TASKS["multilabel"]
+    total = max(overview["examples"] if several else sum(classes.values()), 1)
     positive = overview.get("positive")
     if overview["number_of_classes"] > NAMED:
         low, high = min(classes.values()) / total, max(classes.values()) / total

@@ -83,6 +83,8 @@ def open_rows(
                 Problem("data", "expected a table: a DataFrame, or one array of one axis for each column.")
             )
         return MemorySource("data", value.table)
+    if fitted is not None and not fitted.table:  # a model of arrays: whatever the file is
+        raise_faults(_table_stored.header_faults((), fitted))
     forms = [form or CsvFormat()] if form or fitted is None else _stored_forms(fitted)
     for form in forms:
         source, faults = _open_table.by_ending((os.fspath(data), None, None), form)

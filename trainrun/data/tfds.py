@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _named_arrays
-from trainrun.data._array_faults import choice_faults, key_faults, keys_of, shape_faults, value_faults
+from trainrun.data import _named_arrays, _tfds_folder
+from trainrun.data._array_faults import choice_faults, keys_of, shape_faults, value_faults
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._named_arrays import ArraySettings
 from trainrun.data._split import share_problems
@@ -62,9 +62,14 @@ def tfds(
     Raises:
         UserError: with all faults of the dataset and the arguments.
     """
-    raise_faults(_faults(dataset, data_dir, x, kind, task, validation, test))
+    raise_faults(_faults(dataset, data_dir, download, x, y, kind, task, validation, test))
     builder = _prepared(dataset, data_dir, download)
-    keys, target = _keys(builder.info, x, y)
+    # A prepared dataset keeps no order of its features.
+    named = _tfds_folder.Keys(
+        sorted(builder.info.features), (builder.info.supervised_keys or (None, None))[:2]
+    )
+    (keys, target), faults = named.chosen(x, y)
+    raise_faults(faults)
     parts = {PART_NAMES[name]: name for name in builder.info.splits if name in PART_NAMES}
     if 0 not in parts:
         message = f"{dataset} has no split for training; it has {', '.join(builder.info.splits)}."
@@ -83,21 +88,27 @@ def describe(
     *,
     dataset: str | None = None,
     data_dir: str | None = None,
+    download: bool = False,
     x: str | Sequence[str] | None = None,
+    y: str | None = None,
     kind: Any = None,
     task: str = "auto",
     validation: Decay = 0.2,
     test: Decay = 0.2,
     **_: Any,
 ) -> Description:
-    """Return the faults of the arguments; what the dataset has is known when TensorFlow Datasets is imported."""
-    return Description(problems=tuple(_faults(dataset, data_dir, x, kind, task, validation, test)))
+    """Return the faults of the arguments and of the folder; what the arrays are is known when TensorFlow Datasets is imported."""
+    return Description(
+        problems=tuple(_faults(dataset, data_dir, download, x, y, kind, task, validation, test))
+    )
 
 
 def _faults(
     dataset: str | None,
     data_dir: str | None,
+    download: bool,
     x: str | Sequence[str] | None,
+    y: str | None,
     kind: Any,
     task: str,
     validation: float,
@@ -116,6 +127,8 @@ def _faults(
         faults.append(("data_dir", message))
     if importlib.util.find_spec("tensorflow_datasets") is None:
         faults.append(("name", EXTRA))
+    if not faults and not download:
+        faults += _tfds_folder.faults(str(dataset), data_dir, x, y)
     return faults
 
 
@@ -153,7 +166,7 @@ def _prepared(dataset: str, data_dir: str | None, download: bool) -> Any:
     import tensorflow_datasets
 
     folder = None if data_dir is None else str(paths.expanded(data_dir))
-    where = folder or "~/tensorflow_datasets"
+    where = folder or _tfds_folder.DEFAULT
     try:
         builder = tensorflow_datasets.builder(dataset, data_dir=folder)
         if download:
@@ -168,26 +181,8 @@ def _prepared(dataset: str, data_dir: str | None, download: bool) -> Any:
             Problem("data.dataset", f"{dataset} cannot be loaded: {first_line(error)}.")
         ) from error
     if not builder.info.splits:
-        message = f"{dataset} is not prepared in {where}. Name another data.data_dir, or download it: data.download=true."
-        raise UserError(Problem("data.dataset", message))
+        raise UserError(Problem("data.dataset", _tfds_folder.not_prepared(dataset, data_dir)))
     return builder
-
-
-def _keys(info: Any, x: str | Sequence[str] | None, y: str | None) -> tuple[tuple[str, ...], str]:
-    """Return the keys of the inputs and of the target.
-
-    Raises:
-        UserError: there is no such key, or none is known.
-    """
-    supervised = info.supervised_keys or (None, None)
-    keys = keys_of(supervised[0] if x is None else x)
-    target = supervised[1] if y is None else y
-    known = sorted(info.features)  # a prepared dataset keeps no order of them
-    message = f"the dataset does not say which it is. Name one of {', '.join(known)}: "
-    unknown = {a: f"{message}data.{a}=…" for a, named in (("x", keys), ("y", keys_of(target))) if not named}
-    faults = key_faults(keys, target, None, known, "there is no feature")
-    raise_faults([*unknown.items(), *(fault for fault in faults if fault[0] not in unknown)])
-    return keys, target
 
 
 def _arrays_of(

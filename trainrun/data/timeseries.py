@@ -87,7 +87,8 @@ def timeseries(
     rows, faults = _read(arguments)
     windows, wrong = _cut(rows, arguments)
     raise_faults([*faults, *wrong])
-    for note in rows.notes:
+    notes = [*rows.notes, *rows.too_short(window + horizon)]
+    for note in notes:
         console.note(note)
     values = _filled(rows, windows)
     x = View.of(Windows(values, windows.starts, window))
@@ -112,7 +113,7 @@ def timeseries(
         "target": settings.target,
         "columns": {"numbers": names},
         "split": f"by {settings.time or 'the order of the rows'}",
-        "notices": list(rows.notes),
+        "notices": notes,
         "digests": {name: Column(values[:, i]).digest() for i, name in enumerate(names)},
     }
     if folds is None:
