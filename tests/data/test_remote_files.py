@@ -54,6 +54,10 @@ def test_files_of_an_address_are_read_as_one_table_and_a_new_version_is_copied(c
             frame.to_parquet(file)
     for address in ("memory://columns", "memory://columns/*.parquet"):
         assert rows(confirmed(address), "parquet") == 120
+        data = construct("data", {"name": "parquet", "path": address, "target": "y"})
+        assert data.name == "columns"  # not that of the copies' folder
+    with pytest.raises(UserError, match="npz is an address; such files"):
+        construct("data", {"name": "npz", "path": confirmed("memory://columns/a.npz")})
     system.pipe("/columns/2.parquet", b"PAR1")
     with pytest.raises(UserError, match=r"2\.parquet"):
         rows("memory://columns", "parquet")

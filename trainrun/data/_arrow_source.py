@@ -193,9 +193,9 @@ def open_source(paths: Sequence[str | None], kind: Format) -> tuple[ArrowSource 
             ]
     for field in _partitions.fields(of_folders):
         schema = schema.append(field)
-    name = _table_files.name([file for file, part in zip(files, parts, strict=True) if not part])
-    if of_folders[0]:
-        name = _partitions.root(str(paths[0])).resolve().name
+    name = _table_files.name(
+        [file for file, part in zip(files, parts, strict=True) if not part], str(paths[0])
+    )
     return ArrowSource(name, files, kind, schema, parts, of_folders), []
 
 

@@ -16,7 +16,6 @@ from trainrun.util import grants, paths, redaction
 
 FOLDER = Path("outputs/.cache/files")
 EXTRA = "an address needs fsspec: pip install 'trainrun[remote]'."
-ADDRESS = re.compile(r"[A-Za-z][\w+.-]*://")
 WEB = re.compile(r"https?://", re.IGNORECASE)
 PAGE = re.compile(rb"\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head)\b", re.IGNORECASE | re.DOTALL)
 # Seconds until a web server that does not answer counts as down.
@@ -30,7 +29,7 @@ VERSION_KEYS = (
 
 def is_address(path: str) -> bool:
     """Return whether a path is an address, not that of a local file."""
-    return ADDRESS.match(path) is not None
+    return paths.ADDRESS.match(path) is not None
 
 
 def find(address: str, endings: Sequence[str]) -> tuple[list[Path], list[Fault]]:

@@ -38,7 +38,7 @@ def find(path: str | None, endings: Sequence[str], example: str) -> tuple[list[P
         endings: file extensions that are read from a folder; the first is used in messages.
         example: for messages (``data.path=my_data.csv``).
     """
-    path = None if path is None else str(path).removeprefix("file://")
+    path = None if path is None else local(str(path))
     if path is not None and _remote_files.is_address(path):
         return _remote_files.find(path, endings)
     files = [] if path is None else _matches(path, endings)
@@ -51,6 +51,11 @@ def find(path: str | None, endings: Sequence[str], example: str) -> tuple[list[P
         return [], [("path", f"{what or f'no file matches {path}'}. For example {example}.")]
     faults = [fault for file in files or [path] if (fault := paths.fault(file, endings[0], example))]
     return files, [("path", fault) for fault in faults[:NAMED]]
+
+
+def local(path: str) -> str:
+    """Return a path as typed, of a file:// address that of the file."""
+    return path.removeprefix("file://localhost" if path.startswith("file://localhost/") else "file://")
 
 
 # The arguments with the files of training, validation and test rows.
@@ -126,12 +131,18 @@ def _matches(path: str, endings: Sequence[str]) -> list[Path] | None:
     return [where]
 
 
-def name(files: Sequence[Path]) -> str:
-    """Return the name of a dataset: that of its file without endings, or of its folder."""
-    if len(files) > 1:
-        return files[0].parent.resolve().name
-    file = files[0]
-    return (file.with_suffix("") if file.suffix in COMPRESSED else file).stem
+def name(files: Sequence[Path], path: str) -> str:
+    """Return the name of a dataset: that of its file without endings, or of the folder of its files.
+
+    Args:
+        files: the files of the training rows.
+        path: as typed, or an address, whose files are copies in folders without a telling name.
+    """
+    if len(files) == 1:
+        return (files[0].with_suffix("") if files[0].suffix in COMPRESSED else files[0]).stem
+    if _remote_files.is_address(path):
+        return [part for part in path.split("/") if part and not glob.has_magic(part)][-1]
+    return _partitions.root(path).resolve().name
 
 
 def schema_faults(files: Sequence[Path], headers: Sequence[Sequence[str]]) -> list[Fault]:

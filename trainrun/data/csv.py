@@ -180,4 +180,4 @@ def open_source(paths: Sequence[str | None], form: CsvFormat) -> tuple[CsvSource
         notes.append(f"the text is in {files[0].encoding.upper()}")
     note = f"data.path={paths[0]}: {', '.join(notes)}." if notes else ""
     training = [file for file, part in zip(file_paths, parts, strict=True) if not part]
-    return CsvSource(_table_files.name(training), files, note, parts), []
+    return CsvSource(_table_files.name(training, str(paths[0])), files, note, parts), []

@@ -72,7 +72,7 @@ def tfrecord(
     splitting = SplitSettings(validation, test, stratify, seed)
     training = [file for file, part in zip(files, parts, strict=True) if part == 0]
     return _named_arrays.dataset(
-        _table_files.name(training), arrays, settings, splitting, _rows(index, parts)
+        _table_files.name(training, str(path)), arrays, settings, splitting, _rows(index, parts)
     )
 
 

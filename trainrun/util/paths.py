@@ -6,12 +6,16 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from trainrun.errors import Problem, UserError, did_you_mean
+from trainrun.util import redaction
+
+ADDRESS = re.compile(r"[A-Za-z][\w+.-]*://")
 
 
 def expanded(path: str | Path) -> Path:
@@ -184,6 +188,8 @@ def fault(path: str | Path | None, ending: str, example: str) -> str | None:
     """
     if path is None:
         return f"expected the path of a file, got null. For example {example}."
+    if ADDRESS.match(str(path)):
+        return f"{redaction.text(str(path))} is an address; such files ({ending}) are read from this machine only. Download it, and name the copy."
     where = expanded(path)
     try:
         status = os.stat(where)
