@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow
 import pytest
 
-from trainrun.data import overview, table_rows
+from trainrun.data import _spool, overview, table_rows
 from trainrun.data._csv_file import sniff_delimiter
 from trainrun.data._csv_format import CsvFormat
 from trainrun.data._csv_source import SMALL
@@ -280,12 +280,16 @@ def test_lines_are_counted_across_quoted_line_ends(write):
         ({5: '30,Rome,"5,yes', 9: '30,"Rome",5,yes'}, "line 5: a quotation mark opens that is not closed before line 9"),
     ],
 )  # fmt: skip
-def test_an_open_quotation_mark_is_named_by_its_line(write, change, where):
+def test_an_open_quotation_mark_is_named_by_its_line(write, monkeypatch, change, where):
     text = faults(write(people(change=change)))
     assert where in text and "fields, expected" not in text and len(text.splitlines()) == 1
     source, _ = open_source([write(people(change=change)), None, None], CsvFormat())
-    with pytest.raises(UserError, match=where):
-        list(source.blocks(["city", "buys"]))
+    for columns in (["city", "buys"], ["age"]):  # it loses rows in a column that is left out, too
+        with pytest.raises(UserError, match=where):
+            list(source.blocks(columns))
+        assert where in source.read(columns, columns)[1][0][1]
+    monkeypatch.setattr(_spool, "LARGE", 0)
+    assert faults(write(people(change=change))) == text
 
 
 def test_texts_with_line_ends_and_quotes_are_no_open_quotation_marks(write):

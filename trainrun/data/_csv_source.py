@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _csv_file, _csv_lines, _csv_reading, _open_quote, _spool, _table_files
 from trainrun.data._arrow_arrays import as_numpy, within_float32
@@ -151,6 +151,9 @@ class CsvSource:
             wrong.append(None)
         elif pending:
             yield self._block(pending)
+        others = not wrong and way.quoted_lines
+        if others and _open_quote.is_in_other_columns(file, columns, way, self._rows[-1]):
+            wrong.append(None)
         if wrong:
             faults = _csv_lines.faults(file) or [("path", f"{file.path}: {reason}")]
             raise_faults([(key, self._named(file, message)) for key, message in faults])
@@ -212,17 +215,23 @@ def _read(file: CsvFile, columns: Sequence[str], numbers: Collection[str]) -> tu
 
     def read(way: Way) -> tuple[pa.Table, bool]:
         wrong: list[csv.InvalidRow] = []
-        options = _csv_reading.options(file, columns, numbers, way, wrong)
+        table = rows(way, _csv_reading.options(file, columns, numbers, way, wrong))
+        hidden = way.quoted_lines and (
+            _open_quote.hides_rows(file, table)
+            or _open_quote.is_in_other_columns(file, columns, way, table.num_rows)
+        )
+        return table, not (wrong or hidden)
+
+    def rows(way: Way, options: dict[str, Any]) -> pa.Table:
         if _text_bytes(file) <= _spool.LARGE:
-            table = csv.read_csv(file.open_for_arrow(way.unexpected), **options)
-            return table, not wrong and not (way.quoted_lines and _open_quote.hides_rows(file, table))
+            return csv.read_csv(file.open_for_arrow(way.unexpected), **options)
         if way.block_size == _csv_reading.BLOCK:
             options["read_options"].block_size = _csv_reading.SMALL_BLOCK
         if way.quoted_lines or file.compression:
             with csv.open_csv(file.open_for_arrow(way.unexpected), **options) as reader:
-                return _spool.arrow_table(reader.schema, reader), not wrong
+                return _spool.arrow_table(reader.schema, reader)
         schema = pa.schema([(name, options["convert_options"].column_types[name]) for name in columns])
-        return _spool.arrow_table(schema, _csv_reading.pieces(file, options)), not wrong
+        return _spool.arrow_table(schema, _csv_reading.pieces(file, options))
 
     for way in _csv_reading.ways(file):
         try:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
+from trainrun.data import _csv_reading
 from trainrun.data._csv_file import CsvFile, fields_of_any_length
+from trainrun.data._csv_reading import Way
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,11 +60,41 @@ def hides_rows(file: CsvFile, table: pa.Table) -> bool:
         if not pa.types.is_string(column.type):
             continue
         before = file.header.index(name)
-        ends = pc.and_(pc.match_substring(column, "\n"), pc.ends_with(column, '"'))
+        # The cheap question first: in a large table, few texts end with a mark.
+        marked = column.filter(pc.ends_with(column, '"'))
+        several = marked.filter(pc.match_substring(marked, "\n"))
         # To the next quotation mark, or in the last row to the end of the file.
-        closed = [(text, before) for text in set(column.filter(ends).to_pylist())]
+        closed = [(text, before) for text in set(several.to_pylist())]
         for text, at_end in [*closed, *((text, separators) for text in column[-1:].to_pylist())]:
             first, *rest = (line.count(file.delimiter) for line in text.rstrip("\n").split("\n"))
             if rest and [first, *rest] == [separators - before, *[separators] * (len(rest) - 1), at_end]:
                 return find(file) is not None
     return False
+
+
+def is_in_other_columns(file: CsvFile, columns: Collection[str], way: Way, rows: int) -> bool:
+    """Return whether a text of a column that is left out consists of rows of the file; see `hides_rows`.
+
+    Args:
+        file: the file.
+        columns: those that were read.
+        way: how.
+        rows: their number.
+    """
+    import pyarrow as pa
+    from pyarrow import csv
+
+    others = [name for name in file.header if name not in columns]
+    # Most files have a line for each row: to count lines takes much less time than to read the other columns.
+    if not others or _lines(file) <= rows + file.header_lines:
+        return False
+    with csv.open_csv(
+        file.open_for_arrow(bounded=False), **_csv_reading.options(file, others, (), way, [])
+    ) as reader:
+        return any(hides_rows(file, pa.Table.from_batches([batch])) for batch in reader)
+
+
+def _lines(file: CsvFile) -> int:
+    """Return the number of line feeds of a file."""
+    with file.open_bytes() as stream:
+        return sum(block.count(b"\n") for block in iter(lambda: stream.read(_csv_reading.BLOCK), b""))
