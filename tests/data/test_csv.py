@@ -507,6 +507,27 @@ def test_separators_and_header_are_read_as_by_pandas(write, top, options, pandas
         )
 
 
+@pytest.mark.parametrize(
+    "trained", [{}, {"encoding": "cp1252"}, {"encoding": "utf-16"}, {"delimiter": "semicolon"}]
+)
+def test_a_later_file_may_have_another_encoding_and_delimiter(write, capsys, trained):
+    text = people(change=dict.fromkeys(range(2, 62, 3), "30,Köln,5,yes"))
+    own = text.replace(",", ";") if "delimiter" in trained else text
+    fitted = Preprocessor.of(load(write(own, encoding=trained.get("encoding", "utf-8")), **trained))
+    capsys.readouterr()
+    expected = None
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "latin-1"):
+        for content in (text, text.replace(",", ";")):
+            source = table_rows.open_rows(write(content, "later.csv", encoding), fitted)
+            rows = table_rows.read(source, fitted)
+            expected = rows.x if expected is None else expected
+            assert not rows.unknown and all(np.array_equal(rows.x[name], x) for name, x in expected.items())
+            guessed = "is not text in UTF-8. It is read in cp1252" in " ".join(
+                capsys.readouterr().err.split()
+            )
+            assert guessed == (encoding == "latin-1" and trained.get("encoding") != "cp1252")
+
+
 def test_latin_1_is_recognized_and_offered(write):
     for text, place in (
         (people(change={3: "1,Köln,2,no"}), "cannot"),

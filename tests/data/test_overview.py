@@ -137,6 +137,30 @@ def test_a_likely_fault_is_reported_with_the_way_out(load, more, expected):
     assert expected in printed and len(data.inferred["notices"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("separators", "value", "way_out"),
+    [
+        ({"decimal": "point"}, lambda i: f"{i / 7:.2f}".replace(".", ","), "data.decimal=comma."),
+        ({"decimal": "comma"}, lambda i: f"{i / 7:.2f}", "data.decimal=point."),
+        ({"decimal": "comma"}, lambda i: f"1.{i % 9:03},5", "data.decimal=comma data.thousands=point."),
+        ({"thousands": "comma"}, lambda i: f"1 {i % 9:03}", "data.decimal=point data.thousands=blank."),
+    ],
+)
+def test_numbers_by_other_separators_than_those_set_are_reported(load, separators, value, way_out):
+    price = [value(i) for i in range(ROWS)]
+    data, _ = load(
+        columns(price=price, rate=range(ROWS), rank=["1,2", "3,4"] * 150),
+        **separators,
+        categorical=["rank"],
+        exclude=["rate"],
+    )
+    (notice,) = data.inferred["notices"]
+    assert "read as categories or classes" in notice and f": price ('{max(price)}')" in notice
+    assert notice.endswith(f"Take {way_out}") and "rank" not in notice
+    with pytest.raises(UserError, match=f"not a number .* Take {way_out[:-1]}, or mend them"):
+        load({"y": price, "x": range(ROWS)}, **separators, task="regression")
+
+
 def test_repeated_rows_and_unseen_categories_are_reported(load):
     twice = {name: [*values, *values] for name, values in columns().items()}
     _, printed = load(twice)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import trainrun
+from trainrun.data import _text_files
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.data.text import describe
 from trainrun.errors import UserError
@@ -127,6 +128,10 @@ def test_files_in_another_encoding_are_named_with_the_way_out(inside):
     with pytest.raises(UserError, match=r"neg/0.txt is not text in utf-8.* data.encoding=cp1252"):
         load(str(inside / "t"))
     assert len(load(str(inside / "t"), encoding="cp1252").train) > 0
+    file = str(inside / "t" / "neg" / "0.txt")
+    for trained in (None, "cp1252", "utf-16"):  # of a file that comes later
+        texts, faults, warning = _text_files.read_later([file], trained)
+        assert (texts, faults, file in warning) == (["café 0"], [], trained != "cp1252")
 
 
 def test_other_texts_are_read_by_the_vocabulary_and_classes_of_the_model(table, inside):

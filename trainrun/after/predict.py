@@ -151,9 +151,9 @@ def _check(path: str, run: RunResult, fitted: Preprocessor, keep: Sequence[str])
     if Path(path).is_dir() or Path(path).suffix == ".npz":
         return
     if item_blocks.takes(path, spec := run.config.get("data"), fitted):
-        item_blocks.open_rows(path, spec, fitted, keep)
+        item_blocks.open_rows(path, spec, fitted, keep, announces=False)
     else:
-        raise_faults(table_rows.further_faults(table_rows.open_rows(path, fitted), keep))
+        raise_faults(table_rows.further_faults(table_rows.open_rows(path, fitted, announces=False), keep))
 
 
 def _counted(blocks: Iterator[Predictions], predicted: Predicted) -> Iterator[Predictions]:

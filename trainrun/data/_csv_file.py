@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from trainrun.data import _file_kinds, _notations
+from trainrun.data import _encoding, _file_kinds, _notations
 from trainrun.data._bounded_stream import BoundedStream
 from trainrun.data._columns import number
 from trainrun.data._csv_format import CsvFormat
+from trainrun.data._encoding import UTF_8
 from trainrun.data._faults import Fault
 
 # Bytes read to inspect a file; a longer header is refused.
@@ -32,12 +33,6 @@ TOP = 20
 FIRST_ROWS = 5
 DELIMITERS = (",", ";", "\t", "|")
 COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2"}  # by a file's first bytes
-BYTE_ORDER_MARKS = {b"\xff\xfe\0\0": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-UTF_8 = "utf-8-sig"
-# The most common encoding besides UTF-8: Western European Windows.
-OTHER_ENCODING = "cp1252"
-# Bytes that a message shows before and after an invalid one.
-SHOWN_AROUND = 8
 
 
 @dataclass(frozen=True)
@@ -53,6 +48,7 @@ class CsvFile:
         header_lines: lines before the first row: up to and with the header.
         first_numbers: the columns whose first values are numbers or missing, in a notation that pyarrow reads.
         decimal: the decimal separator of numbers.
+        guess: of an encoding that is a guess, what it reads; see `_encoding.Told`.
     """
 
     path: Path
@@ -63,6 +59,7 @@ class CsvFile:
     header_lines: int = 1
     first_numbers: frozenset[str] = frozenset()
     decimal: str = "."
+    guess: str = ""
 
     def open_bytes(self) -> IO[bytes]:
         """Open the file in binary mode, decompressed."""
@@ -113,13 +110,14 @@ def fields_of_any_length() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-def look(path: Path, form: CsvFormat) -> tuple[CsvFile | None, list[Fault]]:
+def look(path: Path, form: CsvFormat, is_later: bool = False) -> tuple[CsvFile | None, list[Fault]]:
     """Return a file with its header, or the faults that keep it from being a table; reads only its beginning.
 
     Args:
         path: a file that can be opened.
         form: how it is written; without a delimiter, it is inferred from the first rows, without an encoding, it is UTF-8, or UTF-16 if the
             file begins with its byte-order mark.
+        is_later: whether `form` is that of the training file, and this is another one, whose own bytes tell its encoding; all are read.
     """
     encoding = form.encoding
     if encoding is not None and codecs.lookup(encoding).name == "utf-8":
@@ -133,11 +131,14 @@ def look(path: Path, form: CsvFormat) -> tuple[CsvFile | None, list[Fault]]:
         )
         with file.open_bytes() as stream:
             start = stream.read(LONGEST_LINE)
+        if is_later:
+            with file.open_bytes() as stream:
+                told = _encoding.of_later_file(stream, encoding)
+            file = dataclasses.replace(file, encoding=told.name, guess=told.guess)
+        elif encoding is None:
+            file = dataclasses.replace(file, encoding=_encoding.by_mark(start) or UTF_8)
     except OSError as error:
         return None, [("path", f"{path} cannot be unpacked: {error}. Is it complete?")]
-    if encoding is None:
-        marked = next((name for mark, name in BYTE_ORDER_MARKS.items() if start.startswith(mark)), UTF_8)
-        file = dataclasses.replace(file, encoding=marked)
     if b"\0" in start and not file.encoding.lower().startswith(("utf-16", "utf-32", "utf_16", "utf_32")):
         return None, [("path", f"{path} is no text file. {_file_kinds.advice(path) or _no_text(start)}")]
     text = start.decode(file.encoding, "replace")
@@ -181,7 +182,7 @@ def _with_header(file: CsvFile, form: CsvFormat) -> tuple[CsvFile | None, list[F
                 if len(first_rows) == FIRST_ROWS:
                     break
     except UnicodeError as error:
-        return None, [("path", not_in_encoding(file, error))]
+        return None, [("path", _encoding.fault(file.path, file.encoding, error))]
     except (OSError, EOFError) as error:
         return None, [("path", f"{file.path} cannot be unpacked: {error}. Is it complete?")]
     except csv.Error as error:
@@ -270,23 +271,8 @@ def as_typed(delimiter: str) -> str:
     return "tab" if delimiter == "\t" else f'"{delimiter}"'
 
 
-def not_in_encoding(file: CsvFile, error: UnicodeError) -> str:
-    """Return the message for a file that cannot be decoded."""
-    name = "UTF-8" if file.encoding == UTF_8 else file.encoding
-    message = (
-        f"{file.path} cannot be read as text in {name}: {error}. Save it as UTF-8, or name its encoding: "
-    )
-    if not isinstance(error, UnicodeDecodeError):
-        return f"{message}data.encoding."
-    start = max(0, error.start - SHOWN_AROUND)
-    around = error.object[start : error.start + SHOWN_AROUND].decode(OTHER_ENCODING, "replace")
-    return f"{message}data.encoding={OTHER_ENCODING} (Western European, also called latin-1) would read {around!r}."
-
-
 def _no_text(start: bytes) -> str:
     """Return the advice for a file that contains NUL bytes."""
-    for offset, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
-        half = start[offset:2000:2]
-        if half.count(0) > 0.8 * len(half) and start[1 - offset : 2000 : 2].count(0) < 0.2 * len(half):
-            return f"If it is text in UTF-16 without a byte-order mark: data.encoding={encoding}."
+    if (encoding := _encoding.unmarked_utf_16(start)) is not None:
+        return f"If it is text in UTF-16 without a byte-order mark: data.encoding={encoding}."
     return "Expected comma-separated text in UTF-8; for arrays take data=npz."

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 
-from trainrun.data import _open_quote
-from trainrun.data._csv_file import CsvFile, fields_of_any_length, not_in_encoding
+from trainrun.data import _encoding, _open_quote
+from trainrun.data._csv_file import CsvFile, fields_of_any_length
 from trainrun.data._faults import Fault
 from trainrun.data._table_problems import NAMED, capped
 
@@ -25,7 +25,7 @@ def faults(file: CsvFile) -> list[Fault]:
                 if count <= NAMED:
                     ragged.append(("path", f"line {line}: {len(row)} fields, expected {len(file.header)}."))
     except UnicodeError as error:
-        broken.append(("path", f"after line {line}: {not_in_encoding(file, error)}"))
+        broken.append(("path", f"after line {line}: {_encoding.fault(file.path, file.encoding, error)}"))
     except (csv.Error, OSError, EOFError) as error:
         broken.append(("path", f"{file.path}, after line {line}: {error}."))
     return [*broken, *capped(ragged, count, "rows with a wrong number of fields")]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from trainrun.data._csv_file import UTF_8, CsvFile
+from trainrun.data._csv_file import CsvFile
+from trainrun.data._encoding import UTF_8
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -16,18 +16,19 @@ TYPED: tuple[Format, ...] = ("parquet", "feather")
 
 
 def by_ending(
-    paths: Sequence[str | None], form: CsvFormat | None = None
+    paths: Sequence[str | None], form: CsvFormat | None = None, is_later: bool = False
 ) -> tuple[TableSource | None, list[Fault]]:
     """Return the table of paths, by the ending of the first one, or its faults.
 
     Args:
         paths: of training, validation and test rows.
         form: how CSV files are written; without effect on others.
+        is_later: see `csv.open_source`.
     """
     kind = next((kind for kind in TYPED if _holds(str(paths[0]), kind)), None)
     if kind is not None:
         return _arrow_source.open_source(paths, kind)
-    return csv.open_source(paths, form or CsvFormat())
+    return csv.open_source(paths, form or CsvFormat(), is_later)
 
 
 def _holds(path: str, kind: Format) -> bool:

@@ -7,7 +7,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from trainrun.data import _columns, _equal_rows, _notations, _table_leaks, _table_split, _unread_dates
+from trainrun.data import (
+    _class_notices,
+    _columns,
+    _equal_rows,
+    _notations,
+    _other_separators,
+    _table_leaks,
+    _table_split,
+    _unread_dates,
+)
 from trainrun.data._faults import Fault
 from trainrun.data._header_names import exclusion, override
 from trainrun.data._table import Column
@@ -31,8 +40,6 @@ LOOKED_AT, WORDS_OF_TEXT = 1000, 3
 NAMELESS = re.compile(r"Unnamed: \d+")
 # Categories of a column that are compared with each other.
 COMPARED = 10_000
-# What may stand between several labels in one field.
-LABEL_SEPARATORS = ";|,/"
 # Columns that one notice names.
 NAMED = 10
 PARTS = ("training", "validation", "test")
@@ -53,7 +60,8 @@ def notices(
         sets: those of further validation sets by name.
     """
     every = {name: examples.table.columns[name] for name in settings.inputs}
-    columns = {name: column for name, column in every.items() if not column.is_text}
+    numbers = _other_separators.columns(examples.table.columns, settings)
+    columns = {name: column for name, column in every.items() if not column.is_text and name not in numbers}
     unique, dates = _unique(columns, examples.table.rows), _unread_dates.columns(columns)
     others = {name: column for name, column in columns.items() if name not in dates}
     repeating = {name: column for name, column in columns.items() if name not in unique}
@@ -62,9 +70,7 @@ def notices(
         notice
         for of_one, one in examples.each(settings)
         for notice in (
-            *_same_number(one),
-            *_classes_alike(one),
-            *_lists_of_labels(one),
+            *_class_notices.notices(one),
             *_target_numbers_rows(one, of_one),
             *_given_away(repeating, one),
             *_repeated(features, one, parts, sets),
@@ -73,6 +79,7 @@ def notices(
         )
     )
     return [
+        *_other_separators.notices(examples.table.columns, numbers),
         *_dates(dates),
         *_hardly_repeat(columns, [name for name in unique if name in others], examples.table.rows),
         *_row_numbers(others),
@@ -96,20 +103,6 @@ def faults(examples: Examples, settings: TableSettings) -> list[Fault]:
     texts = [name for name in unique if name not in _unread_dates.columns(columns)]
     text = f" To learn from texts: {override('text', texts[:1])}." if texts else ""
     return [("features", f"no column says anything about new rows ({'; '.join(why)}). Name others.{text}")]
-
-
-def _same_number(examples: Examples) -> Iterator[str]:
-    same = _columns.same_number(examples.target.classes)
-    if same:
-        yield (
-            f"data.target: {' and '.join(map(repr, same))} are the same number and two classes, as they stand in the file. "
-            "If they are one, write them alike."
-        )
-
-
-def _classes_alike(examples: Examples) -> Iterator[str]:
-    if (alike := look_alikes.but_for_case(examples.target.classes)) is not None:
-        yield f"data.target: {alike[0]!r} and {alike[1]!r} are two classes that differ in case only. If they are one, write them alike."
 
 
 def _same_but_for_case(columns: Mapping[str, Column], unique: Sequence[str]) -> Iterator[str]:
@@ -163,7 +156,7 @@ def _understood(columns: dict[str, Column], unique: Sequence[str]) -> Iterator[s
         texts = columns[name].texts
         sample = texts[:: math.ceil(len(texts) / LOOKED_AT)]
         notation, others = _notations.mostly(sample)
-        if notation is not None:
+        if notation is not None and others:
             odd = ", ".join(repr(_columns.shortened(text)) for text in others[:3])
             marker = f" If {odd} marks a missing value: data.na_values=[{odd}]." if len(others) == 1 else ""
             yield f" Most values of {name} are {notation.words}; mend the others: {odd}{' …' if len(others) > 3 else ''}.{marker}"
@@ -220,24 +213,6 @@ def _has_one_value(column: Column) -> bool:
 def _one_value(columns: dict[str, Column]) -> Iterator[str]:
     if constant := [name for name, column in columns.items() if _has_one_value(column)]:
         yield f"columns with one value only: {listed(constant, NAMED)}. Leave them out: {exclusion(constant[:NAMED])}."
-
-
-def _lists_of_labels(examples: Examples) -> Iterator[str]:
-    """Yield a notice if classes are lists of other classes, as `drama;comedy` beside `drama`."""
-    classes = {str(name) for name in examples.target.classes}
-    for separator in LABEL_SEPARATORS:
-        lists = {
-            name: {part.strip() for part in name.split(separator)} for name in classes if separator in name
-        }
-        if (
-            len(classes - lists.keys()) > 1
-            and lists
-            and set().union(*lists.values()) <= classes - lists.keys()
-        ):
-            yield (
-                f"classes of the target are lists of others: {_columns.shortened(min(lists))!r}. If a row may have several labels: "
-                f"data.label_separator='\"{separator}\"'."
-            )
 
 
 def _given_away(columns: dict[str, Column], examples: Examples) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 
+from trainrun.data import _other_separators
 from trainrun.data._columns import LARGEST, OWN_VALUE, missing_words, shortened
 from trainrun.data._faults import Fault
 from trainrun.data._header_names import exclusion, override
@@ -86,7 +87,8 @@ def _invalid_faults(
 ) -> list[Fault]:
     """Return a fault for each invalid value of a column; one for all of them if there are many."""
     count = len(column.invalid)
-    shown, way_out = [], _way_out(name, settings) + _marker(column, settings)
+    shown, way_out = [], _separators(name, column, settings) or _way_out(name, settings)
+    way_out += _marker(column, settings)
     for row in column.invalid[:NAMED]:
         text = str(column.values[int(row)].as_py()).strip()
         shown.append((places[int(row)], repr(shortened(text)), _why_invalid(name, text, settings)))
@@ -114,6 +116,17 @@ def _marker(column: Column, settings: TableSettings) -> str:
     if len(column.invalid) == 1 or len(texts) > 1 or settings.read_number(text := texts.pop()) is not None:
         return ""
     return f" If {shortened(text)!r} marks a missing value: 'data.na_values=[{json.dumps(text)}]'."
+
+
+def _separators(name: str, column: Column, settings: TableSettings) -> str:
+    """Return the way out for invalid values that are numbers by other separators; "": they are not."""
+    texts = [str(column.values[int(row)].as_py()) for row in column.invalid[:LOOKED_AT]]
+    typed = _other_separators.way_out(texts, settings)
+    if not typed:
+        return ""
+    if name in settings.numeric:  # as stored with a model
+        return " That is the notation of the training file. Write this file alike, or take a DataFrame in Python."
+    return f" Take {typed}, or mend them."
 
 
 def _leave_out(name: str, settings: TableSettings) -> str:

@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from trainrun.data._csv_file import OTHER_ENCODING, UTF_8
+from trainrun.data import _encoding
 from trainrun.data._faults import Fault
 
 # Files that the preflight check reads.
@@ -24,7 +24,7 @@ def read(files: Sequence[str], encoding: str | None) -> tuple[list[str], list[Fa
         encoding: of the text; None: UTF-8, with or without a byte-order mark.
     """
     try:
-        name = codecs.lookup(encoding or UTF_8).name
+        name = codecs.lookup(encoding or _encoding.UTF_8).name
     except LookupError:
         message = f"expected the name of a text encoding (utf-8, cp1252, utf-16), got {encoding!r}."
         return [], [("encoding", message)]
@@ -34,7 +34,7 @@ def read(files: Sequence[str], encoding: str | None) -> tuple[list[str], list[Fa
             with open(file, encoding=name) as stream:
                 return stream.read()
         except UnicodeError as error:
-            message = f"{file} is not text in {name.removesuffix('-sig')}: {error}. Western European text: data.encoding={OTHER_ENCODING}."
+            message = f"{file} is not text in {name.removesuffix('-sig')}: {error}. Western European text: data.encoding={_encoding.OTHER}."
             return "path", message
         except OSError as error:
             return "path", f"{file} cannot be read: {error.strerror}."
@@ -44,3 +44,27 @@ def read(files: Sequence[str], encoding: str | None) -> tuple[list[str], list[Fa
     wrong = [fault for fault in texts if isinstance(fault, tuple)]
     more = [("path", f"and {len(wrong) - NAMED} more files.")] if len(wrong) > NAMED else []
     return texts, [*wrong[:NAMED], *more]
+
+
+def read_later(files: Sequence[str], trained: str | None) -> tuple[list[str], list[Fault], str]:
+    """Return as `read` does the text of files that come after the training, and a warning of the first one whose encoding is a guess, or "".
+
+    Args:
+        files: their paths.
+        trained: `data.encoding` of the training.
+    """
+    texts: list[str] = []
+    faults: list[Fault] = []
+    warning = ""
+    for file in files:
+        try:
+            with open(file, "rb") as stream:
+                told = _encoding.of_later_file(stream, trained)
+        except OSError:  # `read` names it
+            told = _encoding.Told(_encoding.UTF_8)
+        if told.guess and not warning:
+            warning = _encoding.guessed(file, told.guess)
+        text, wrong = read([file], told.name)
+        texts += text
+        faults += wrong
+    return texts, faults, warning

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trainrun.data import _csv_file, _table_dataset, _table_files
+from trainrun.data import _csv_file, _encoding, _table_dataset, _table_files
 from trainrun.data._csv_format import CsvFormat
 from trainrun.data._csv_source import CsvSource
 from trainrun.data._faults import Fault
@@ -155,29 +155,36 @@ def _opened(arguments: Mapping[str, Any]) -> tuple[CsvSource | None, list[Fault]
     return source, faults
 
 
-def open_source(paths: Sequence[str | None], form: CsvFormat) -> tuple[CsvSource | None, list[Fault]]:
+def open_source(
+    paths: Sequence[str | None], form: CsvFormat, is_later: bool = False
+) -> tuple[CsvSource | None, list[Fault]]:
     """Return the table of paths as typed, or its faults.
 
     Args:
         paths: of training, validation and test rows.
         form: how the files are written.
+        is_later: see `_csv_file.look`; then nothing is understood of them but an encoding that is a guess.
     """
     file_paths, parts, faults = _table_files.find_parts(paths, ENDINGS, "my_data.csv")
     faults += form.faults()
     if faults:
         return None, faults
     files = []
-    for file, wrong in (_csv_file.look(file, form) for file in file_paths):
+    for file, wrong in (_csv_file.look(file, form, is_later) for file in file_paths):
         files.append(file)
         faults += wrong
     faults = faults[:NAMED] or _table_files.schema_faults(file_paths, [file.header for file in files])
     if faults:
         return None, faults
+    training = [file for file, part in zip(file_paths, parts, strict=True) if not part]
+    name = _table_files.name(training, str(paths[0]))
+    if is_later:
+        guesses = (_encoding.guessed(file.path.name, file.guess) for file in files if file.guess)
+        return CsvSource(name, files, next(guesses, ""), parts), []
     notes = [f"{len(files)} files"] if len(files) > 1 else []
     if form.delimiter is None and files[0].delimiter != ",":
         notes.append(f"fields are separated by {files[0].delimiter!r}")
-    if form.encoding is None and files[0].encoding != _csv_file.UTF_8:
+    if form.encoding is None and files[0].encoding != _encoding.UTF_8:
         notes.append(f"the text is in {files[0].encoding.upper()}")
     note = f"data.path={paths[0]}: {', '.join(notes)}." if notes else ""
-    training = [file for file, part in zip(file_paths, parts, strict=True) if not part]
-    return CsvSource(_table_files.name(training, str(paths[0])), files, note, parts), []
+    return CsvSource(name, files, note, parts), []

@@ -18,6 +18,7 @@ from trainrun.data import (
     scoring,
 )
 from trainrun.data._csv_format import CsvFormat
+from trainrun.data._csv_source import CsvSource
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._in_memory import MemorySource
 from trainrun.data._table_examples import Examples, TableSource
@@ -65,13 +66,18 @@ def open_rows(
     data: str | os.PathLike[str] | pd.DataFrame | Mapping[str, Any],
     fitted: Preprocessor | None = None,
     form: CsvFormat | None = None,
+    announces: bool = True,
 ) -> TableSource:
     """Return a table that is read when its rows are asked for.
+
+    The encoding of a CSV file is told by its bytes, since another program may have written it than the training file.
 
     Args:
         data: the path of a CSV, Parquet or Feather file (a folder, a pattern), a DataFrame, or arrays by column.
         fitted: of the model that gets the rows.
-        form: how a CSV file is written; None: as the file of the model's training, or with the columns' names in its first line.
+        form: how a CSV file is written: as the file of the training, or, beside `fitted`, this one; None: as `fitted` has it, or with
+            the columns' names in its first line.
+        announces: whether a warning is printed if the encoding is a guess.
 
     Raises:
         UserError: the file cannot be read, or lacks columns of the model.
@@ -85,23 +91,27 @@ def open_rows(
         return MemorySource("data", value.table)
     if fitted is not None and not fitted.table:  # a model of arrays: whatever the file is
         raise_faults(_table_stored.header_faults((), fitted))
+    is_later = form is None or fitted is None
     forms = [form or CsvFormat()] if form or fitted is None else _stored_forms(fitted)
     for form in forms:
-        source, faults = _open_table.by_ending((os.fspath(data), None, None), form)
+        source, faults = _open_table.by_ending((os.fspath(data), None, None), form, is_later)
         if fitted is not None and not faults:
             faults = _table_stored.header_faults(source.header, fitted)
         if not faults:
             break
     raise_faults(faults)
+    if announces and is_later and isinstance(source, CsvSource) and source.understood():
+        console.warn(source.understood())
     return source
 
 
 def _stored_forms(fitted: Preprocessor) -> list[CsvFormat]:
-    """Return how a file for a model may be written, in the order in which it is tried; the last one is that of the training file."""
+    """Return how a file for a model may be written, in the order in which it is tried: as the training file, then with another delimiter."""
     form = fitted.file
     without_target = tuple(name for name in form.names or () if name not in fitted.targets)
     unlabelled = [replace(form, names=without_target)] if without_target else []
-    return list(dict.fromkeys([form.with_own_header(), *unlabelled, form]))
+    forms = [form.with_own_header(), *unlabelled, form]
+    return list(dict.fromkeys([*forms, *(replace(one, delimiter=None) for one in forms)]))
 
 
 class Block(MemorySource):

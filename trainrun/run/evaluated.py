@@ -189,7 +189,8 @@ def table(
     if other is not None:
         _refuse_other_target(model, other[1])
         of_other = other[1].fitted
-        theirs = table_rows.labelled(table_rows.open_rows(data, of_other), of_other, config["data"])
+        rows = table_rows.open_rows(data, of_other, announces=False)
+        theirs = table_rows.labelled(rows, of_other, config["data"])
         if theirs.rows.count != labelled.rows.count:
             text = "it leaves out other rows of the file, for which training has nothing to impute."
             raise UserError(Problem("against", text))

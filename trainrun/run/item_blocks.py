@@ -16,6 +16,7 @@ from trainrun.data._table_examples import TableSource
 from trainrun.data.table_rows import TableRows
 from trainrun.errors import Problem, UserError
 from trainrun.run.array_blocks import FILE, blank, output_of
+from trainrun.ui import console
 
 if TYPE_CHECKING:
     import keras
@@ -60,17 +61,20 @@ def kept(data: Any, spec: Mapping[str, Any] | None, fitted: Preprocessor, keep: 
     return list(dict.fromkeys(str(name) for name in (*names, *keep) if name is not None))
 
 
-def open_rows(data: Any, spec: Mapping[str, Any], fitted: Preprocessor, keep: Sequence[str]) -> TableSource:
+def open_rows(
+    data: Any, spec: Mapping[str, Any], fitted: Preprocessor, keep: Sequence[str], announces: bool = True
+) -> TableSource:
     """Return the table of a file or a DataFrame.
 
     Args:
         data, spec, fitted: as in `takes`.
         keep: columns that are wanted, too.
+        announces: as in `table_rows.open_rows`.
 
     Raises:
         UserError: the file cannot be read, or lacks columns.
     """
-    source = table_rows.open_rows(data, None, CsvFormat.of(spec))
+    source = table_rows.open_rows(data, None, CsvFormat.of(spec), announces)
     raise_faults(table_rows.further_faults(source, [*_columns(spec, fitted), *keep]))
     return source
 
@@ -152,10 +156,14 @@ def _folder(
     files = sorted(map(Path, _class_folders.files_below(folder, text.ENDINGS)))
     if not files:
         raise UserError(Problem("input", f"{folder} has no texts ({', '.join(text.ENDINGS)})."))
+    warned = False
     for at in range(0, len(files), size):
         part = files[at : at + size]
-        values, faults = _text_files.read([str(file) for file in part], spec["encoding"])
+        values, faults, warning = _text_files.read_later([str(file) for file in part], spec["encoding"])
         raise_faults(faults)
+        if warning and not warned:
+            console.warn(warning)
+            warned = True
         names = [str(file.relative_to(folder)) for file in part]
         yield (
             _column(values),

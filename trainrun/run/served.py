@@ -99,7 +99,7 @@ def _first_row(run: RunResult, fitted: Preprocessor) -> tuple[list[str], list[st
     spec, names = run.config["data"], [c.name for c in fitted.columns]
     try:
         with run.workplace():
-            source = table_rows.open_rows(str(spec.get("path")), form=CsvFormat.of(spec))
+            source = table_rows.open_rows(str(spec.get("path")), form=CsvFormat.of(spec), announces=False)
             first = next(iter(source.blocks(names))).slice(0, LOOKED_AT).to_pylist()
     except (UserError, StopIteration, OSError):
         return None
