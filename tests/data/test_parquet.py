@@ -124,6 +124,9 @@ def test_several_files_are_one_table(tmp_path, kind):
     assert load(tmp_path / "parts" / f"*.{kind}", kind).digest() == whole.digest()
     save(table.assign(age="old"), tmp_path / "parts" / f"2.{kind}", kind)
     assert f"2.{kind} has other types" in faults(tmp_path / "parts", kind)
+    without = load(tmp_path / "parts", kind, exclude=["age"])
+    save(table.drop(columns="age"), tmp_path / "parts" / f"2.{kind}", kind)
+    assert load(tmp_path / "parts", kind, exclude=["age"]).digest() == without.digest()
     save(table.rename(columns={"age": "years"}), tmp_path / "parts" / f"2.{kind}", kind)
     assert f"2.{kind} has other columns" in faults(tmp_path / "parts", kind)
 

@@ -120,6 +120,16 @@ def test_parts_may_have_files_of_their_own(write):
     )
     other = write({"row": [1], "z": [2]}, "other.csv")
     assert "has other columns than" in faults(path, test_path=other)
+    lacking, more = (
+        {"row": range(500, 530), "y": ["ok", "bad"] * 15, **other} for other in ({}, {"z": [1] * 30})
+    )
+    unread = [name for name in table() if name not in ("row", "y")]
+    for file in (write(lacking, "lacking.csv"), write(more, "more.csv")):
+        assert load(path, test_path=file)[0][2].tolist() == list(range(500, 530))
+    excluded = {"features": None, "exclude": unread}
+    assert len(load(path, test_path=write(lacking, "lacking.csv"), **excluded)[0][2]) == 30
+    with pytest.raises(UserError, match="it also has z"):
+        load(path, test_path=file, **excluded)
     assert "data.test_path: there is no file" in faults(path, test_path="nowhere.csv")
 
 

@@ -10,6 +10,8 @@ from trainrun.data import _file_kinds, _partitions, _table_files
 from trainrun.data._arrow_arrays import unsupported
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._header_names import exclusion
+from trainrun.data._split_settings import settings_of
+from trainrun.data._table_settings import TableSettings
 from trainrun.errors import first_line
 
 if TYPE_CHECKING:
@@ -152,15 +154,18 @@ def opener(
         kind: ``parquet`` or ``feather``.
         arguments: of the dataset.
     """
-    return lambda: open_source(_table_files.paths_of(arguments), kind)
+    return lambda: open_source(_table_files.paths_of(arguments), kind, settings_of(arguments)[0])
 
 
-def open_source(paths: Sequence[str | None], kind: Format) -> tuple[ArrowSource | None, list[Fault]]:
+def open_source(
+    paths: Sequence[str | None], kind: Format, settings: TableSettings | None = None
+) -> tuple[ArrowSource | None, list[Fault]]:
     """Return the table source of paths as typed, or their faults.
 
     Args:
         paths: of training, validation and test rows, each a file, a folder, a pattern or None.
         kind: ``parquet`` or ``feather``.
+        settings: of the columns, which say what is not read; None: nothing.
     """
     import pyarrow as pa
 
@@ -181,12 +186,14 @@ def open_source(paths: Sequence[str | None], kind: Format) -> tuple[ArrowSource 
         for file, part in zip(files, parts, strict=True)
     ]
     headers = [[*s.names, *values] for s, values in zip(schemas, of_folders, strict=True)]
-    if faults := _table_files.schema_faults(files, headers):
+    unused = _table_files.unused(settings, headers)
+    if faults := _table_files.schema_faults(files, headers, unused):
         return None, faults
     schema = schemas[0].remove_metadata()
     for file, other in zip(files[1:], schemas[1:], strict=True):
+        read = pa.schema([field for field in other if field.name not in unused])
         try:
-            schema = pa.unify_schemas([schema, other.remove_metadata()], promote_options="permissive")
+            schema = pa.unify_schemas([schema, read], promote_options="permissive")
         except pa.ArrowException as error:
             return None, [
                 ("path", f"{file} has other types than the files before it: {first_line(error).rstrip('.')}.")

@@ -113,8 +113,9 @@ def read(settings: ItemSettings, even_large: bool = True) -> tuple[Items | None,
         column = _class_folders.FILE
         table = dataclasses.replace(table, target=_class_folders.CLASS, task="classification", na_values=())
     else:
-        source, faults = _open_table.by_settings(settings.folders, settings.form)
         column = settings.column
+        read = None if column is None else dataclasses.replace(table, features=[column])
+        source, faults = _open_table.by_settings(settings.folders, settings.form, read)
     faults = [*wrong, *faults, *settings.table.faults(), *share_problems(None, *_shares(settings.splitting))]
     if source is None or faults:
         return None, faults

@@ -9,6 +9,7 @@ from trainrun.data._arrow_source import Format
 from trainrun.data._csv_format import CsvFormat
 from trainrun.data._faults import Fault
 from trainrun.data._table_examples import TableSource
+from trainrun.data._table_settings import TableSettings
 from trainrun.util import paths as util_paths
 
 # Endings of files whose columns have types.
@@ -16,19 +17,22 @@ TYPED: tuple[Format, ...] = ("parquet", "feather")
 
 
 def by_ending(
-    paths: Sequence[str | None], form: CsvFormat | None = None, is_later: bool = False
+    paths: Sequence[str | None],
+    form: CsvFormat | None = None,
+    is_later: bool = False,
+    settings: TableSettings | None = None,
 ) -> tuple[TableSource | None, list[Fault]]:
     """Return the table of paths, by the ending of the first one, or its faults.
 
     Args:
         paths: of training, validation and test rows.
         form: how CSV files are written; without effect on others.
-        is_later: see `csv.open_source`.
+        is_later, settings: see `csv.open_source`.
     """
     kind = next((kind for kind in TYPED if _holds(str(paths[0]), kind)), None)
     if kind is not None:
-        return _arrow_source.open_source(paths, kind)
-    return csv.open_source(paths, form or CsvFormat(), is_later)
+        return _arrow_source.open_source(paths, kind, settings)
+    return csv.open_source(paths, form or CsvFormat(), is_later, settings)
 
 
 def _holds(path: str, kind: Format) -> bool:
@@ -39,6 +43,10 @@ def _holds(path: str, kind: Format) -> bool:
     )
 
 
-def by_settings(paths: Sequence[str | None], form: CsvFormat) -> tuple[TableSource | None, list[Fault]]:
+def by_settings(
+    paths: Sequence[str | None], form: CsvFormat, settings: TableSettings | None = None
+) -> tuple[TableSource | None, list[Fault]]:
     """Return the table of paths, as CSV if any of its format is set, else by its ending; as `by_ending`."""
-    return csv.open_source(paths, form) if form.record() else by_ending(paths)
+    if form.record():
+        return csv.open_source(paths, form, settings=settings)
+    return by_ending(paths, settings=settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ from trainrun.util import paths
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from trainrun.data._table_settings import TableSettings
 
 # Faulty files that a message lists.
 NAMED = 5
@@ -145,21 +147,45 @@ def name(files: Sequence[Path], path: str) -> str:
     return _partitions.root(path).resolve().name
 
 
-def schema_faults(files: Sequence[Path], headers: Sequence[Sequence[str]]) -> list[Fault]:
+def schema_faults(
+    files: Sequence[Path], headers: Sequence[Sequence[str]], unused: Collection[str] = ()
+) -> list[Fault]:
     """Return a fault for each file whose columns differ from those of the first; their order may differ.
 
     Args:
         files: the files.
         headers: the columns of each.
+        unused: columns that are not read, which a file may lack or have besides.
     """
     faults = []
     first = set(headers[0])
     for file, header in zip(files[1:], headers[1:], strict=True):
-        present = set(header)
-        lacking, more = [c for c in headers[0] if c not in present], [c for c in header if c not in first]
+        present = {*header, *unused}
+        lacking = [c for c in headers[0] if c not in present]
+        more = [c for c in header if c not in first and c not in unused]
         if lacking or more:
             parts = [f"lacks {listed(lacking)}"] if lacking else []
             parts += [f"also has {listed(more)}"] if more else []
-            message = f"{file} has other columns than {files[0]}: it {' and '.join(parts)}. Files of one table have the same columns."
+            message = (
+                f"{file} has other columns than {files[0]}: it {' and '.join(parts)}. Files of one table have the same columns, but for "
+                "those that data.exclude names."
+            )
             faults.append(("path", message))
     return faults[:NAMED]
+
+
+def unused(settings: TableSettings | None, headers: Sequence[Sequence[str]]) -> set[str]:
+    """Return the columns of a table's files that are not read.
+
+    Args:
+        settings: of the columns, as typed; None: all are read.
+        headers: the columns of each file.
+    """
+    known = set().union(*headers)
+    if settings is None:
+        return set()
+    resolved, faults = settings.with_header(headers[0])
+    if not faults:
+        # Without a list of features, a column that the first file lacks was forgotten there.
+        return (known if settings.features is not None else {*headers[0]}) - {*resolved.used}
+    return set()

@@ -10,6 +10,7 @@ from trainrun.data._csv_format import CsvFormat
 from trainrun.data._csv_source import CsvSource
 from trainrun.data._faults import Fault
 from trainrun.data._split_settings import settings_of
+from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import Dataset, Description
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.data.profile import TableValues
@@ -146,7 +147,7 @@ def values(**arguments: Any) -> TableValues:
 def _opened(arguments: Mapping[str, Any]) -> tuple[CsvSource | None, list[Fault]]:
     """Return the table of a dataset's arguments, or its faults."""
     form = CsvFormat.of(arguments)
-    source, faults = open_source(_table_files.paths_of(arguments), form)
+    source, faults = open_source(_table_files.paths_of(arguments), form, settings=settings_of(arguments)[0])
     if source is not None and form == form.with_own_header():
         targets = [name for name in settings_of(arguments)[0].targets if isinstance(name, str)]
         if advice := source.header_advice(targets):
@@ -156,7 +157,10 @@ def _opened(arguments: Mapping[str, Any]) -> tuple[CsvSource | None, list[Fault]
 
 
 def open_source(
-    paths: Sequence[str | None], form: CsvFormat, is_later: bool = False
+    paths: Sequence[str | None],
+    form: CsvFormat,
+    is_later: bool = False,
+    settings: TableSettings | None = None,
 ) -> tuple[CsvSource | None, list[Fault]]:
     """Return the table of paths as typed, or its faults.
 
@@ -164,6 +168,7 @@ def open_source(
         paths: of training, validation and test rows.
         form: how the files are written.
         is_later: see `_csv_file.look`; then nothing is understood of them but an encoding that is a guess.
+        settings: of the columns, which say what is not read; None: nothing.
     """
     file_paths, parts, faults = _table_files.find_parts(paths, ENDINGS, "my_data.csv")
     faults += form.faults()
@@ -173,8 +178,10 @@ def open_source(
     for file, wrong in (_csv_file.look(file, form, is_later) for file in file_paths):
         files.append(file)
         faults += wrong
-    faults = faults[:NAMED] or _table_files.schema_faults(file_paths, [file.header for file in files])
     if faults:
+        return None, faults[:NAMED]
+    headers = [file.header for file in files]
+    if faults := _table_files.schema_faults(file_paths, headers, _table_files.unused(settings, headers)):
         return None, faults
     training = [file for file, part in zip(file_paths, parts, strict=True) if not part]
     name = _table_files.name(training, str(paths[0]))
