@@ -66,10 +66,10 @@ def main(argv: Sequence[str]) -> int:
         scores = (
             _on_other_data(run, options.by, changed) if changed else run.evaluate(file, options.by, other)
         )
-    if (mode := run.config["model"].get("quantization_aware")) is not None:
-        console.note(
-            f"this is model.keras, with its weights before rounding; the run's own metrics are of the model in {mode}"
-        )
+    from trainrun.run import weights_overview  # by now TensorFlow is loaded
+
+    if (note := weights_overview.before_rounding(run.config)) is not None:
+        console.note(note)
     content = plain_json.text(scores.plain())
     name = Path(file).stem if file is not None else "_".join(changed) if changed else scores.source
     name = name.translate(dict.fromkeys(map(ord, "/*?"), "_"))[:LONGEST_NAME]

@@ -75,6 +75,8 @@ def main(argv: Sequence[str]) -> int:
         console.say(json.dumps(predicted.plain(), ensure_ascii=False))
     elif output is not None:
         console.say(f"{predicted.rows:,} rows predicted: {output}")
-    if (mode := RunResult.read(run_dir).config["model"].get("quantization_aware")) is not None:
-        console.note(f"these are predictions of model.keras, with its weights before rounding to {mode}")
+    from trainrun.run import weights_overview  # by now TensorFlow is loaded
+
+    if (note := weights_overview.before_rounding(RunResult.read(run_dir).config)) is not None:
+        console.note(note)
     return 0

@@ -41,6 +41,13 @@ def show(config: Mapping[str, Any], job: Job) -> list[dict[str, Any]]:
     return [asdict(row) | settings for row, settings in zip(listed, own, strict=True)]
 
 
+def before_rounding(config: Mapping[str, Any]) -> str | None:
+    """Return what is said beside results of `model.keras` if the run's own are of rounded weights, or None."""
+    if (mode := config["model"].get("quantization_aware")) is None:
+        return None
+    return f"this is of model.keras, with its weights before rounding; the run's own metrics are of the model in {mode}"
+
+
 def report(config: Mapping[str, Any], job: Job, record: Record) -> None:
     """Print and record what becomes of each weight, if the config treats them differently; say if they are rounded."""
     if (mode := config["model"].get("quantization_aware")) is not None:
