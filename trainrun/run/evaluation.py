@@ -158,9 +158,6 @@ def _predictor(model: keras.Model, split: Split, batch_size: int) -> Callable[[S
     arrays = keras.tree.flatten(split.x)
     own = model.run_eagerly or is_own(model, "predict_step") or is_own(model, "predict")
     if own or not all(isinstance(array, np.ndarray) for array in arrays):
-        if model.steps_per_execution > 1:  # Keras traces the model once for each batch of a call
-            model.steps_per_execution = 1
-            model.train_function = model.test_function = model.predict_function = None
         return lambda some: model.predict(in_order(some, batch_size), verbose=0)
     specs = keras.tree.map_structure(lambda a: tf.TensorSpec((None, *a.shape[1:]), a.dtype), split.x)
 

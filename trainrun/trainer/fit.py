@@ -57,6 +57,7 @@ class Fit:
         """
         build(job)
         model, plan = job.model, job.plan
+        steps = model.steps_per_execution
         if takes_own(model, "train_step"):
             keras_model_private.log_what_steps_return(model)
         if Indexed.fits(job):
@@ -73,15 +74,21 @@ class Fit:
             feed = Feed(job.train, plan, job.position(), replicas, job.augment, timed=replicas == 1)
             data = feed.dataset()
             validation = None if job.validation is None else self._validation(job)
-        history = model.fit(
-            data,
-            epochs=plan.epochs,
-            validation_data=validation,
-            validation_freq=self.validation_freq,
-            callbacks=Callbacks(job, [feed, *callbacks]),
-            shuffle=False,  # the data is already shuffled; Keras would warn that it cannot shuffle a dataset
-            verbose=0,
-        )
+        try:
+            history = model.fit(
+                data,
+                epochs=plan.epochs,
+                validation_data=validation,
+                validation_freq=self.validation_freq,
+                callbacks=Callbacks(job, [feed, *callbacks]),
+                shuffle=False,  # the data is already shuffled; Keras would warn that it cannot shuffle a dataset
+                verbose=0,
+            )
+        finally:
+            if model.steps_per_execution != steps:
+                model.steps_per_execution = steps
+                # Keras traces the model once for each batch of a call, and keeps what it has traced.
+                model.train_function = model.test_function = model.predict_function = None
         if isinstance(feed, Feed) and feed.waited is not None:
             job.clock.add(INPUT, feed.waited)
         return numbers(history)
