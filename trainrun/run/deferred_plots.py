@@ -16,6 +16,7 @@ from trainrun.data.preprocessor import Preprocessor
 from trainrun.run.context import RunContext
 from trainrun.tracking import history, journal, status
 from trainrun.ui import console
+from trainrun.ui.quietly import quietly
 from trainrun.util import imports, paths
 from trainrun.util.file_lock import FileLock
 
@@ -96,8 +97,11 @@ def draw(run_dir: Path) -> None:
     diagnostics: dict[str, Diagnostics] = {}
     if (run_dir / model_files.MODEL).is_file():
         fitted = Preprocessor.from_json(paths.content(run_dir / PREPROCESSING))
-        data = replace(builders.dataset(config), target=fitted.target)  # with the run's decision threshold
-        job = builders.job(config, data, builders.strategy(config))
+        with quietly():  # what a run says before training has been said
+            data = replace(
+                builders.dataset(config), target=fitted.target
+            )  # with the run's decision threshold
+            job = builders.job(config, data, builders.strategy(config))
         model = model_files.load_core(run_dir)
 
         def output(job: Job, part: str) -> Any:
