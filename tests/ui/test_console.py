@@ -73,6 +73,15 @@ def test_paths_are_never_broken(terminal):
     assert stream.getvalue().count(path) == 3
 
 
+def test_sentences_are_folded_between_words_and_logged_whole(terminal, log):
+    stream = terminal(width=40)
+    words = "columns: numbers (measurement_0, measurement_1), categories (first-town-of-all)"
+    console.say(words, fold=True)
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 3 and max(map(len, lines)) <= 40
+    assert " ".join(" ".join(lines).split()) == words and logged(log) == [words]
+
+
 def test_quiet_mode_still_prints_warnings_and_writes_the_log(capsys, log):
     console.quiet()
     try:

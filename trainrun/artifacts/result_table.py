@@ -11,7 +11,7 @@ from typing import Any
 from trainrun.config.store_address import SQLITE_PREFIX
 from trainrun.registry import direction
 from trainrun.tracking import summary as summaries
-from trainrun.ui import console
+from trainrun.ui import console, folding
 from trainrun.util.rate_columns import is_rate
 
 COLUMNS = ("metric", "train", "validation", "test", "best", "epoch")
@@ -109,7 +109,8 @@ def model_epoch(summary: Mapping[str, Any], top: Mapping[str, Any]) -> str:
 
 
 def _line(label: str, text: str) -> None:
-    console.pieces([(f"{label:<12}", "dim"), (text, "")])
+    lead = f"{label:<12}"
+    console.pieces([(lead, "dim"), (folding.fold(text, lead, console.columns()), "")], lead + text)
 
 
 def number(value: Any) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 
-from trainrun.ui import console, tables
+from trainrun.ui import console, folding, tables
 
-INDENT = "    "
+INDENT = folding.INDENT
 GAP = 2  # spaces between two columns
 NARROWEST = 6  # to which a column is cut
 
@@ -44,7 +43,7 @@ def show(
         console.say(line)
         for i in under:
             if row[i]:
-                console.note(textwrap.fill(row[i], width, initial_indent=INDENT, subsequent_indent=INDENT))
+                console.note(INDENT + folding.fold(row[i], INDENT, width))
     if left_out:
         console.note(f"{left_out} columns more than {width} characters hold: --json has them")
 

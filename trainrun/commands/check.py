@@ -49,7 +49,7 @@ def _show_data(spec: Mapping[str, Any]) -> int:
         return 0
     understood = overview.of(construct("data", spec, complete=True))
     for line in overview.lines(understood):
-        console.say(line)
+        console.say(line, fold=True)
     return len(understood["notices"])
 
 

@@ -111,11 +111,12 @@ def _show(content: Mapping[str, Any]) -> None:
     from trainrun.data import overview, profile
 
     for line in overview.lines({**content["overview"], "columns": {}}):
-        console.say(line)
+        console.say(line, fold=True)
     for part, count in content["repeated"].items():
         if count:
             console.say(
-                f"duplicates: {count:,} {part} examples are the same, with the same target, as a training one"
+                f"duplicates: {count:,} {part} examples are the same, with the same target, as a training one",
+                fold=True,
             )
     console.say()
     kinds, spreads = [], []

@@ -143,7 +143,9 @@ def announce(what: str, precision: str, deterministic: bool = False) -> None:
     """
     configured = tf.config.threading.get_intra_op_parallelism_threads()
     count = configured or machine.cores()
-    console.note(
+    console.say(
         f"device: {what}, {count} {'thread' if count == 1 else 'threads'}, {precision}"
-        + (", deterministic" if deterministic else "")
+        + (", deterministic" if deterministic else ""),
+        "dim",
+        fold=True,
     )

@@ -4,8 +4,8 @@ What is printed may come from elsewhere, such as a run that was received: secret
 for every verb. A stream that cannot be written to (a terminal that is gone, a full disk, a closed descriptor) is given up;
 nothing is raised, and run.log still gets everything.
 
-Results and progress go to standard output, warnings and errors to standard error. Only warnings and errors are folded
-to the terminal's width, and only between words, so that a path can be copied whole. rich is imported by the first line that needs it.
+Results and progress go to standard output, warnings and errors to standard error. Only warnings, errors and sentences about data
+and model are folded to the terminal's width, and only between words, so that a path can be copied whole. rich is imported by the first line that needs it.
 """
 
 from __future__ import annotations
@@ -110,16 +110,17 @@ def log(text: str) -> None:
                 file.flush()
 
 
-def say(text: str = "", style: str = "") -> None:
+def say(text: str = "", style: str = "", fold: bool = False) -> None:
     """Print a line to standard output.
 
     Args:
         text: may hold several lines; not marked up.
         style: a rich style (``bold``, ``dim``, ``green``), for terminals.
+        fold: whether it is folded to a terminal's width: for sentences, not for what is copied.
     """
     log(text)
     if not _quiet:
-        _emit(sys.stdout, [(text, style)])
+        _emit(sys.stdout, [(folding.fold(text, "", columns()) if fold else text, style)])
 
 
 def pieces(parts: Sequence[tuple[str, str]], logged: str | None = None) -> None:
