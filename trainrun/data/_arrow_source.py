@@ -198,6 +198,8 @@ def open_source(
             return None, [
                 ("path", f"{file} has other types than the files before it: {first_line(error).rstrip('.')}.")
             ]
+    # Others differ in what is not read only.
+    of_folders = [{column: each.get(column) for column in of_folders[0]} for each in of_folders]
     for field in _partitions.fields(of_folders):
         schema = schema.append(field)
     name = _table_files.name(

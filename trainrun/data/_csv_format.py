@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,17 @@ class CsvFormat:
     def with_own_header(self) -> CsvFormat:
         """Return the format of a file whose first line has the columns' names."""
         return dataclasses.replace(self, header=None, names=None)
+
+    def of_later_files(self, targets: Collection[str]) -> list[CsvFormat]:
+        """Return how a later file may be written, in the order in which it is tried: as this training file, then with another delimiter.
+
+        Args:
+            targets: columns that the file may lack.
+        """
+        without_target = tuple(name for name in self.names or () if name not in targets)
+        unlabelled = [dataclasses.replace(self, names=without_target)] if without_target else []
+        forms = [self.with_own_header(), *unlabelled, self]
+        return list(dict.fromkeys([*forms, *(dataclasses.replace(one, delimiter=None) for one in forms)]))
 
     def has_names(self) -> bool:
         """Return whether a line of the file has the columns' names."""

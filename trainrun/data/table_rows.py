@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data import (
@@ -92,7 +92,7 @@ def open_rows(
     if fitted is not None and not fitted.table:  # a model of arrays: whatever the file is
         raise_faults(_table_stored.header_faults((), fitted))
     is_later = form is None or fitted is None
-    forms = [form or CsvFormat()] if form or fitted is None else _stored_forms(fitted)
+    forms = [form or CsvFormat()] if form or fitted is None else fitted.file.of_later_files(fitted.targets)
     for form in forms:
         source, faults = _open_table.by_ending((os.fspath(data), None, None), form, is_later)
         if fitted is not None and not faults:
@@ -103,15 +103,6 @@ def open_rows(
     if announces and is_later and isinstance(source, CsvSource) and source.understood():
         console.warn(source.understood())
     return source
-
-
-def _stored_forms(fitted: Preprocessor) -> list[CsvFormat]:
-    """Return how a file for a model may be written, in the order in which it is tried: as the training file, then with another delimiter."""
-    form = fitted.file
-    without_target = tuple(name for name in form.names or () if name not in fitted.targets)
-    unlabelled = [replace(form, names=without_target)] if without_target else []
-    forms = [form.with_own_header(), *unlabelled, form]
-    return list(dict.fromkeys([*forms, *(replace(one, delimiter=None) for one in forms)]))
 
 
 class Block(MemorySource):
