@@ -1,24 +1,18 @@
-"""Images decoded in parallel, once, into a file of one array that runs map into memory; it is found by the images' content."""
+"""The cache of decoded images: files of one array, found by the images' content; and what is looked at before they are decoded."""
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from trainrun.data._image_decoding import Decoder, ImageForm
-from trainrun.data._image_pixels import OF_LABELS
-from trainrun.data._mapped import Mapped
+from trainrun.data._decoded_rows import DecodedRows, in_parallel
+from trainrun.data._image_decoding import ImageForm
 from trainrun.errors import Problem, UserError
-from trainrun.ui.counter import counted
-from trainrun.util import machine, paths
-from trainrun.util.file_lock import FileLock
+from trainrun.util import paths
 
 # Below the folder that runs are recorded in.
 FOLDER = Path("outputs", ".cache", "images")
@@ -26,16 +20,18 @@ FOLDER = Path("outputs", ".cache", "images")
 VERSION = 1
 # Hexadecimal digits by which equal files are recognized.
 CONTENT_DIGITS = 16
-# Seconds that another process may take to decode the same images.
-PATIENCE_S = 24 * 3600.0
-# Faulty files that are named.
-NAMED = 10
-# Files that a thread takes at once.
-AT_ONCE = 64
+# What files of images begin with, and have among their last bytes; others are decoded before training, to name those that are damaged.
+ENDS = (
+    (b"\xff\xd8", b"\xff\xd9"),
+    (b"\x89PNG", b"IEND"),
+    (b"GIF8", b";"),
+    *((begin, b"") for begin in (b"RIFF", b"BM", b"II*\0", b"MM\0*", b"P5", b"P6")),
+)
+ENDING = 64
 
 
-def decoded(files: Sequence[str], form: ImageForm, folder: Path) -> tuple[Mapped, tuple[int, int], list[str]]:
-    """Return the images as rows of a mapped file, uint8 `[n, height, width, channels]`, their size, and digests of the files.
+def decoded(files: Sequence[str], form: ImageForm, folder: Path) -> tuple[DecodedRows, list[str]]:
+    """Return the images as rows, which are decoded when they are asked for, and digests of the files.
 
     Args:
         files: the images.
@@ -43,43 +39,36 @@ def decoded(files: Sequence[str], form: ImageForm, folder: Path) -> tuple[Mapped
         folder: of the cache.
 
     Raises:
-        UserError: files are no images, are damaged or of different sizes; or there is no room.
+        UserError: files cannot be read, are cut short or no images; the images have different sizes; or there is no room.
     """
     with paths.made(folder, "*.lock"):
         return _decoded(files, form, folder)
 
 
-def _decoded(
-    files: Sequence[str], form: ImageForm, folder: Path
-) -> tuple[Mapped, tuple[int, int], list[str]]:
+def _decoded(files: Sequence[str], form: ImageForm, folder: Path) -> tuple[DecodedRows, list[str]]:
     """Return what `decoded` does; the folder exists."""
     import numpy as np
 
     states = [_state(file) for file in files]
     note = folder / f"{_digest([form, *zip(files, states, strict=True)])}.key"
+    suspects: list[int] = []
     try:
-        key, *contents = note.read_text(encoding="ascii").split()
-    except OSError:
-        key, contents = "", []
-    if len(contents) != len(files):
-        contents = _parallel(lambda some: list(map(_content, some)), files, "reading images")
+        key, sides, *contents = note.read_text(encoding="ascii").split()
+        size = tuple(map(int, sides.split("x")))
+    except (OSError, ValueError):
+        contents = []
+    if not (known := len(contents) == len(files)):
+        read = in_parallel(lambda some: list(map(_content, some)), files, "reading images")
+        contents = [content for content, _ in read]
         key, contents = _digest([form, *contents]), [content[:CONTENT_DIGITS] or "-" for content in contents]
-    path = folder / f"{key}.npy"
-    lock = FileLock(folder / f"{key}.lock")
-    lock.acquire(PATIENCE_S)
-    try:
-        if not path.is_file():
-            size = form.size or _common_size(files)
-            _decode(files, form, size, path)
+        suspects = [i for i, (_, whole) in enumerate(read) if not whole]
+        size = form.size or _common_size(files)
+    rows = DecodedRows(folder / f"{key}.npy", files, form, size, contents)
+    rows.prepare(np.array(suspects, "int64"), shown=True)
+    if not known:
         with paths.whole(note) as new:
-            new.write_text("\n".join([key, *contents]), encoding="ascii")
-    finally:
-        lock.release()
-    with path.open("rb") as stream:
-        np.lib.format.read_magic(stream)
-        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-        header = stream.tell()
-    return Mapped(path, 0, header, shape, dtype, 0), shape[1:3], contents
+            new.write_text("\n".join([key, "x".join(map(str, size)), *contents]), encoding="ascii")
+    return rows, contents
 
 
 def size_faults(files: Sequence[str]) -> list[str]:
@@ -122,52 +111,15 @@ def _size_or_none(file: str) -> tuple[int, int] | None:
         return None
 
 
-def _decode(files: Sequence[str], form: ImageForm, size: tuple[int, int], path: Path) -> None:
-    """Write the images to a file.
-
-    Raises:
-        UserError: with the faulty files, or because there is no room.
-    """
-    import numpy as np
-
-    shape = (len(files), *size, form.channels or 1)
-    needed = int(np.prod(shape, dtype="int64"))
-    if (free := shutil.disk_usage(path.parent).free) < needed:
-        message = f"the decoded images take {needed:,} bytes, and {path.parent} has {free:,}. Take a smaller data.size, or data.cache on another disk."
-        raise UserError(Problem("data.cache", message))
-    with paths.whole(path) as new:
-        pixels = np.lib.format.open_memmap(new, mode="w+", dtype="uint8", shape=shape)
-        decode = Decoder(files, form, pixels)
-        wrong = [fault for fault in _parallel(decode, range(len(files)), "decoding images") if fault]
-        if wrong:
-            more = [f"and {len(wrong) - NAMED} more files."] if len(wrong) > NAMED else []
-            key = "data.mask" if form.channels == OF_LABELS else "data.path"
-            problems = [Problem(key, text) for text in [*wrong[:NAMED], *more]]
-            raise UserError(problems)
-        pixels.flush()
-
-
-def _parallel(work: Callable[[Sequence[Any]], list[Any]], items: Sequence[Any], doing: str) -> list[Any]:
-    """Return a result for each item, by a thread for each processor.
-
-    Args:
-        work: returns the results of some items.
-        items: all of them.
-        doing: what is done, for the progress shown.
-    """
-    some = [items[first : first + AT_ONCE] for first in range(0, len(items), AT_ONCE)]
-    with ThreadPoolExecutor(machine.cores()) as pool:
-        results: Iterator[Any] = itertools.chain.from_iterable(pool.map(work, some))
-        return [next(results) for _ in counted(items, doing)]
-
-
-def _content(file: str) -> str:
-    """Return the digest of a file's bytes; one that cannot be read has none, and is named when it is decoded."""
+def _content(file: str) -> tuple[str, bool]:
+    """Return the digest of a file's bytes, none if it cannot be read; and whether it has the beginning and the end of an image."""
     try:
         with open(file, "rb", buffering=0) as stream:
-            return hashlib.sha256(stream.read()).hexdigest()
+            content = stream.read()
     except OSError:
-        return ""
+        return "", False
+    whole = any(content.startswith(begin) and end in content[-ENDING:] for begin, end in ENDS)
+    return hashlib.sha256(content).hexdigest(), whole
 
 
 def _state(file: str) -> tuple[int, int]:

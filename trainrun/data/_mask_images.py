@@ -80,7 +80,8 @@ def labels(files: Sequence[str], form: ImageForm, cache: Path) -> tuple[TargetSp
     """
     import numpy as np
 
-    rows, size, contents = _image_cache.decoded(files, ImageForm(form.size, OF_LABELS, form.resize), cache)
+    rows, contents = _image_cache.decoded(files, ImageForm(form.size, OF_LABELS, form.resize), cache)
+    rows.prepare(np.arange(len(rows)), shown=True)
     counts = sum(np.bincount(block.ravel(), minlength=LARGEST_LABEL + 1) for _, block in blocks(rows))
     present = np.flatnonzero(counts)
     if len(present) < 2:
@@ -90,7 +91,10 @@ def labels(files: Sequence[str], form: ImageForm, cache: Path) -> tuple[TargetSp
     id_of_number[present] = np.arange(len(present))
     binary = len(present) == 2
     spec = TargetSpec(
-        "binary" if binary else "multiclass", tuple(map(str, present)), 1 if binary else len(present), size
+        "binary" if binary else "multiclass",
+        tuple(map(str, present)),
+        1 if binary else len(present),
+        rows.shape[1:3],
     )
     return spec, id_of_number[np.asarray(rows[:])[..., 0]], contents
 

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from trainrun.data.lazy_array import View, blocks
+from trainrun.data.lazy_array import RowsOnDemand, View, blocks
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from trainrun.errors import UserError
 
 
 InputKind = Literal["numeric", "image", "categorical", "tokens"]
@@ -214,14 +216,25 @@ class Dataset:
         )
         return replace(self, fold_rows=rows, **{part: getattr(self, part).part(index)})
 
+    def fault(self) -> UserError | None:
+        """Return what is wrong with files that examples were to be read from; None: nothing is known."""
+        arrays = [
+            a for split in (*self.parts.values(), *self.validation_sets.values()) for a in split.arrays()
+        ]
+        rows = [a.rows for a in arrays if isinstance(a, View) and isinstance(a.rows, RowsOnDemand)]
+        return next((r.fault for r in rows if r.fault is not None), None)
+
     def digest(self) -> str:
-        """Return the sha256 of all arrays' dtypes, shapes and bytes."""
+        """Return the sha256 of all arrays' dtypes, shapes and bytes; of images that are decoded on demand, of their files' digests."""
         import numpy as np
 
         sha = hashlib.sha256()
         for part in (*self.parts.values(), *self.validation_sets.values()):
             for array in part.arrays():
                 sha.update(f"{array.dtype}{array.shape}".encode())
+                if isinstance(array, View) and isinstance(array.rows, RowsOnDemand):
+                    sha.update(array.rows.content(array.index))
+                    continue
                 for _, block in blocks(array):
                     sha.update(np.ascontiguousarray(block).data if block.size else b"")
         return sha.hexdigest()

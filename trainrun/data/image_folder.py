@@ -1,4 +1,4 @@
-"""Your own images: a folder for each class, a folder with masks beside it, or a table of paths and labels. They are decoded once."""
+"""Your own images: a folder for each class, a folder with masks beside it, or a table of paths and labels. Each is decoded once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trainrun.data import _image_cache, _item_table, _mask_images
+from trainrun.data._decoded_rows import NAMED
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._image_cache import FOLDER
 from trainrun.data._image_decoding import ImageForm
@@ -83,7 +84,8 @@ def image_folder(
     raise_faults([*wrong, *faults])
     files = _located(items, items.values, path)
     folder = FOLDER if cache is None else paths.expanded(cache)
-    rows, shape, contents = _image_cache.decoded(files, form, folder)
+    rows, contents = _image_cache.decoded(files, form, folder)
+    shape = rows.shape[1:3]
     if items.masks:
         target, labels, masks = _mask_images.labels(_located(items, items.masks, path), form, folder)
         if target.shape != shape:
@@ -122,7 +124,7 @@ def describe(
         some = _located(items, _some(items.values), path)
         for argument, files in (("path", some), ("mask", _located(items, _some(items.masks), path))):
             lost = [file for file in files if not Path(file).is_file()]
-            faults += [(argument, f"there is no image {file}.") for file in lost[: _image_cache.NAMED]]
+            faults += [(argument, f"there is no image {file}.") for file in lost[:NAMED]]
         if form.size is None:
             faults += [("size", message) for message in _image_cache.size_faults(some)]
     return _item_table.description(items, "image", [*faults, *wrong])

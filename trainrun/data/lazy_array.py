@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import numpy as np
 
+    from trainrun.errors import UserError
+
 # Bytes processed at once: a few such blocks fit into a core's cache, and are large enough to amortize the call.
 BLOCK = 2**20
 
@@ -22,6 +24,31 @@ class Rows(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, key: Any, /) -> np.ndarray: ...
+
+
+class RowsOnDemand:
+    """Base class of rows that are made when they are asked for, as images are decoded.
+
+    Attributes:
+        fault: what is wrong with files that were read; None: nothing is known.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    fault: UserError | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all rows are made."""
+        raise NotImplementedError
+
+    def prepare(self, index: np.ndarray, shown: bool = False) -> None:
+        """Make some rows, with many threads; `shown`: a line shows how far it is."""
+        raise NotImplementedError
+
+    def content(self, index: np.ndarray) -> bytes:
+        """Return what determines the values of some rows, without making them."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -91,6 +118,11 @@ class View:
             return self
         return replace(self, dtype=self.rows.dtype, scale=None)
 
+    @property
+    def complete(self) -> bool:
+        """Whether no example has to be made of a file first."""
+        return not isinstance(self.rows, RowsOnDemand) or self.rows.complete
+
     def __len__(self) -> int:
         return len(self.index)
 
@@ -104,6 +136,8 @@ class View:
         step = max(1, BLOCK // max(self.example_bytes, 1))
         if len(at) <= step:
             return self._made(self.rows[at])
+        if isinstance(self.rows, RowsOnDemand):
+            self.rows.prepare(at)
         # Temporary arrays then stay in a core's cache: 1.5 times as fast as all at once.
         made = np.empty((len(at), *self.example), self.dtype)
         for start in range(0, len(at), step):
@@ -120,8 +154,14 @@ class View:
 
     def read_into(self, target: np.ndarray) -> None:
         """Fill an array of this view's shape in blocks."""
+        self.prepare()
         for start, block in blocks(self):
             target[start : start + len(block)] = block
+
+    def prepare(self) -> None:
+        """Decode all examples that come from files and are not decoded yet; a line shows how far it is."""
+        if isinstance(self.rows, RowsOnDemand):
+            self.rows.prepare(self.index, shown=True)
 
     def part(self, index: np.ndarray | slice) -> View:
         """Return a view of the examples at `index`."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _equal_rows, _notations
 from trainrun.data.dataset import TargetSpec
+from trainrun.data.lazy_array import View
 
 if TYPE_CHECKING:
     import numpy as np
@@ -274,6 +275,9 @@ def hashes(split: Split) -> np.ndarray:
         for a in (held.values() if isinstance(held, dict) else [held])
         if a is not None
     ]
+    for array in arrays:
+        if isinstance(array, View):
+            array.prepare()
     rows = max(1, HASHED // sum(math.prod(a.shape[1:]) for a in arrays))
     blocks = [
         _equal_rows.of_arrays([np.asarray(array[start : start + rows]) for array in arrays])

@@ -18,7 +18,7 @@ from trainrun.checkpoint.resume_point import Resume
 from trainrun.config import outputs, override_text, plugin_sources
 from trainrun.data import overview
 from trainrun.data.preprocessor import Preprocessor
-from trainrun.errors import TrainingError
+from trainrun.errors import TrainingError, UserError
 from trainrun.failure import adjustments, classification, disk_space, nan_search
 from trainrun.failure.user_traceback import training_error
 from trainrun.model import lora
@@ -168,17 +168,18 @@ class RunRecord:
             shown = self._shown(error)
             console.log(f"error: {shown}")
             self._catch_up()
-            name = "" if shown is error else f"{type(error).__name__}: "
-            self._close_failed(f"{name}{error}")
+            plain = shown is error or isinstance(shown, UserError)
+            self._close_failed(str(shown) if plain else f"{type(error).__name__}: {error}")
             raise shown from error
         finally:
             if not goes_on:
                 console.detach()
 
-    def _shown(self, error: Exception) -> TrainingError:
+    def _shown(self, error: Exception) -> TrainingError | UserError:
         """Return the error that is shown to the user for an exception."""
-        if isinstance(error, TrainingError):
-            return error
+        fault = None if self.job is None else self.job.dataset.fault()  # TensorFlow passes on a message only
+        if isinstance(shown := fault or error, TrainingError | UserError):
+            return shown
         if classification.kind(error) == classification.DISK_FULL:
             self.repair_journal()
             return disk_space.disk_full_error(self.run_dir, error)

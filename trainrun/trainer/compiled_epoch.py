@@ -20,8 +20,10 @@ from trainrun.trainer import compiled_calls, held_arrays, replica_step
 from trainrun.trainer.change_over import ChangeOver
 from trainrun.trainer.executor import ONE_THREAD, THREAD_POOL, is_short, may_wait, operation_types, scope
 from trainrun.trainer.held_arrays import MAX_HELD_BYTES, exchangeable, gathered, held, held_bytes, kinds
+from trainrun.trainer.held_on_demand import HeldOnDemand
 from trainrun.trainer.job import Job
 from trainrun.trainer.steps_per_call import Pace, traced
+from trainrun.util.clock import INPUT
 
 if TYPE_CHECKING:
     from trainrun.augment._sequence import Augmentations
@@ -60,7 +62,7 @@ class Pass:
     ):
         model, batch_size = job.model, job.plan.batch_size
         self.model, self.step, self.split, self.batch_size = model, step, split, batch_size
-        self.flops, self.state = job.cost().step_flops, job.state
+        self.flops, self.state, self.clock = job.cost().step_flops, job.state, job.clock
         self.strategy = model.distribute_strategy
         self.replicated = is_replicated(self.strategy)
         self.arrays = (split.x, split.y, split.weight)
@@ -71,13 +73,14 @@ class Pass:
         # Examples in a smaller last batch of a pass; 0: all batches are full.
         self.last = self.most % batch_size
         self.some_are_empty = min(remainder, batch_size) < self.strategy.num_replicas_in_sync
-        self.held = None
-        size = held_bytes(split)
-        if size <= MAX_HELD_BYTES:
+        size, reusable = held_bytes(split), reusable and held_arrays.may_renew()
+        self.held = self.on_demand = None
+        if size <= MAX_HELD_BYTES and not self.replicated and HeldOnDemand.fits(self.arrays):
+            self.on_demand = HeldOnDemand(self.arrays, reusable)
+            self.held = self.on_demand.held
+        elif size <= MAX_HELD_BYTES:
             with tf.device("cpu:0") if self.replicated else tf.device(None):
-                self.held = held(
-                    self.arrays, exchangeable if reusable and held_arrays.may_renew() else held_arrays.whole
-                )
+                self.held = held(self.arrays, exchangeable if reusable else held_arrays.whole)
         self.block = max(1, int(BLOCK_BYTES / max(size / max(len(split), 1), 1) / batch_size))
         self.by_xla = model.jit_compile and not self.replicated and not model.run_eagerly
         self.traced = False  # TensorFlow's profiler must see its kernels
@@ -109,7 +112,7 @@ class Pass:
         for variable, array in zip(variables, new, strict=True):
             if variable is not None:
                 variable.assign(held_arrays.whole(held_arrays.stored(array)))
-        self.split, self.arrays = split, arrays
+        self.split, self.arrays, self.on_demand = split, arrays, None
         return True
 
     def begin(self, job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> None:
@@ -182,6 +185,11 @@ class Pass:
         if self.augment is not None:
             self.place.assign(at)
         start = time.perf_counter()
+        if self.on_demand is not None:
+            with self.clock(INPUT):
+                self.on_demand.read(index)
+            if self.on_demand.complete:
+                self.on_demand = None
         first = self.by_kernels is None
         if first:
             self._prepare()

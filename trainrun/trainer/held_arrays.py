@@ -48,11 +48,16 @@ def whole(array: np.ndarray | View) -> tf.Tensor:
     stored = array.stored()
     if stored is not None and stored.flags.writeable and stored.ctypes.data % 64 == 0:
         return tf.experimental.dlpack.from_dlpack(stored.__dlpack__())
-    buffer = np.empty(array.nbytes + 64, "uint8")
-    start = -buffer.ctypes.data % 64
-    values = buffer[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    values = aligned(array)
     array.read_into(values)
     return tf.experimental.dlpack.from_dlpack(values.__dlpack__())
+
+
+def aligned(array: View) -> np.ndarray:
+    """Return memory for a lazy array, of which a tensor can be made without a copy."""
+    buffer = np.empty(array.nbytes + 64, "uint8")
+    start = -buffer.ctypes.data % 64
+    return buffer[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
 
 
 def held(arrays: Any, hold: Callable[[np.ndarray | View], Any] = whole) -> Any:

@@ -1,0 +1,104 @@
+"""Images that are decoded when they are asked for, into a file that processes share."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from trainrun.data import _decoded_rows, _image_decoding
+from trainrun.data._decoded_rows import DecodedRows
+from trainrun.data._image_decoding import ImageForm
+from trainrun.errors import UserError
+
+FORM = ImageForm(None, 3, "stretch")
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Twenty pictures and the paths of their files."""
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 5, 7, 3), dtype="uint8")
+    files = [str(tmp_path / f"{i}.png") for i in range(20)]
+    for file, one in zip(files, pixels, strict=True):
+        Image.fromarray(one).save(file)
+    return pixels, files
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Return a list of the images that are decoded."""
+    numbers, decode = [], _image_decoding.Decoder.__call__
+    monkeypatch.setattr(
+        _decoded_rows.Decoder, "__call__", lambda self, some: (numbers.extend(some), decode(self, some))[1]
+    )
+    return numbers
+
+
+def opened(files):
+    path = _decoded_rows.Path(files[0]).with_name("cache.npy")
+    return DecodedRows(path, files, FORM, (5, 7), [str(i) for i in range(len(files))])
+
+
+def test_each_image_is_decoded_once_by_whoever_asks_first(pictures, asked, tmp_path):
+    pixels, files = pictures
+    one, other = opened(files), opened(files)
+    assert np.array_equal(one[np.array([3, 1, 3])], pixels[[3, 1, 3]])
+    assert np.array_equal(other[np.array([1, 4])], pixels[[1, 4]])
+    assert sorted(asked) == [1, 3, 4]
+    # A process that was killed leaves its images to the next one.
+    del one, other
+    assert np.array_equal(opened(files)[:], pixels)
+    assert sorted(asked) == list(range(20))
+    assert sorted(p.name for p in tmp_path.glob("*cache*")) == ["cache.lock", "cache.npy"]
+    again = opened(files)
+    assert again.complete
+    assert np.array_equal(again[4:9], pixels[4:9])
+    assert len(asked) == 20
+
+
+def test_two_at_once_share_the_file(pictures, tmp_path):
+    pixels, files = pictures
+    orders = [np.arange(20), np.arange(20)[::-1]]
+    with ThreadPoolExecutor(4) as pool:
+        # Two of them as threads of a process do, two as processes do.
+        several = [opened(files)] * 2 + [opened(files), opened(files)]
+        got = [*pool.map(lambda rows, order: rows[order], several, orders * 2)]
+    for one, order in zip(got, orders * 2, strict=True):
+        assert np.array_equal(one, pixels[order])
+    assert sorted(p.name for p in tmp_path.glob("*cache*")) == ["cache.lock", "cache.npy"]
+
+
+def test_marks_of_an_earlier_start_of_the_machine_do_not_count(pictures, asked, monkeypatch, tmp_path):
+    pixels, files = pictures
+    opened(files)[:9]
+    own = _decoded_rows.liveness.identity()
+    monkeypatch.setattr(_decoded_rows.liveness, "identity", lambda: {**own, "process": "later/1"})
+    assert np.array_equal(opened(files)[:4], pixels[:4])
+    assert sorted(asked) == sorted([*range(9), *range(4)])
+    assert len([*tmp_path.glob(".cache.*")]) == 2
+
+
+def test_a_damaged_image_stops_after_all_others_were_looked_at(pictures, tmp_path):
+    _, files = pictures
+    rows = opened(files)
+    for file in files[5:18]:
+        with open(file, "r+b") as stream:
+            stream.seek(45)
+            stream.write(b"\xff\xff\xff\xff")
+    assert len(rows[:5]) == 5
+    with pytest.raises(UserError) as error:
+        rows[np.array([2, 7])]
+    assert len(error.value.problems) == 11
+    assert f"{files[7]} cannot be read as an image" in str(error.value.problems[0])
+    assert str(error.value.problems[-1]).endswith("and 3 more files.")
+    assert rows.fault is error.value
+    assert not [*tmp_path.glob(".cache.*")]
+
+
+def test_a_disk_without_room_is_named(pictures, monkeypatch):
+    monkeypatch.setattr(_decoded_rows.shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+    with pytest.raises(UserError, match=r"data.cache: the decoded images take 2,100 bytes"):
+        opened(pictures[1])

@@ -1,0 +1,55 @@
+"""Images that are decoded while the first epoch trains give the bits of those that were decoded before."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from trainrun.data import _arrays
+from trainrun.trainer import compiled_epoch, pipeline
+
+RNG = np.random.default_rng(2)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """110 JPEGs of two classes: 66 to train on, whose last batch of 16 is a part of one."""
+    folder = tmp_path_factory.mktemp("photos")
+    for i in range(110):
+        file = folder / "ab"[i % 2] / f"{i}.jpg"
+        file.parent.mkdir(exist_ok=True)
+        small = Image.fromarray(RNG.integers(0, 150 + 100 * (i % 2), (4, 4, 3), dtype="uint8"))
+        small.resize((12, 12)).save(file)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("trainer", "more", "held"),
+    [
+        ("fit", (), 2**29),
+        ("custom", ("augment=[random_flip,mixup]",), 2**29),
+        ("fit", (), 0),
+        ("train_on_batch", (), 2**29),
+    ],
+)
+def test_the_first_epoch_decodes_and_trains_to_the_bit(
+    train, deterministic, photos, tmp_path, monkeypatch, trainer, more, held
+):
+    monkeypatch.setattr(_arrays, "IN_MEMORY", 0)
+    for module in (pipeline, compiled_epoch):
+        monkeypatch.setattr(module, "MAX_HELD_BYTES", held)
+    data = ("data=image_folder", f"data.path={photos}", "data.size=8", f"data.cache={tmp_path}")
+    settings = ("model=linear", "trainer.batch_size=16", "trainer.epochs=2", *more)
+    cold = train(trainer, *data, *settings)
+    assert not cold.job.train.x.complete  # those of the test set are missing
+    assert not [*tmp_path.glob("*.npy")]
+    digest = cold.job.dataset.digest()
+    np.asarray(cold.job.test.x)
+    assert len([*tmp_path.glob("*.npy")]) == 1
+    warm = train(trainer, *data, *settings)
+    assert warm.job.train.x.complete
+    assert warm.job.dataset.digest() == digest
+    assert warm.history == cold.history
+    for got, expected in zip(warm.weights, cold.weights, strict=True):
+        assert np.array_equal(got, expected)

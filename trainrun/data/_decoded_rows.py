@@ -1,0 +1,240 @@
+"""Images that are decoded in parallel when they are asked for, each once, into a file of one array that is mapped into memory."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainrun.data._image_decoding import Decoder, ImageForm
+from trainrun.data._image_pixels import OF_LABELS
+from trainrun.data.lazy_array import RowsOnDemand
+from trainrun.errors import Problem, UserError
+from trainrun.ui.counter import counted
+from trainrun.util import liveness, machine, paths
+from trainrun.util.file_lock import FileLock
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# Seconds that another process may take to make, or to rename, the file.
+PATIENCE_S = 3600.0
+# Faulty files that are named.
+NAMED = 10
+# Files that a thread takes at once.
+AT_ONCE = 64
+
+
+class DecodedRows(RowsOnDemand):
+    """Images as rows, uint8 `[n, height, width, channels]`, of a file that processes share.
+
+    As long as images are missing, the file has a name of its own, and beside it is a file with a byte for each image, which is set after
+    its pixels are written. Two processes that decode the same image write the same pixels.
+
+    Args:
+        path: of the whole file; its folder exists.
+        files: the images.
+        form: what they become.
+        size: height and width.
+        contents: a digest of each file.
+
+    Raises:
+        UserError: there is no room for the file.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        files: Sequence[str],
+        form: ImageForm,
+        size: tuple[int, int],
+        contents: Sequence[str],
+    ) -> None:
+        import numpy as np
+
+        self.path, self.shape, self.dtype = path, (len(files), *size, form.channels or 1), np.dtype("uint8")
+        self._files, self._form, self._contents = files, form, np.array(contents, "S")
+        self._changed = threading.Condition()
+        self._taken = np.zeros(len(files), "bool")  # by a thread of this process
+        self._decoder: Decoder | None = None
+        with _alone(path):
+            self._pixels, self._decoded = _opened(path, self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any, /) -> np.ndarray:
+        """Return the rows at `key`, indices or a slice, copied."""
+        import numpy as np
+
+        if isinstance(key, slice):
+            key = np.arange(len(self))[key]
+        self.prepare(key)
+        return np.take(self._pixels, key, axis=0)
+
+    @property
+    def complete(self) -> bool:
+        return self._decoded is None
+
+    def content(self, index: np.ndarray) -> bytes:
+        """Return what determines the pixels of rows: the form, and the digests of their files."""
+        return repr(asdict(self._form)).encode() + self._contents[index].tobytes()
+
+    def prepare(self, index: np.ndarray, shown: bool = False) -> None:
+        """Decode those of some rows that are missing.
+
+        Args:
+            index: of the rows.
+            shown: whether a line shows how far it is.
+
+        Raises:
+            UserError: files are damaged; all others have been looked at, too.
+        """
+        import numpy as np
+
+        decoded = self._decoded
+        if decoded is None:
+            return
+        index = np.unique(index)
+        while True:
+            with self._changed:
+                if self.fault is not None:
+                    raise self.fault
+                index = index[decoded[index] == 0]
+                if not len(index):
+                    break
+                mine = index[~self._taken[index]]
+                if not len(mine):  # other threads are at them
+                    self._changed.wait()
+                    continue
+                self._taken[mine] = True
+            try:
+                self._decode(mine, decoded, shown)
+            finally:
+                with self._changed:
+                    self._taken[mine] = False
+                    self._changed.notify_all()
+        if decoded.all():
+            self._finish()
+
+    def _decode(self, index: np.ndarray, decoded: np.ndarray, shown: bool) -> None:
+        """Decode rows; if a file is damaged, also all others, so that all damaged ones are named."""
+        import numpy as np
+
+        with self._changed:
+            self._decoder = self._decoder or Decoder(self._files, self._form, self._pixels)
+        decode = self._decoder
+
+        def work(some: np.ndarray) -> list[str | None]:
+            faults = decode(some)
+            decoded[some[[fault is None for fault in faults]]] = 1
+            return faults
+
+        doing = "decoding images" if shown else None
+        faults = [fault for fault in in_parallel(work, index, doing) if fault]
+        if not faults:
+            return
+        others = np.setdiff1d(np.flatnonzero(decoded == 0), index)
+        faults += [fault for fault in in_parallel(work, others, "looking for more damaged images") if fault]
+        more = [f"and {len(faults) - NAMED} more files."] if len(faults) > NAMED else []
+        key = "data.mask" if self._form.channels == OF_LABELS else "data.path"
+        self.fault = UserError([Problem(key, text) for text in [*faults[:NAMED], *more]])
+        for file in _unfinished(self.path):  # the name of the file is of the damaged content
+            file.unlink(missing_ok=True)
+        raise self.fault
+
+    def _finish(self) -> None:
+        """Give the file its name."""
+        pixels, marks = _unfinished(self.path)
+        with contextlib.suppress(OSError), _alone(self.path):  # the folder may have been deleted
+            if pixels.is_file() and not self.path.is_file():
+                self._pixels.flush()
+                os.replace(pixels, self.path)
+                marks.unlink()
+        self._decoded = self._decoder = None
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold the lock of a file."""
+    lock = FileLock(path.with_suffix(".lock"))
+    lock.acquire(PATIENCE_S)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _unfinished(path: Path) -> tuple[Path, Path]:
+    """Return the names of the pixels and the marks of this machine, as long as images are missing.
+
+    After a crash of the machine marks may be on the disk without their pixels, so the names are valid until it is started again.
+    """
+    own = liveness.identity()
+    boot = str(own["process"]).partition("/")[0] if own["process"] else own["pid"]
+    names = [hashlib.sha256(str(text).encode()).hexdigest()[:8] for text in (own["host"], boot)]
+    pixels, marks = (path.with_name(f".{path.stem}.{'.'.join(names)}.{kind}") for kind in ("pixels", "marks"))
+    return pixels, marks
+
+
+def _opened(path: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the pixels, and the marks or None if the file is whole; the caller has the lock."""
+    import numpy as np
+
+    if path.is_file():
+        return np.lib.format.open_memmap(path, mode="r"), None
+    pixels, marks = _unfinished(path)
+    if not (pixels.is_file() and marks.is_file()):
+        for old in path.parent.glob(f"{pixels.name.rsplit('.', 2)[0]}.*"):
+            old.unlink(missing_ok=True)
+        _make(pixels, shape)
+        with paths.whole(marks) as new:
+            new.write_bytes(bytes(shape[0]))
+    return np.lib.format.open_memmap(pixels, mode="r+"), np.memmap(marks, "uint8", "r+")
+
+
+def _make(pixels: Path, shape: tuple[int, ...]) -> None:
+    """Make a file for the pixels, with room on the disk: where there is none, writing to a mapped page kills the process.
+
+    Raises:
+        UserError: there is no room.
+    """
+    import numpy as np
+
+    needed = int(np.prod(shape, dtype="int64"))
+    free = shutil.disk_usage(pixels.parent).free
+    try:
+        if free < needed:
+            raise OSError
+        np.lib.format.open_memmap(pixels, mode="w+", dtype="uint8", shape=shape)
+        if hasattr(os, "posix_fallocate"):  # not on macOS and Windows
+            with pixels.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+    except OSError as error:
+        pixels.unlink(missing_ok=True)
+        message = f"the decoded images take {needed:,} bytes, and {pixels.parent} has {free:,}. Take a smaller data.size, or data.cache on another disk."
+        raise UserError(Problem("data.cache", message)) from error
+
+
+def in_parallel(work: Callable[[Any], list[Any]], items: Any, doing: str | None = None) -> list[Any]:
+    """Return a result for each item, by a thread for each processor.
+
+    Args:
+        work: returns the results of some items.
+        items: all of them, a sequence.
+        doing: what is done, for the progress shown; None: it is not shown.
+    """
+    cores = machine.cores()
+    size = max(1, min(AT_ONCE, -(-len(items) // cores)))
+    some = [items[first : first + size] for first in range(0, len(items), size)]
+    with ThreadPoolExecutor(cores) as pool:
+        results: Iterator[Any] = itertools.chain.from_iterable(pool.map(work, some))
+        return [next(results) for _ in (counted(items, doing) if doing else items)]
