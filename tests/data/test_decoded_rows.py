@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from trainrun.data import _decoded_rows, _image_decoding
+from trainrun.data import _decoded_rows, _image_decoding, read_ahead
 from trainrun.data._decoded_rows import DecodedRows
 from trainrun.data._image_decoding import ImageForm
+from trainrun.data.dataset import Dataset, Split, TargetSpec
+from trainrun.data.lazy_array import View
 from trainrun.errors import UserError
 
 FORM = ImageForm(None, 3, "stretch")
@@ -35,6 +39,13 @@ def asked(monkeypatch):
         _decoded_rows.Decoder, "__call__", lambda self, some: (numbers.extend(some), decode(self, some))[1]
     )
     return numbers
+
+
+def wait_until(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def opened(files):
@@ -92,7 +103,7 @@ def test_a_damaged_image_stops_after_all_others_were_looked_at(pictures, tmp_pat
     with pytest.raises(UserError) as error:
         rows[np.array([2, 7])]
     assert len(error.value.problems) == 11
-    assert f"{files[7]} cannot be read as an image" in str(error.value.problems[0])
+    assert f"{files[5]} cannot be read as an image" in str(error.value.problems[0])
     assert str(error.value.problems[-1]).endswith("and 3 more files.")
     assert rows.fault is error.value
     assert not [*tmp_path.glob(".cache.*")]
@@ -102,3 +113,22 @@ def test_a_disk_without_room_is_named(pictures, monkeypatch):
     monkeypatch.setattr(_decoded_rows.shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
     with pytest.raises(UserError, match=r"data.cache: the decoded images take 2,100 bytes"):
         opened(pictures[1])
+
+
+def test_a_thread_reads_ahead_while_a_run_trains(pictures, asked):
+    _, files = pictures
+    view = View.of(rows := opened(files))
+    x, y = [view.part(np.array(i)) for i in ([0, 1], [2, 3])], np.zeros(2)
+    data = Dataset("some", "regression", (), TargetSpec("real"), Split(x[0], y), test=Split(x[1], y))
+    with read_ahead.reading(data):
+        rows[np.array([0])]
+    with read_ahead.reading(data):
+        wait_until(lambda: {*asked} == {0, 1, 2, 3})
+    assert 4 not in asked
+    rows.prepare(np.arange(18))
+    with open(files[19], "r+b") as stream:
+        stream.write(b"damaged")
+    far = replace(data, test=Split(view.part(slice(18, 20)), y))
+    with read_ahead.reading(far), pytest.raises(UserError, match=r"19.png cannot be read as an image"):
+        wait_until(lambda: rows.prepare(np.array([], "int64")))
+    assert read_ahead.fault(far) is rows.fault

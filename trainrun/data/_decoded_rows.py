@@ -65,6 +65,7 @@ class DecodedRows(RowsOnDemand):
         self._changed = threading.Condition()
         self._taken = np.zeros(len(files), "bool")  # by a thread of this process
         self._decoder: Decoder | None = None
+        self._damaged = False  # files are, but not all of them are known
         with _alone(path):
             self._pixels, self._decoded = _opened(path, self.shape)
 
@@ -88,15 +89,16 @@ class DecodedRows(RowsOnDemand):
         """Return what determines the pixels of rows: the form, and the digests of their files."""
         return repr(asdict(self._form)).encode() + self._contents[index].tobytes()
 
-    def prepare(self, index: np.ndarray, shown: bool = False) -> None:
+    def prepare(self, index: np.ndarray, shown: bool = False, threads: int | None = None) -> None:
         """Decode those of some rows that are missing.
 
         Args:
-            index: of the rows.
+            index: of the rows; with none, only a fault that is known is raised.
             shown: whether a line shows how far it is.
+            threads: that decode; None: one for each processor.
 
         Raises:
-            UserError: files are damaged; all others have been looked at, too.
+            UserError: files are damaged; unless `threads` is given, all others have been looked at, too.
         """
         import numpy as np
 
@@ -109,15 +111,20 @@ class DecodedRows(RowsOnDemand):
                 if self.fault is not None:
                     raise self.fault
                 index = index[decoded[index] == 0]
-                if not len(index):
-                    break
                 mine = index[~self._taken[index]]
-                if not len(mine):  # other threads are at them
+                check = self._damaged and threads is None
+                if not check and not len(index):
+                    break
+                if not check and not len(mine):  # other threads are at them
                     self._changed.wait()
                     continue
                 self._taken[mine] = True
             try:
-                self._decode(mine, decoded, shown)
+                if check or (faults := self._decode(mine, decoded, shown, threads)):
+                    self._damaged = True
+                    if threads is not None:
+                        raise UserError([Problem("data.path", text) for text in faults])
+                    self._refuse(decoded)
             finally:
                 with self._changed:
                     self._taken[mine] = False
@@ -125,10 +132,8 @@ class DecodedRows(RowsOnDemand):
         if decoded.all():
             self._finish()
 
-    def _decode(self, index: np.ndarray, decoded: np.ndarray, shown: bool) -> None:
-        """Decode rows; if a file is damaged, also all others, so that all damaged ones are named."""
-        import numpy as np
-
+    def _decode(self, index: np.ndarray, decoded: np.ndarray, shown: bool, threads: int | None) -> list[str]:
+        """Decode rows; return what is wrong with files."""
         with self._changed:
             self._decoder = self._decoder or Decoder(self._files, self._form, self._pixels)
         decode = self._decoder
@@ -138,16 +143,21 @@ class DecodedRows(RowsOnDemand):
             decoded[some[[fault is None for fault in faults]]] = 1
             return faults
 
-        doing = "decoding images" if shown else None
-        faults = [fault for fault in in_parallel(work, index, doing) if fault]
+        faults = in_parallel(work, index, "decoding images" if shown else None, threads)
+        return [fault for fault in faults if fault]
+
+    def _refuse(self, decoded: np.ndarray) -> None:
+        """Look for all damaged files, and raise the error that names them, unless they were mended meanwhile."""
+        import numpy as np
+
+        faults = self._decode(np.flatnonzero(decoded == 0), decoded, shown=True, threads=None)
+        self._damaged = bool(faults)
         if not faults:
             return
-        others = np.setdiff1d(np.flatnonzero(decoded == 0), index)
-        faults += [fault for fault in in_parallel(work, others, "looking for more damaged images") if fault]
         more = [f"and {len(faults) - NAMED} more files."] if len(faults) > NAMED else []
         key = "data.mask" if self._form.channels == OF_LABELS else "data.path"
         self.fault = UserError([Problem(key, text) for text in [*faults[:NAMED], *more]])
-        for file in _unfinished(self.path):  # the name of the file is of the damaged content
+        for file in _unfinished(self.path):  # which is named by the damaged content
             file.unlink(missing_ok=True)
         raise self.fault
 
@@ -224,17 +234,20 @@ def _make(pixels: Path, shape: tuple[int, ...]) -> None:
         raise UserError(Problem("data.cache", message)) from error
 
 
-def in_parallel(work: Callable[[Any], list[Any]], items: Any, doing: str | None = None) -> list[Any]:
-    """Return a result for each item, by a thread for each processor.
+def in_parallel(
+    work: Callable[[Any], list[Any]], items: Any, doing: str | None = None, threads: int | None = None
+) -> list[Any]:
+    """Return a result for each item.
 
     Args:
         work: returns the results of some items.
         items: all of them, a sequence.
         doing: what is done, for the progress shown; None: it is not shown.
+        threads: that work; None: one for each processor.
     """
-    cores = machine.cores()
-    size = max(1, min(AT_ONCE, -(-len(items) // cores)))
+    threads = threads or machine.cores()
+    size = max(1, min(AT_ONCE, -(-len(items) // threads)))
     some = [items[first : first + size] for first in range(0, len(items), size)]
-    with ThreadPoolExecutor(cores) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         results: Iterator[Any] = itertools.chain.from_iterable(pool.map(work, some))
         return [next(results) for _ in (counted(items, doing) if doing else items)]

@@ -12,8 +12,6 @@ from trainrun.data.lazy_array import RowsOnDemand, View, blocks
 if TYPE_CHECKING:
     import numpy as np
 
-    from trainrun.errors import UserError
-
 
 InputKind = Literal["numeric", "image", "categorical", "tokens"]
 TargetKind = Literal["binary", "multiclass", "multilabel", "real", "none", "named"]
@@ -215,14 +213,6 @@ class Dataset:
             self.fold_rows[index] if part == "validation" and self.fold_rows is not None else self.fold_rows
         )
         return replace(self, fold_rows=rows, **{part: getattr(self, part).part(index)})
-
-    def fault(self) -> UserError | None:
-        """Return what is wrong with files that examples were to be read from; None: nothing is known."""
-        arrays = [
-            a for split in (*self.parts.values(), *self.validation_sets.values()) for a in split.arrays()
-        ]
-        rows = [a.rows for a in arrays if isinstance(a, View) and isinstance(a.rows, RowsOnDemand)]
-        return next((r.fault for r in rows if r.fault is not None), None)
 
     def digest(self) -> str:
         """Return the sha256 of all arrays' dtypes, shapes and bytes; of images that are decoded on demand, of their files' digests."""

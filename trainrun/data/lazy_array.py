@@ -42,8 +42,8 @@ class RowsOnDemand:
         """Whether all rows are made."""
         raise NotImplementedError
 
-    def prepare(self, index: np.ndarray, shown: bool = False) -> None:
-        """Make some rows, with many threads; `shown`: a line shows how far it is."""
+    def prepare(self, index: np.ndarray, shown: bool = False, threads: int | None = None) -> None:
+        """Make some rows; `shown`: a line shows how far it is; `threads`: None for one on each processor."""
         raise NotImplementedError
 
     def content(self, index: np.ndarray) -> bytes:

@@ -16,7 +16,7 @@ from trainrun.artifacts import environment, plots, result_table
 from trainrun.checkpoint import training_state
 from trainrun.checkpoint.resume_point import Resume
 from trainrun.config import outputs, override_text, plugin_sources
-from trainrun.data import overview
+from trainrun.data import overview, read_ahead
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import TrainingError, UserError
 from trainrun.failure import adjustments, classification, disk_space, nan_search
@@ -177,7 +177,7 @@ class RunRecord:
 
     def _shown(self, error: Exception) -> TrainingError | UserError:
         """Return the error that is shown to the user for an exception."""
-        fault = None if self.job is None else self.job.dataset.fault()  # TensorFlow passes on a message only
+        fault = self.job and read_ahead.fault(self.job.dataset)  # TensorFlow passes on a message only
         if isinstance(shown := fault or error, TrainingError | UserError):
             return shown
         if classification.kind(error) == classification.DISK_FULL:

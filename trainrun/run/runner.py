@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import overview
+from trainrun.data import overview, read_ahead
 from trainrun.errors import UserError
 from trainrun.failure import disk_space
 from trainrun.failure.user_traceback import preparation_error
@@ -143,7 +143,7 @@ def _train(
             record.event(teacher.EVENT, **teacher.record(config))
         if chief and resume is None:
             weights_overview.report(builder.config, attempts.job, record)
-        with clock("train"), context.stop.between_steps():
+        with clock("train"), context.stop.between_steps(), read_ahead.reading(data):
             history = attempts.train(record)
             for phase in to_come[1:]:
                 if attempts.ended_early:

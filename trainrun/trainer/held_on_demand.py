@@ -39,17 +39,20 @@ class HeldOnDemand:
 
     @property
     def complete(self) -> bool:
-        return not self._missing.any()
+        """Whether all examples are here, and no file of the other parts can turn out to be damaged any more."""
+        return not self._missing.any() and all(view.complete for view, _ in self._targets)
 
     def read(self, index: np.ndarray) -> None:
         """Read those of some examples that are missing.
 
         Raises:
-            UserError: files are damaged.
+            UserError: files are damaged, of these examples or of others that were read meanwhile.
         """
         index = np.unique(index)
         index = index[self._missing[index]]
         if not len(index):
+            for view, _ in self._targets:
+                view.rows.prepare(index)
             return
         begun = time.perf_counter()
         for view, target in self._targets:

@@ -1,0 +1,55 @@
+"""Images of a dataset that are decoded while it trains: by a thread that reads ahead, so that damaged files are known soon."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+
+from trainrun.data.dataset import Dataset
+from trainrun.data.lazy_array import RowsOnDemand, View
+from trainrun.errors import UserError
+
+# Images that are decoded at once, by one thread: the training, which decodes what it needs itself, has the other processors.
+AT_ONCE = 16
+
+
+@contextlib.contextmanager
+def reading(data: Dataset) -> Iterator[None]:
+    """Decode the images of the held-out parts, then the others, while the body of the `with` runs.
+
+    A damaged file is raised where the training reads next. Without this, one of the test set would end a run after its last epoch.
+    """
+    views = _on_demand(data)
+    if all(view.complete for view in views):
+        yield
+        return
+    stop = threading.Event()
+    thread = threading.Thread(target=_read, args=(views, stop), name="decoding")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def fault(data: Dataset) -> UserError | None:
+    """Return what is wrong with files that examples were to be read from; None: nothing is known."""
+    return next((view.rows.fault for view in _on_demand(data) if view.rows.fault is not None), None)
+
+
+def _on_demand(data: Dataset) -> list[View]:
+    """Return the views whose rows are made on demand, those of the training part last."""
+    parts = [split for name, split in data.parts.items() if name != "train"]
+    arrays = [a for split in (*parts, *data.validation_sets.values(), data.train) for a in split.arrays()]
+    return [a for a in arrays if isinstance(a, View) and isinstance(a.rows, RowsOnDemand)]
+
+
+def _read(views: Sequence[View], stop: threading.Event) -> None:
+    with contextlib.suppress(UserError):  # which the rows keep
+        for view in views:
+            for at in range(0, len(view), AT_ONCE):
+                if stop.is_set():
+                    return
+                view.rows.prepare(view.index[at : at + AT_ONCE], threads=1)
