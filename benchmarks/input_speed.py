@@ -3,10 +3,10 @@
 A CSV of a million rows, an npz and a Parquet file of 1 GB, 20,000 JPEGs in folders of classes, 200,000 short texts. Each way runs in a
 process of its own (`input_ways.py`), which reports the largest anonymous memory (RssAnon of /proc, read a hundred times a
 second) above that after the imports. Pages of a mapped file are not counted: they are cache, which the kernel frees when memory is
-needed. (`ru_maxrss` counts them, and in a child process begins at the parent's value.) trainrun decodes all images before the first
-batch, with antialiasing and those of the test set, too; the plain way decodes what it needs during the first epoch: the end of that epoch
-is what to compare. `again` is trainrun on images that a run before has decoded. The goals are of the slower, and the larger, of
-trainrun's ways. A repeat takes about four minutes.
+needed. (`ru_maxrss` counts them, and in a child process begins at the parent's value.) trainrun and the plain
+way decode images in the first epoch, those of the training and the validation set; trainrun with antialiasing, and into a file. `again` is
+trainrun on images that a run before has decoded. The goals are of the slower, and the larger, of trainrun's ways. A repeat takes about four
+minutes.
 
     python benchmarks/input_speed.py [--quick] [--kind csv --kind texts] [--repeats 2]
 """
