@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
 
+import trainrun
 from trainrun.data import _arrays
+from trainrun.errors import UserError
 from trainrun.trainer import compiled_epoch, pipeline
 
 RNG = np.random.default_rng(2)
@@ -53,3 +58,32 @@ def test_the_first_epoch_decodes_and_trains_to_the_bit(
     assert warm.history == cold.history
     for got, expected in zip(warm.weights, cold.weights, strict=True):
         assert np.array_equal(got, expected)
+
+
+def test_a_damaged_image_ends_the_run_as_an_error_of_the_input(photos, inside, monkeypatch):
+    monkeypatch.setattr(_arrays, "IN_MEMORY", 0)
+    monkeypatch.setattr(pipeline, "MAX_HELD_BYTES", 0)
+    monkeypatch.setattr(compiled_epoch, "MAX_HELD_BYTES", 0)
+    shutil.copytree(photos, "photos")
+    for name in ("a/8", "b/9"):  # with the beginning and the end of an image
+        Image.fromarray(RNG.integers(0, 256, (12, 12, 3), dtype="uint8")).save(f"photos/{name}.png")
+        with open(f"photos/{name}.png", "r+b") as stream:
+            stream.seek(45)
+            stream.write(b"\xff\xff\xff\xff")
+    with pytest.raises(UserError) as error:
+        trainrun.run(
+            [
+                "data=image_folder",
+                "data.path=photos",
+                "data.size=8",
+                "model=linear",
+                "trainer=fit",
+                "tracking=none",
+            ]
+        )
+    assert [p.message.partition(" cannot be read")[0] for p in error.value.problems] == [
+        "photos/a/8.png",
+        "photos/b/9.png",
+    ]
+    (summary,) = inside.glob("outputs/runs/*/summary.json")
+    assert json.loads(summary.read_text())["status"] == "FAILED"

@@ -77,9 +77,9 @@ class DecodedRows(RowsOnDemand):
         import numpy as np
 
         if isinstance(key, slice):
-            key = np.arange(len(self))[key]
+            key = np.arange(*key.indices(len(self)))
         self.prepare(key)
-        return np.take(self._pixels, key, axis=0)
+        return np.take(np.asarray(self._pixels), key, axis=0)
 
     @property
     def complete(self) -> bool:
