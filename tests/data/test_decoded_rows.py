@@ -50,7 +50,8 @@ def wait_until(condition):
 
 def opened(files):
     path = _decoded_rows.Path(files[0]).with_name("cache.npy")
-    return DecodedRows(path, files, FORM, (5, 7), [str(i) for i in range(len(files))])
+    states = [_decoded_rows.state(file) for file in files]
+    return DecodedRows(path, files, FORM, (5, 7), [str(i) for i in range(len(files))], states)
 
 
 def test_each_image_is_decoded_once_by_whoever_asks_first(pictures, asked, tmp_path):
@@ -107,6 +108,14 @@ def test_a_damaged_image_stops_after_all_others_were_looked_at(pictures, tmp_pat
     assert str(error.value.problems[-1]).endswith("and 3 more files.")
     assert rows.fault is error.value
     assert not [*tmp_path.glob(".cache.*")]
+
+
+def test_a_file_that_is_changed_after_its_digest_was_taken_is_refused(pictures):
+    pixels, files = pictures
+    rows = opened(files)
+    Image.fromarray(pixels[0]).resize((7, 5)).rotate(90).save(files[3])
+    with pytest.raises(UserError, match=r"3\.png was changed while images were read"):
+        rows[:5]
 
 
 def test_a_disk_without_room_is_named(pictures, monkeypatch):

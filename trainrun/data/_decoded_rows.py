@@ -45,6 +45,7 @@ class DecodedRows(RowsOnDemand):
         form: what they become.
         size: height and width.
         contents: a digest of each file.
+        states: of the files when the digests were taken, see `state`.
 
     Raises:
         UserError: there is no room for the file.
@@ -57,11 +58,12 @@ class DecodedRows(RowsOnDemand):
         form: ImageForm,
         size: tuple[int, int],
         contents: Sequence[str],
+        states: Sequence[tuple[int, int]],
     ) -> None:
         import numpy as np
 
         self.path, self.shape, self.dtype = path, (len(files), *size, form.channels or 1), np.dtype("uint8")
-        self._files, self._form, self._contents = files, form, np.array(contents, "S")
+        self._files, self._form, self._contents, self._states = files, form, np.array(contents, "S"), states
         self._changed = threading.Condition()
         self._taken = np.zeros(len(files), "bool")  # by a thread of this process
         self._decoder: Decoder | None = None
@@ -139,12 +141,17 @@ class DecodedRows(RowsOnDemand):
         decode = self._decoder
 
         def work(some: np.ndarray) -> list[str | None]:
-            faults = decode(some)
+            faults = [fault or self._changed_file(i) for i, fault in zip(some, decode(some), strict=True)]
             decoded[some[[fault is None for fault in faults]]] = 1
             return faults
 
         faults = in_parallel(work, index, "decoding images" if shown else None, threads)
         return [fault for fault in faults if fault]
+
+    def _changed_file(self, i: int) -> str | None:
+        """Return what is wrong if a file is not what its digest says any more; that comes after it was read."""
+        same = state(self._files[i]) == self._states[i]
+        return None if same else f"{self._files[i]} was changed while images were read. Start a new run."
 
     def _refuse(self, decoded: np.ndarray) -> None:
         """Look for all damaged files, and raise the error that names them, unless they were mended meanwhile."""
@@ -158,7 +165,8 @@ class DecodedRows(RowsOnDemand):
         key = "data.mask" if self._form.channels == OF_LABELS else "data.path"
         self.fault = UserError([Problem(key, text) for text in [*faults[:NAMED], *more]])
         for file in _unfinished(self.path):  # which is named by the damaged content
-            file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                file.unlink()
         raise self.fault
 
     def _finish(self) -> None:
@@ -170,6 +178,15 @@ class DecodedRows(RowsOnDemand):
                 os.replace(pixels, self.path)
                 marks.unlink()
         self._decoded = self._decoder = None
+
+
+def state(file: str) -> tuple[int, int]:
+    """Return size and time of a file, by which a change is seen; zeros if there is none."""
+    try:
+        status = os.stat(file)
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
 
 
 @contextlib.contextmanager
@@ -204,7 +221,8 @@ def _opened(path: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray 
     pixels, marks = _unfinished(path)
     if not (pixels.is_file() and marks.is_file()):
         for old in path.parent.glob(f"{pixels.name.rsplit('.', 2)[0]}.*"):
-            old.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                old.unlink()
         _make(pixels, shape)
         with paths.whole(marks) as new:
             new.write_bytes(bytes(shape[0]))

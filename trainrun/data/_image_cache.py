@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from trainrun.data._decoded_rows import DecodedRows, in_parallel
+from trainrun.data._decoded_rows import DecodedRows, in_parallel, state
 from trainrun.data._image_decoding import ImageForm
 from trainrun.errors import Problem, UserError
 from trainrun.util import paths
@@ -49,7 +48,7 @@ def _decoded(files: Sequence[str], form: ImageForm, folder: Path) -> tuple[Decod
     """Return what `decoded` does; the folder exists."""
     import numpy as np
 
-    states = [_state(file) for file in files]
+    states = [state(file) for file in files]
     note = folder / f"{_digest([form, *zip(files, states, strict=True)])}.key"
     suspects: list[int] = []
     try:
@@ -63,7 +62,7 @@ def _decoded(files: Sequence[str], form: ImageForm, folder: Path) -> tuple[Decod
         key, contents = _digest([form, *contents]), [content[:CONTENT_DIGITS] or "-" for content in contents]
         suspects = [i for i, (_, whole) in enumerate(read) if not whole]
         size = form.size or _common_size(files)
-    rows = DecodedRows(folder / f"{key}.npy", files, form, size, contents)
+    rows = DecodedRows(folder / f"{key}.npy", files, form, size, contents, states)
     rows.prepare(np.array(suspects, "int64"), shown=True)
     if not known:
         with paths.whole(note) as new:
@@ -120,14 +119,6 @@ def _content(file: str) -> tuple[str, bool]:
         return "", False
     whole = any(content.startswith(begin) and end in content[-ENDING:] for begin, end in ENDS)
     return hashlib.sha256(content).hexdigest(), whole
-
-
-def _state(file: str) -> tuple[int, int]:
-    try:
-        status = os.stat(file)
-    except OSError:
-        return 0, 0
-    return status.st_size, status.st_mtime_ns
 
 
 def _digest(parts: Sequence[Any]) -> str:
