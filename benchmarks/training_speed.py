@@ -15,7 +15,22 @@ the median (not of the minimum), which `hardware.threads=1` saves, and the flags
 `--xla_cpu_multi_thread_eigen=false` do not. Fast math and a lower optimization level were worth nothing. The smaller last batch as a call
 of TensorFlow's kernels took 1.0 to 1.5 ms, and all of the gain; it is in XLA's program, which compiles longer for it.
 
-Where `trainer.jit_compile=auto` changes over: compiling takes about 0.7 s and 2.2 ms for each of the nodes of the graph, and a node
+A call of the MLP's program again, with up to fifteen processes waiting for the two cores (us of processor time, best of 150): with its
+34 steps 1,900, with none 525, the reset of the metrics before it 155, the order 27, the indices 14. The reset on one thread takes 136.
+Inside of the program it would cost next to nothing and close the gap to 30 times plain Keras (29.1, 50 us an epoch); not done, because
+callbacks between the reset and the first call would see the old values.
+
+Recurrent model at 256, us of a step of XLA's program (clock, kernel by kernel): 2,000, of which 877 are the six products of each time
+step, 250 the gates forward and backward, 250 copies and stacks of each time step's values, the layer's kernels among them, 74 the
+concatenation of the gates' gradients. Plain Keras on JAX is the better peer: the same six products, four of them by YNNPACK, and no
+kernels stacked; 10.3 to 10.8 ms of processor time an epoch, ours 11.0 to 11.4. With the product of the inputs and the gradients of the
+kernels outside of the loop, and the gates saved (`trainrun/compat/keras_recurrent_private.py`), products take 640, and an epoch 8.7 to
+9.7 (interleaved minima; medians 12.9 before, 10.9 now, JAX 12.8). LSTM of 128 units, 64 time steps, batch 32: 584 and 394 ms an epoch;
+two of 64 units, 128 time steps, batch 128: 759 and 565. With the gates computed again in the backward pass an epoch took 14.1, with
+time steps unrolled as well 13.3, and compiling twice as long. By TensorFlow's kernels, this form would take 23 instead of 32 ms at 32
+(64 time steps of 128 units: 481 instead of 616), and the same at 256; not done, because it changes the bits of every recurrent run.
+
+Where `trainer.jit_compile=auto` changes over: compiling takes about 0.4 s and 2 ms for each of the nodes of the graph, and a node
 saves 0.17 us a step or more, so XLA pays from so many steps on: linear 25,000; mlp 22,000; mlp at 256 34,000; embedding 15,000;
 batch normalization 19,000; recurrent 8,000 to 13,000, at 256 18,000; two layers of 256 4,000; transformer
 2,000. A run of 30 epochs of the digits (1,020 steps) cannot win back its 1.7 s by any of it, so a training begins

@@ -104,13 +104,13 @@ def test_more_epochs_behind_the_change_are_one_longer_run(tmp_path, monkeypatch,
 
 @pytest.mark.parametrize("epochs", [30, 100_000])
 def test_compiling_takes_at_most_an_eighth_of_the_time_before(epochs, train):
-    """By the constants: a step of the linear model takes 74 us, compiling 1.3 s; three steps an epoch."""
+    """By the constants: a step of the linear model takes 74 us, compiling 1.4 s; three steps an epoch."""
     job = train("custom", *LINEAR, "trainer.epochs=1").job
     job = replace(job, plan=replace(job.plan, epochs=epochs))
     first = change_over.first_epoch(job, [])
     if epochs == 30:
         assert first is None
     else:
-        assert first * job.plan.steps_per_epoch * 74e-6 == pytest.approx(8 * 1.26, rel=0.05)
+        assert first * job.plan.steps_per_epoch * 74e-6 == pytest.approx(8 * 1.4, rel=0.05)
     each_step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
     assert change_over.first_epoch(job, [each_step]) is None

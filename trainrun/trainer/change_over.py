@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 AT_MOST = 1 / 8
 # Measured on 2 cores for dense, recurrent, embedding and attention models of 2 to 38 trainable variables, within a factor of 2: seconds
-# to compile, seconds of a step's kernels without their work, floating-point operations per second, and bytes of activations per second.
-COMPILING_S, COMPILING_S_PER_VARIABLE = 1.0, 0.13
+# to trace and compile (nine models of these kinds, within 1.5), seconds of a step's kernels without their work, floating-point operations per second, and bytes of activations per second.
+COMPILING_S, COMPILING_S_PER_VARIABLE = 1.0, 0.2
 STEP_S, STEP_S_PER_VARIABLE = 50e-6, 12e-6
 FLOPS_PER_S, ACTIVATION_BYTES_PER_S = 40e9, 1e9
 # A step of more floating-point operations for each trainable variable keeps its kernels, which use the cores better then. The transformer
