@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import trainrun
-from trainrun.data import _text_files
+from trainrun.data import _text_files, overview
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.data.text import describe
 from trainrun.errors import UserError
@@ -77,6 +77,15 @@ def test_a_column_of_a_table_has_the_same_tokens_also_by_a_stored_vocabulary(tab
         for parts in (later.parts.values(), (data.validation, data.test))
     ]
     np.testing.assert_array_equal(*of_all)
+
+
+def test_a_missing_text_is_an_empty_one_and_needs_no_indicator_where_there_is_nothing_else(inside):
+    with (inside / "gaps.csv").open("w", encoding="utf-8", newline="") as stream:
+        texts = ["" if i % 9 == 4 else text for i, text in enumerate(TEXTS)]
+        csv.writer(stream).writerows([("review", "stars"), *zip(texts, LABELS, strict=True)])
+    data = trainrun.build("data", "csv", path="gaps.csv", target="stars", text=["review"])
+    assert [spec.kind for spec in data.inputs] == ["tokens"] and (data.train.x == 0).all(axis=1).any()
+    assert "missing values imputed: review 7 with an empty text" in list(overview.lines(overview.of(data)))
 
 
 def test_a_folder_for_each_class_is_the_same_table(table, inside):

@@ -81,9 +81,9 @@ def dataset(
     }
     inputs = _table_inputs.inputs(examples, settings, parts, arguments["standardize"], record, stored)
     inferred["imputed"] = {
-        name: {"missing": count, "value": record["fill"][name]}
+        name: {"missing": count, "value": record["fill"].get(name, "")}
         for name, count in record["missing"].items()
-        if name in record["fill"]
+        if name in record["fill"] or name in record["columns"].get("text", ())
     }
     inferred["indicators"] = bool(record.get("indicators"))
     scalings = {

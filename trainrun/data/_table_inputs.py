@@ -76,6 +76,8 @@ def incomplete(examples: Examples, settings: TableSettings, stored: Preprocessor
     if settings.missing != "auto":
         return []
     columns = examples.table.columns
+    if len(settings.inputs) == 1 and columns[settings.inputs[0]].is_text:
+        return []  # an empty text says the same, and models of one text take no number beside it
     with_gaps = [name for name in settings.inputs if columns[name].missing]
     return [name for name in with_gaps if not examples.kept(columns[name].known()).all()]
 

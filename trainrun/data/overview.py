@@ -191,4 +191,6 @@ def _frequent_positive(overview: Mapping[str, Any], output: str) -> Iterator[str
 
 
 def _value(value: Any) -> str:
+    if value == "":
+        return "an empty text"
     return f"{value:.6g}" if isinstance(value, float) else repr(shortened(str(value)))
