@@ -50,6 +50,13 @@ def test_the_shares_of_labels_are_of_the_examples(inside):
     assert "classes: x 100.0%, y 50.0%" in overview.lines(overview.of(data))
 
 
+def test_the_shares_of_many_classes_are_of_all_of_them(inside):
+    classes = [f"c{i % 250}" for i in range(1000)] + ["c249"] * 1000
+    pd.DataFrame({"a": range(2000), "y": classes}).to_csv("t.csv", index=False)
+    data = trainrun.build("data", "csv", path="t.csv", target="y")
+    assert "classes: 250, each 0.2% to 50.2% of the examples" in overview.lines(overview.of(data))
+
+
 def test_ordinal_columns_are_ranks_and_ordinal_targets_keep_their_order(table):
     kind, path = table
     arguments = {"path": path, "exclude": ["tags"], "ordinal": {"size": LEVELS}, "validation": 0, "test": 0}

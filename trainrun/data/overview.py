@@ -87,6 +87,8 @@ def _labels(data: Dataset) -> dict[str, Any]:
             counts = sum(np.bincount(y[y >= 0], minlength=max(len(target.classes), 2)) for y in labels)
         named = zip(target.classes, np.asarray(counts).tolist(), strict=False)
         found["classes"] = {name: int(count) for name, count in list(named)[:RECORDED]}
+        # Of all classes, of which only the first are listed: the labels, and those of the rarest and of the most frequent class.
+        found["labels"] = [int(np.sum(counts)), int(np.min(counts)), int(np.max(counts))]
         if target.kind == "binary":
             found["positive"] = target.classes[1]
     elif target.kind == "real":
@@ -165,17 +167,21 @@ def _imputed(overview: Mapping[str, Any]) -> str:
 def _classes(overview: Mapping[str, Any]) -> str:
     """Return the classes with their shares of the examples."""
     classes = overview["classes"]
+    labels, rarest, most = overview["labels"]
     # An example may have several labels, or none.
     several = overview["task"] == TASKS["multilabel"]
-    total = max(overview["examples"] if several else sum(classes.values()), 1)
+    total = max(overview["examples"] if several else labels, 1)
     positive = overview.get("positive")
     if overview["number_of_classes"] > NAMED:
-        low, high = min(classes.values()) / total, max(classes.values()) / total
-        return f"{overview['number_of_classes']:,}, each {low:.1%} to {high:.1%} of the examples"
+        return f"{overview['number_of_classes']:,}, each {_share(rarest / total)} to {_share(most / total)} of the examples"
     return ", ".join(
         f"{shortened(name)} {count / total:.1%}{' (positive)' if name == positive else ''}"
         for name, count in classes.items()
     )
+
+
+def _share(share: float) -> str:
+    return f"{share:.1%}" if share >= 0.001 else f"{100 * share:.2g}%"
 
 
 def _frequent_positive(overview: Mapping[str, Any], output: str) -> Iterator[str]:
