@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trainrun.data._csv_file import CsvFile
 from trainrun.data._encoding import UTF_8
+from trainrun.util import threads
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 # Bytes of a block that pyarrow reads, and of one if a file's table is not held in memory: its reader is up to 32 blocks ahead. Some
 # files need to be read in one block, of at most 1 GiB.
 BLOCK, SMALL_BLOCK, ONE_BLOCK = 2**20, 2**18, 2**30
-# Bytes whose blocks are parsed by all processors; `pyarrow.csv.open_csv` has one for all blocks.
+# Bytes that a processor parses; `pyarrow.csv.open_csv` has one for all blocks.
 PIECE = 2**21
 
 
@@ -95,21 +96,33 @@ def pieces(file: CsvFile, options: Mapping[str, Any]) -> Iterator[pa.RecordBatch
 
     # Arrow's own allocator keeps the memory of each thread.
     pool = pa.system_memory_pool()
+    reading = options["read_options"]
+    reading.use_threads = False  # several pieces are parsed at once, each by one thread
 
-    def rows(text: bytes) -> list[pa.RecordBatch]:
+    def rows(text: bytes | memoryview) -> list[pa.RecordBatch]:
         table = csv.read_csv(pa.BufferReader(text), **options, memory_pool=pool)
         return table.combine_chunks(pool).to_batches()
 
-    begun = b""
+    texts = _whole_lines(file)
+    yield from rows(next(texts, b""))  # with the lines to be skipped
+    reading.skip_rows = 0
+    for batches in threads.ahead(rows, texts):
+        yield from batches
+
+
+def _whole_lines(file: CsvFile) -> Iterator[memoryview]:
+    """Yield the text of a file, about `PIECE` bytes at a time, each up to the end of a line."""
+    start, size = 0, PIECE
     with file.path.open("rb", buffering=0) as stream:
-        while block := stream.read(PIECE):
+        while block := stream.read(size):
             end = block.rfind(b"\n") + 1
-            if end:
-                yield from rows(begun + block[:end])
-                options["read_options"].skip_rows, begun = 0, b""
-            begun += block[end:]
-    if begun:
-        yield from rows(begun)
+            if not end and len(block) == size:  # a longer line
+                size *= 2
+            else:
+                end = end or len(block)
+                yield memoryview(block)[:end]
+                start, size = start + end, PIECE
+            stream.seek(start)  # To read the begun line again is cheaper than to put its halves together.
 
 
 def _holds(file: CsvFile, *marks: bytes) -> list[bool]:
@@ -117,6 +130,6 @@ def _holds(file: CsvFile, *marks: bytes) -> list[bool]:
     found = [False] * len(marks)
     # Not mapped: the pages of a mapped file count as memory of the process.
     with file.path.open("rb", buffering=0) as stream:
-        while not all(found) and (block := stream.read(BLOCK)):
+        while not all(found) and (block := stream.read(SMALL_BLOCK)):
             found = [known or mark in block for known, mark in zip(found, marks, strict=True)]
     return found

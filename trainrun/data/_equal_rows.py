@@ -56,12 +56,13 @@ def features(columns: Mapping[str, Column], keep: np.ndarray) -> Features:
     for values in of_columns:
         shares = np.unique(values[sample], return_counts=True, equal_nan=True)[1]
         chance += math.log(((shares / shares.sum()) ** 2).sum())
-    hashes = np.zeros(len(keep), "uint64")
+    hashes, is_every = np.zeros(len(keep), "uint64"), len(of_columns) > 0 and len(keep) == len(of_columns[0])
 
     def fill(first: int) -> None:
-        rows, made = keep[first : first + ROWS], hashes[first : first + ROWS]
+        some = slice(first, first + ROWS)
+        rows, made = some if is_every else keep[some], hashes[some]
         for i, values in enumerate(of_columns):
-            made[...] = _hashed(made, values[rows], i)
+            _add(made, values[rows], i)
 
     threads.each(fill, range(0, len(keep), ROWS))
     return Features(hashes, len(columns), chance)
@@ -156,10 +157,20 @@ def count_in(hashes: np.ndarray, others: np.ndarray) -> int:
 
 def _hashed(rows: np.ndarray, values: np.ndarray, i: int) -> np.ndarray:
     """Return hashes of rows with one more column, uint64 `[n]`."""
+    made = rows.copy()
+    _add(made, values, i)
+    return made
+
+
+def _add(rows: np.ndarray, values: np.ndarray, i: int) -> None:
+    """Add one more column to the hashes of rows, uint64 `[n]`, in place: temporary arrays take longer than the numbers."""
     import numpy as np
 
     bits = np.ascontiguousarray(values).view("uint64")
-    rows = rows * np.uint64(0x9E3779B97F4A7C15) + (bits ^ (bits >> np.uint64(29))) * np.uint64(
-        2 * i + 0xBF58476D1CE4E5B9
-    )
-    return rows ^ (rows >> np.uint64(32))
+    mixed = bits >> np.uint64(29)
+    mixed ^= bits
+    mixed *= np.uint64(2 * i + 0xBF58476D1CE4E5B9)
+    rows *= np.uint64(0x9E3779B97F4A7C15)
+    rows += mixed
+    np.right_shift(rows, np.uint64(32), out=mixed)
+    rows ^= mixed

@@ -127,8 +127,10 @@ def every(order: np.ndarray, count: int, offset: int) -> tuple[np.ndarray, np.nd
     import numpy as np
 
     n = len(order)
-    position = np.arange(n + 1, dtype="int64") * count + offset % max(n, 1)
-    picked = np.diff(position // max(n, 1)) > 0
+    # The i-th pick is the last index at which index * count + start is below i * n.
+    picks = (np.arange(1, count + 1, dtype="int64") * n - offset % max(n, 1) - 1) // max(count, 1)
+    picked = np.zeros(n, bool)
+    picked[picks] = True
     return order[~picked], order[picked]
 
 

@@ -46,8 +46,9 @@ def columns(columns: Mapping[str, Column], examples: Examples) -> list[str]:
         if column.numbers is None:
             gives = classes and _categories_tell(column.codes[rows], labels, classes)
         else:
-            known = column.known()[rows]
-            numbers, known_labels = column.numbers[rows][known], labels[known]
+            numbers = column.numbers[rows]
+            known = ~np.isnan(numbers)
+            numbers, known_labels = numbers[known], labels[known]
             if known.sum() > WHOLE * len(rows):
                 gives = (_threshold_tells if classes else _line_tells)(numbers, known_labels)
             else:

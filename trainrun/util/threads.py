@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from trainrun.util import machine
@@ -11,13 +12,28 @@ from trainrun.util import machine
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+# Threads at most; the results that wait to be taken are hardly more.
+MOST = 32
+
 
 def each(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """Return the result of each item, in their order.
+    """Return the result of each item, in their order; arguments as in `ahead`."""
+    return list(ahead(work, items))
+
+
+def ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yield the result of each item, in their order; only a few items are taken before their turn, so that memory does not grow.
 
     Args:
         work: of an item; may be called for several at once.
         items: all of them.
     """
-    with ThreadPoolExecutor(machine.cores()) as pool:
-        return list(pool.map(work, items))
+    count = min(machine.cores(), MOST)
+    with ThreadPoolExecutor(count) as pool:
+        pending = deque[Future[Result]]()
+        for item in items:
+            pending.append(pool.submit(work, item))
+            if len(pending) > 2 * count:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
