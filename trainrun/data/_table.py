@@ -245,7 +245,9 @@ def encoded(values: pa.ChunkedArray, settings: TableSettings) -> Column:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    dictionary = pc.cast(values, pa.string()).dictionary_encode().combine_chunks()
+    pool = pa.system_memory_pool()  # Arrow's own keeps what is freed, twice the size of the texts
+    encoding = pc.dictionary_encode(pc.cast(values, pa.string()), memory_pool=pool)
+    dictionary = encoding.combine_chunks(pool)
     indices, different = as_numpy(dictionary.indices, -1), dictionary.dictionary
     read = different.to_pylist()
     raw = [text.strip() for text in read]
