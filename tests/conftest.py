@@ -10,6 +10,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("TRAINRUN_WARM", "0")
+os.environ.setdefault("TRAINRUN_PROGRAMS", "0")  # tests exchange code that a stored program has already
 
 import sys
 

@@ -72,8 +72,9 @@ def alone(jobs, before):
     One model takes them all, one after another, so that its passes are compiled once: what a seed makes different is in the
     variables (weights, and the states of the generators) and in the order of the data.
     """
+    from trainrun.step._evaluate import evaluate
     from trainrun.step.default import default
-    from trainrun.trainer.compiled_epoch import Pass, evaluate
+    from trainrun.trainer.compiled_epoch import Pass
     from trainrun.trainer.pipeline import order
     from trainrun.trainer.steps_per_call import Pace
     from trainrun.vectorized import program

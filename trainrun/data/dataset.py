@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -216,6 +217,10 @@ class Dataset:
 
     def digest(self) -> str:
         """Return the sha256 of all arrays' dtypes, shapes and bytes; of images that are decoded on demand, of their files' digests."""
+        return self._digest
+
+    @functools.cached_property
+    def _digest(self) -> str:
         import numpy as np
 
         sha = hashlib.sha256()

@@ -60,7 +60,8 @@ class RunContext:
         caches: shared with other runs of the process; None: the process has no other run.
         joint: trains the run together with others; None: it is trained by itself.
         delivers: False where another process delivers the run to its trackers.
-        own_process: the process is trainrun's own, so that the garbage collector may ignore what exists after the imports.
+        own_process: the process is trainrun's own: the garbage collector may ignore what exists after the imports, and libraries are as they
+            are installed, so that compiled programs may be stored.
         draws_later: the process ends with the run, so that its plots and report may be drawn in the background.
         threaded: the run has a thread of its own, beside those of other runs.
     """

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import tensorflow as tf
 from trainrun.config.phases import Phase
 from trainrun.data.dataset import Dataset
 from trainrun.failure.adjustments import NO_ADJUSTMENTS, Adjustments
-from trainrun.run import builders, callback_builders, model_weights, settings
+from trainrun.run import builders, callback_builders, model_weights, program_recipe, settings
 from trainrun.run.context import RunContext
 from trainrun.run.joint_training import Trainer
 from trainrun.trainer.job import Job
@@ -63,7 +65,11 @@ class RunBuilder:
             first_epoch=self.phase.first,
             run_epochs=self.phase.run_epochs,
         )
-        return replace(job, clock=self.context.clock)
+        job = replace(job, clock=self.context.clock)
+        if not self.context.own_process:  # in which a library's code may have been exchanged
+            return job
+        recipe = partial(program_recipe.of, self.config, self.data, job.plan, adjustments)
+        return replace(job, recipe=functools.cache(recipe))
 
     def with_shared_program(self, job: Job, adjustments: Adjustments) -> Job:
         """Return the job with the program that another run of the process has compiled, if it is the same."""

@@ -16,7 +16,7 @@ import tensorflow as tf
 from trainrun.compat import keras_model_private
 from trainrun.data.dataset import Split
 from trainrun.step import _result
-from trainrun.trainer import compiled_calls, held_arrays, replica_step
+from trainrun.trainer import compiled_calls, held_arrays, replica_step, stored_programs
 from trainrun.trainer.change_over import ChangeOver
 from trainrun.trainer.executor import ONE_THREAD, THREAD_POOL, is_short, may_wait, operation_types, scope
 from trainrun.trainer.held_arrays import MAX_HELD_BYTES, exchangeable, gathered, held, held_bytes, kinds
@@ -89,9 +89,11 @@ class Pass:
             # Seed, epoch and first step of the call: a variable, so that one program takes all of them.
             with tf.device("cpu:0") if self.replicated else tf.device(None):
                 self.place = tf.Variable([0, 0, 0], trainable=False, dtype=tf.int64)
+        self._job: Job | None = job  # until the program exists
         self.executor: str | None = None
         self.by_kernels: Callable[[np.ndarray, tuple], dict] | None = None
         self._function: Any = None
+        self._operations: set[str] = set()
         self._change_over = ChangeOver(self)
 
     @staticmethod
@@ -209,22 +211,28 @@ class Pass:
         if self.model.run_eagerly:
             self.by_kernels = self.run_steps
             return
+        store, self._job = stored_programs.Store(self, self._job), None
+        if (stored := store.load()) is not None:
+            self.by_kernels, self.executor, self._operations = stored.call, stored.executor, stored.operations
+            return
         self._function, self.by_kernels = (
             compiled_calls.by_xla(self) if self.by_xla else compiled_calls.by_kernels(self)
         )
-        if self.executor == ONE_THREAD and may_wait(self._graph()):
+        if self.executor == ONE_THREAD and may_wait(self._traced().graph):
             self.executor = THREAD_POOL
             self._function, self.by_kernels = compiled_calls.by_kernels(self)
         if self.replicated and compiled_calls.GATHER in self.operations():
             self.by_kernels = compiled_calls.of_equal_steps(self.by_kernels, self)
+        if store.file is not None:
+            store.save(self._traced(), self.executor)
 
     def operations(self) -> set[str]:
         """Return the types of the operations in the compiled pass; empty before its first call."""
-        return operation_types(self._graph()) if self._function is not None else set()
+        return operation_types(self._traced().graph) if self._function is not None else self._operations
 
-    def _graph(self) -> tf.Graph:
+    def _traced(self) -> Any:
         with scope(self.executor):
-            return self._function.get_concrete_function().graph
+            return self._function.get_concrete_function()
 
     def on_one_cpu(self) -> bool:
         """Return whether the steps are kernels on one CPU."""
@@ -290,11 +298,3 @@ def is_replicated(strategy: tf.distribute.Strategy) -> bool:
     """Return whether a model built under the strategy must be run through it, as on several devices."""
     with strategy.scope():
         return tf.distribute.has_strategy()
-
-
-def evaluate(
-    model: keras.Model, x: Any, y: tf.Tensor, weight: tf.Tensor | None, share: Any, /
-) -> tuple[tf.Tensor, Any]:
-    """Evaluate a batch: a step without an update."""
-    y_pred = model(x, training=False)
-    return model.compute_loss(x, y, y_pred, weight, training=False) * share, y_pred

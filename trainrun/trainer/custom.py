@@ -12,9 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from trainrun.step._accumulate import Accumulate
+from trainrun.step._evaluate import evaluate
 from trainrun.step.default import default
 from trainrun.trainer import pass_cache
-from trainrun.trainer.compiled_epoch import Pass, Step, evaluate
+from trainrun.trainer.compiled_epoch import Pass, Step
 from trainrun.trainer.epoch_loop import Logs, build, loop
 from trainrun.trainer.fit_from_arrays import StepByModel
 from trainrun.trainer.job import Job

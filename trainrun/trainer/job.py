@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -114,6 +114,8 @@ class Job:
         embeds: the model gives vectors of any number of units, no predictions of the target.
         saved: the part of the model that is saved; None: the whole.
         clock: of the run; trainers count the seconds that they wait for batches in it (`INPUT`).
+        recipe: returns a text of the config and the data, which decide the programs that are compiled for the job
+            (`trainrun.run.program_recipe`); None: the user's own code, or something else, does.
         initial: where the initial weights come from (`trainrun.run.initial`); None: they are drawn.
     """
 
@@ -134,6 +136,7 @@ class Job:
     embeds: bool = False
     saved: keras.Model | None = None
     clock: Clock = field(default_factory=Clock)
+    recipe: Callable[[], str | None] = lambda: None
 
     def cost(self) -> Cost:
         """Return the cost of the model at the job's batch size."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 import zlib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+
+from trainrun.util import user_cache
 
 if TYPE_CHECKING:
     import socket
 
-PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PACKAGE = user_cache.PACKAGE
 # Variables that Python, the linker and libraries read when they are loaded. Others reach a run as they are.
 AT_IMPORT = (
     "PYTHON", "LD_", "MALLOC_", "GLIBC_", "TF_", "XLA_", "KERAS_", "CUDA_", "NVIDIA_", "OMP_", "KMP_", "GOMP_", "MKL_", "OPENBLAS_", "BLIS_",
@@ -25,27 +25,13 @@ def folder() -> str:
     """Return the directory of the sockets, which need not exist: of the session, else of the user's cache."""
     if runtime := os.environ.get("XDG_RUNTIME_DIR"):
         return os.path.join(runtime, "trainrun")
-    return os.path.join(cache(), "warm")
-
-
-def cache() -> str:
-    """Return trainrun's directory in the user's cache, which need not exist."""
-    return os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "trainrun")
+    return os.path.join(user_cache.folder(), "warm")
 
 
 def path() -> str:
     """Return the path of the socket: of this machine, interpreter and copy of trainrun."""
     own = "\0".join((os.uname().nodename, sys.executable, sys.prefix, PACKAGE))
     return os.path.join(folder(), f"{zlib.crc32(os.fsencode(own)):08x}.sock")
-
-
-def is_private(directory: str) -> bool:
-    """Return whether a directory, which is no link, is this user's, and nobody else can enter it."""
-    try:
-        status = os.lstat(directory)
-    except OSError:
-        return False
-    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
 
 
 def is_own(connection: socket.socket) -> bool:
@@ -64,7 +50,7 @@ def fingerprint() -> str:
 
     return json.dumps(
         {
-            "trainrun": _code(),
+            "trainrun": user_cache.code_version(),
             "packages": [(p, os.stat(p).st_mtime_ns) for p in sys.path if p.endswith("-packages") and os.path.isdir(p)],
             "keras.json": _changed(os.path.expanduser("~/.keras/keras.json")),
             "path": sys.path if sys.flags.safe_path else sys.path[1:],
@@ -74,22 +60,6 @@ def fingerprint() -> str:
             "namespaces": [os.readlink(f"/proc/self/ns/{name}") for name in NAMESPACES],
         }
     )  # fmt: skip
-
-
-def _code() -> list[int]:
-    """Return number, bytes and times of change of trainrun's own files."""
-    statuses = list(_sources(PACKAGE))
-    return [len(statuses), sum(s.st_size for s in statuses), sum(s.st_mtime_ns for s in statuses)]
-
-
-def _sources(directory: str) -> Iterator[os.stat_result]:
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                if entry.name != "__pycache__":
-                    yield from _sources(entry.path)
-            else:
-                yield entry.stat()
 
 
 def _changed(file: str) -> int:

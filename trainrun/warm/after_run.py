@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from trainrun.ui import console, streams
-from trainrun.util import paths
+from trainrun.util import paths, user_cache
 from trainrun.warm import address, client
 
 RUNS, WITHIN_S = 3, 600.0
@@ -37,7 +37,7 @@ def hint() -> None:
     off = os.environ.get(client.OFF) == "0" or "CI" in os.environ
     if sys.platform != "linux" or off or not streams.is_terminal() or os.path.exists(address.path()):
         return
-    file = Path(address.cache(), "recent-runs.json")
+    file = Path(user_cache.folder(), "recent-runs.json")
     with contextlib.suppress(OSError, ValueError, TypeError):
         recent = json.loads(file.read_text()) if file.exists() else []
         if recent is None:  # it has been said

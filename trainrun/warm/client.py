@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from trainrun.util import user_cache
 from trainrun.warm import address
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def connect() -> socket.socket | None:
         OSError: there is a socket, and no process that answers.
     """
     path = address.path()
-    if not os.path.exists(path) or not address.is_private(os.path.dirname(path)):
+    if not os.path.exists(path) or not user_cache.is_private(os.path.dirname(path)):
         return None
     import socket
 

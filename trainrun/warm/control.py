@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.errors import UserError
-from trainrun.util import subprocesses
+from trainrun.util import subprocesses, user_cache
 from trainrun.warm import address, client
 
 IDLE_S = 900.0
@@ -36,7 +36,7 @@ def start(idle_s: float = IDLE_S) -> subprocess.Popen:
     folder = Path(address.folder())
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not address.is_private(str(folder)):
+        if not user_cache.is_private(str(folder)):
             raise UserError(
                 f"{folder} has to be a directory of yours that others cannot enter: chmod 700 {folder}"
             )
