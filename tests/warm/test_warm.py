@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 
 from trainrun.cli import main
+from trainrun.util import user_cache
 from trainrun.warm import address, after_run, client, control, server
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
@@ -353,7 +354,7 @@ def test_a_newcomer_is_told_once_after_the_third_run_in_ten_minutes(inside, monk
 def test_an_edited_file_and_an_installed_package_are_noticed(inside, monkeypatch):
     (inside / "package").mkdir()
     (inside / "site-packages").mkdir()
-    monkeypatch.setattr(address, "PACKAGE", str(inside))
+    monkeypatch.setattr(user_cache, "PACKAGE", str(inside))
     monkeypatch.setattr(sys, "path", ["", str(inside / "site-packages")])
     file = inside / "package" / "a.py"
     file.write_text("a = 1")
