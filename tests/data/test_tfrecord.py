@@ -153,6 +153,8 @@ def test_a_damaged_record_is_named_by_file_and_index(tmp_path, damage, message):
         ({"features": {"numbers": {"dtype": "float32", "shape": [3]}, "label": "float32"}}, "label: expected 1 of float32; .*has 1 of int64"),
         ({"features": {"nubers": "float32", "label": "int64"}}, "record 0 has no feature 'nubers'. Did you mean numbers"),
         ({"features": {"raw": {"dtype": "image", "shape": [4, 5, 3]}, "label": "int64"}}, "raw: .*bytes that are no image. Is the dtype uint8"),
+        ({"features": {"image": {"dtype": "image", "shape": [5, 4, 3]}, "label": "int64"}}, r"features: .*record 0: image is no image of shape \[5, 4, 3\]: it has 4x5 pixels"),
+        ({"features": {"raw": {"dtype": "uint8", "shape": [4, 5, 4]}, "label": "int64"}}, r"features: .*record 0: raw is no uint8 of shape \[4, 5, 4\]"),
         ({"x": "nubers"}, "x: data.features has no 'nubers'. Did you mean numbers"),
         ({"y": "lable"}, "y: data.features has no 'lable'. Did you mean label"),
         ({"path": "nothing.tfrecord"}, "path: there is no file"),

@@ -55,12 +55,12 @@ class Feature(NamedTuple):
     Args:
         kind: ``bytes``, ``float32`` or ``int64``.
         count: the number of values.
-        start: the first bytes of the first value of ``bytes``.
+        first: the first value of ``bytes``.
     """
 
     kind: str
     count: int
-    start: bytes = b""
+    first: bytes = b""
 
     @property
     def words(self) -> str:
@@ -220,7 +220,7 @@ def _feature(kind: str, values: bytes) -> Feature:
     items = [value for number, value in _fields(values) if number == 1]
     if kind == "bytes":
         texts = [item for item in items if isinstance(item, bytes)]
-        return Feature(kind, len(texts), texts[0][:12] if texts else b"")
+        return Feature(kind, len(texts), texts[0] if texts else b"")
     count = 0
     for item in items:
         if not isinstance(item, bytes):

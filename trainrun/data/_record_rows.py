@@ -108,8 +108,10 @@ def record_faults(record: bytes, place: str, features: Mapping[str, FeatureSpec]
             )
         elif present[name].kind != spec.kind or present[name].count != spec.count:
             faults.append(("features", f"{name}: expected {spec.count} of {spec.kind}; {place} has {present[name].words}."))  # fmt: skip
-        elif spec.dtype == "image" and not present[name].start.startswith(IMAGES):
+        elif spec.dtype == "image" and not present[name].first.startswith(IMAGES):
             faults.append(("features", f"{name}: {place} has bytes that are no image. Is the dtype uint8?"))
+        elif spec.kind == "bytes" and (message := _shape_fault(present[name].first, spec, place)):
+            faults.append(("features", message))
     return faults
 
 
@@ -122,7 +124,7 @@ def suggestion(record: bytes) -> str:
     parts = []
     for name, feature in present.items():
         if feature.kind == "bytes":
-            image = feature.start.startswith(IMAGES)
+            image = feature.first.startswith(IMAGES)
             parts.append(f"{name}: {{dtype: image, shape: [height,width,3]}}" if image else f"{name}: text")
         else:
             shape = "" if feature.count == 1 else f", shape: [{feature.count}]"
@@ -240,13 +242,35 @@ def _array(values: np.ndarray, spec: FeatureSpec, rows: np.ndarray, index: Recor
     made = np.empty((len(values), *spec.shape), "uint8")
     for i, value in enumerate(values):
         try:
-            pixels = np.frombuffer(value, "uint8") if spec.dtype == "uint8" else _pixels(value, spec)
-            made[i] = pixels.reshape(spec.shape)
+            made[i] = _decoded(value, spec)
         # Pillow raises what its decoders and C libraries make of a damaged file.
         except Exception as error:
-            message = f"{index.place(int(rows[i]))}: {spec.name} is no {spec.dtype} of shape {list(spec.shape)}: {first_line(error)}"
+            message = _no_such(index.place(int(rows[i])), spec, error)
             raise UserError(Problem("data.features", message)) from error
     return made
+
+
+def _shape_fault(value: bytes, spec: FeatureSpec, place: str) -> str | None:
+    """Return why bytes are not of a feature's shape, or None."""
+    try:
+        if spec.dtype != "text":
+            _decoded(value, spec)
+    except Exception as error:  # as above
+        return _no_such(place, spec, error)
+    return None
+
+
+def _no_such(place: str, spec: FeatureSpec, error: Exception) -> str:
+    return f"{place}: {spec.name} is no {spec.dtype} of shape {list(spec.shape)}: {first_line(error)}"
+
+
+def _decoded(value: bytes, spec: FeatureSpec) -> np.ndarray:
+    """Return the values of a feature of bytes that are no text, uint8 of its shape."""
+    import numpy as np
+
+    if spec.dtype == "uint8":
+        return np.frombuffer(value, "uint8").reshape(spec.shape)
+    return _pixels(value, spec)
 
 
 def _pixels(value: bytes, spec: FeatureSpec) -> np.ndarray:
