@@ -13,6 +13,7 @@ import pytest
 
 import trainrun
 from trainrun.checkpoint import file as checkpoint_file
+from trainrun.commands import check
 from trainrun.errors import UserError
 from trainrun.run import stored_preprocessing
 from trainrun.run.saved_model import SavedModel
@@ -162,9 +163,12 @@ def test_init_from_leaves_the_target_to_the_data_and_keeps_the_ids_of_known_clas
     ]
     write(folder / "new.csv", [{**row, "sold": i * 1.5, "how": "bcd"[i % 3]} for i, row in enumerate(rows)])
 
-    def loaded(target, *overrides):
+    def words(target, *overrides):
         data = ["data=csv", "data.path=new.csv", f"data.target={target}", f"init_from={result.run_dir}"]
-        return stored_preprocessing.load(trainrun.compose([*OFF[:-1], "metric=[]", *data, *overrides]), None)
+        return [*OFF[:-1], "metric=[]", *data, *overrides]
+
+    def loaded(*settings):
+        return stored_preprocessing.load(trainrun.compose(words(*settings)), None)
 
     # In this file "no" is the rarer class, and by itself would be the positive one.
     data = loaded("buys")
@@ -182,3 +186,5 @@ def test_init_from_leaves_the_target_to_the_data_and_keeps_the_ids_of_known_clas
     ):
         with pytest.raises(UserError, match=message):
             loaded(*overrides)
+        with pytest.raises(UserError, match=message):
+            check.main(words(*overrides))

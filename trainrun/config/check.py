@@ -9,7 +9,15 @@ import traceback
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from trainrun.config import named_components, outputs, phases, plugins, safety, tracker_settings
+from trainrun.config import (
+    named_components,
+    outputs,
+    phases,
+    plugins,
+    safety,
+    stored_record,
+    tracker_settings,
+)
 from trainrun.config.rules import alert, checkpoint, combinations, failure, settings
 from trainrun.config.rules import components as component_rules
 from trainrun.config.rules import phases as phase_rules
@@ -141,6 +149,8 @@ def describe(config: Mapping[str, Any]) -> Description:
         refused = f"data={name} cannot take these arguments: {error}. `trainrun show data/{name}` lists them."
         return Description(problems=(("name", refused),))
     try:
+        if "preprocessor" in inspect.signature(getattr(module, name)).parameters:
+            arguments["preprocessor"] = stored_record.of(config)
         with unseen_allowed(named_components.gives_vectors(config)):
             return module.describe(**arguments)
     except UserError as error:

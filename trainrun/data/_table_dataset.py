@@ -145,33 +145,33 @@ def _target_scaling(train: np.ndarray, transform: str, standardize: bool) -> dic
 
 
 def description(
-    open_source: Callable[[], tuple[TableSource | None, list[Fault]]],
-    arguments: Mapping[str, Any],
+    open_source: Callable[[], tuple[TableSource | None, list[Fault]]], arguments: Mapping[str, Any]
 ) -> Description:
     """Return what is known from the header and, for a small table, from its rows, independent of the seed.
 
     Args:
         open_source: as in `dataset`.
-        arguments: of the dataset, as in its YAML; others are left out.
+        arguments: of the dataset, as in its YAML, and its `preprocessor`, if there is one; others are left out.
     """
     settings, splitting = settings_of({**arguments, "seed": 0})
-    source, settings, faults = _opened(open_source, settings, splitting)
+    stored: Preprocessor | None = arguments.get("preprocessor")
+    source, settings, faults = _opened(open_source, settings, splitting, stored)
     if faults:
         return Description(problems=tuple(faults))
     if not source.is_small:
         known = None if settings.is_named or settings.task != "regression" else "real"
         return Description("regression" if known else None, known)
     examples, faults = _table_examples.examples(source, settings)
+    if stored is not None and not faults:
+        faults = _table_stored.kind_faults(examples.table, stored)
     if not faults:
         parts, faults = _table_split.parts(examples, settings, splitting)
-        faults += _table_notices.faults(examples, settings)
+        faults += _table_notices.faults(examples, settings) if stored is None else []
     if faults:
         return Description(problems=tuple(faults))
-    columns = examples.table.columns
-    inputs = [columns[name] for name in settings.inputs]
-    has_numbers = any(column.numbers is not None for column in inputs) or bool(
-        _table_inputs.incomplete(examples, settings)
-    )
+    inputs = [examples.table.columns[name] for name in settings.inputs]
+    gaps = _table_inputs.incomplete(examples, settings, stored)
+    has_numbers = bool(gaps) or any(column.numbers is not None for column in inputs)
     return Description.of(
         examples.target,
         # How many rows the groups have depends on the seed.

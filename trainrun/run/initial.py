@@ -11,14 +11,11 @@ import keras
 
 from trainrun.checkpoint import file as checkpoint_file
 from trainrun.checkpoint import training_state
-from trainrun.data import preprocessor
+from trainrun.config import stored_record
 from trainrun.data.dataset import Dataset, TargetSpec
-from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import Problem, UserError, listed
 from trainrun.model import (
-    fitted_record,
     initial_weights,
-    keras_file,
     source_file,
     stored_weights,
     variable_paths,
@@ -65,21 +62,6 @@ class Initial:
         }
 
 
-def preprocessing(config: Mapping[str, Any], key: str = source_file.KEY) -> Preprocessor | None:
-    """Return what the run or file of `init_from`, or of `teacher`, has recorded of its preprocessing, or None."""
-    source = config.get(key)
-    if not isinstance(source, str) or source_file.fault(source, key) is not None:
-        return None
-    path = source_file.located(source)
-    beside = path.with_name(preprocessor.FILE)
-    try:
-        if path.name.endswith(source_file.KERAS):
-            return fitted_record.read(path)
-        return Preprocessor.from_json(paths.content(beside)) if beside.is_file() else None
-    except keras_file.READ_ERRORS as error:
-        raise UserError(Problem(key, f"{path} has a damaged record of its preprocessing: {error}")) from error
-
-
 def weights(config: Mapping[str, Any], model: keras.Model, data: Dataset) -> Initial | None:
     """Set a model's weights to those of `init_from`, and return what became of each; None: there is no `init_from`.
 
@@ -93,7 +75,7 @@ def weights(config: Mapping[str, Any], model: keras.Model, data: Dataset) -> Ini
     """
     if config.get(source_file.KEY) is None:
         return None
-    path, fitted = source_file.located(config[source_file.KEY]), preprocessing(config)
+    path, fitted = source_file.located(config[source_file.KEY]), stored_record.of_source(config)
     other = {} if fitted is None else _other_targets(fitted.target, data.target)
     stored = stored_weights.read(path, source_file.KEY)
     rows = initial_weights.apply(model, stored, patterns.listed(config.get(source_file.SKIP)), other)

@@ -8,17 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from trainrun.config import stored_record
 from trainrun.data.cache import DatasetCache
 from trainrun.data.dataset import Dataset, Split, TargetSpec
 from trainrun.data.lazy_array import View
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import Problem, UserError, listed
-from trainrun.model import fitted_record, keras_file
 from trainrun.model.source_file import KEY as INIT_FROM
 from trainrun.model.source_file import TEACHER
-from trainrun.run import class_order, initial, own_data
+from trainrun.run import class_order, own_data
 from trainrun.ui import console
-from trainrun.util import paths
 
 Rows = np.ndarray | View
 
@@ -30,10 +29,14 @@ def load(config: Mapping[str, Any], cache: DatasetCache | None) -> Dataset:
         UserError: the data is faulty, or does not fit the file.
     """
     if config["model"]["name"] == "file":
-        key, source, stored = "model.path", "model=file", _of_file(config["model"].get("path"))
+        key, source, stored = (
+            "model.path",
+            "model=file",
+            stored_record.of_model_file(config["model"].get("path")),
+        )
     else:
-        key, source, stored = INIT_FROM, INIT_FROM, initial.preprocessing(config)
-    teachers = initial.preprocessing(config, TEACHER)
+        key, source, stored = INIT_FROM, INIT_FROM, stored_record.of_source(config)
+    teachers = stored_record.of_source(config, TEACHER)
     if stored is None:
         key, source, stored = TEACHER, TEACHER, teachers
     elif teachers is not None and _inputs(teachers) != _inputs(stored):
@@ -58,16 +61,6 @@ def _undecided(target: TargetSpec) -> TargetSpec:
 def _inputs(fitted: Preprocessor) -> tuple:
     """Return what is done to the inputs."""
     return fitted.columns, fitted.moments, fitted.scales, fitted.steps, fitted.indicators
-
-
-def _of_file(path: Any) -> Preprocessor | None:
-    """Return the preprocessor in the file of `model=file`; None for a file that has none."""
-    if not isinstance(path, str) or paths.fault(path, ".keras", "") is not None:
-        return None
-    try:
-        return fitted_record.read(paths.expanded(path))
-    except keras_file.READ_ERRORS:
-        return None  # the model's own loader says so
 
 
 def applied(

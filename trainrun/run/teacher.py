@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainrun.checkpoint.resume_point import Resume
+from trainrun.config import stored_record
 from trainrun.data.cache import DatasetCache
 from trainrun.data.dataset import Dataset, TargetSpec
 from trainrun.data.preprocessor import Preprocessor
@@ -21,7 +22,6 @@ from trainrun.loss._soft_targets import Kind
 from trainrun.model import file, functional, output_kind, source_file
 from trainrun.model.source_file import ALPHA, TEMPERATURE
 from trainrun.model.source_file import TEACHER as KEY
-from trainrun.run import initial
 from trainrun.run.target_scaling import Unit
 from trainrun.tracking import journal
 from trainrun.tracking.status import JOURNAL
@@ -61,7 +61,7 @@ def taught(
         _refuse_another(resume.run_dir, path, digest)
 
     def computed() -> Dataset:
-        return replace(data, soft_targets=_outputs(path, data, initial.preprocessing(config, KEY)))
+        return replace(data, soft_targets=_outputs(path, data, stored_record.of_source(config, KEY)))
 
     if cache is None:
         return computed()
