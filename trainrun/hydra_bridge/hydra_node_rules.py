@@ -87,7 +87,8 @@ def hydra_problems(config: DictConfig, overrides: Sequence[str], multirun: bool 
 
 def _targets(hydra: Mapping[str, Any]) -> Iterator[Problem]:
     for key, value in walk(hydra, "hydra"):
-        if key.endswith("._target_") and value not in _offered():
+        ours = own_plugins.TARGETS.values()
+        if key.endswith("._target_") and value not in ours and value not in _offered():
             yield Problem(
                 key,
                 f"{value!r} is no launcher, sweeper or callback of an installed plug-in. A config cannot name what is "
@@ -109,8 +110,7 @@ def _offered() -> frozenset[str]:
                 yield OmegaConf.to_container(inside.node, resolve=False)
 
     stored = nodes(ConfigStore.instance().repo.get("hydra", {}))
-    named = {v for node in stored for k, v in walk(node, "") if k.rpartition(".")[2] == "_target_"}
-    return frozenset({*named, *own_plugins.TARGETS.values()})
+    return frozenset(v for node in stored for k, v in walk(node, "") if k.rpartition(".")[2] == "_target_")
 
 
 def _commands(hydra: Mapping[str, Any], overrides: Sequence[str]) -> Iterator[Problem]:

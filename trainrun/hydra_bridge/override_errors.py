@@ -6,6 +6,7 @@ values in the config composed of the valid choices.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -177,10 +178,10 @@ def _files(folders: Sequence[Path]) -> dict[str, set[str]]:
     """Return every group of options that lies in folders, and its files' names."""
     options: dict[str, set[str]] = {}
     for folder in folders:
-        for path in folder.rglob("*.yaml"):
-            group = path.parent.relative_to(folder).as_posix()
-            if group != ".":
-                options.setdefault(group, set()).add(path.stem)
+        for inside, _, files in os.walk(folder):
+            names = {name.removesuffix(".yaml") for name in files if name.endswith(".yaml")}
+            if names and inside != str(folder):
+                options.setdefault(Path(inside).relative_to(folder).as_posix(), set()).update(names)
     return options
 
 

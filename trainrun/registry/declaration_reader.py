@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.errors import UserError
-from trainrun.registry import literals, lookup
+from trainrun.registry import annotations, literals, lookup
 from trainrun.util import declarations
 from trainrun.util.declarations import Declaration
 
@@ -84,7 +84,7 @@ def arguments_of(call: ast.Call, tree: ast.Module) -> dict[str, Any]:
 @functools.lru_cache(maxsize=256)
 def _of_file(group: str, name: str, path: Path) -> Declaration:
     """Return the arguments of `@declare` at the class or function that has the file's name."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = annotations.parsed(path)
     for node in tree.body:
         if not isinstance(node, ast.ClassDef | ast.FunctionDef) or not lookup.same_name(node.name, name):
             continue

@@ -119,6 +119,7 @@ def keras_names(group: str) -> dict[str, tuple[str, str]]:
     }
 
 
+@functools.cache
 def package_conf() -> Path:
     """Return trainrun's `conf/`: inside the package in a wheel, beside it in a checkout."""
     inside = PACKAGE / "conf"

@@ -35,7 +35,8 @@ _HARMLESS_NAME = re.compile(
 )
 # Such a name and what may follow it: a text without any need not be searched closely.
 _HINT = re.compile(
-    rf"(?:{_WORDS}|{_ENDED})(?:-*[\"']?(?:\]?\s*[:=]|\s*,?\s*[+-]?\s*[\"']?value)|\s)|-----BEGIN", re.IGNORECASE
+    rf"(?:{_WORDS}|{_ENDED})(?:-*[\"']?(?:\]?\s*[:=]|\s*,?\s*[+-]?\s*[\"']?value)|\s)|-----BEGIN",
+    re.IGNORECASE,
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 

@@ -24,10 +24,11 @@ PARTS = {"val_": "validation", "test_": "test"}
 
 def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     """Yield each name that no column of the run bears; of data that is not known yet, nothing."""
-    metrics = outputs.columns(config, data)
+    named_columns = list(_named(config))
+    metrics = outputs.columns(config, data) if named_columns else None
     if metrics is None or _logs_more(config):
         return
-    for key, name in _named(config):
+    for key, name in named_columns:
         named, sets = OF_SET.match(name), (config.get("data") or {}).get("validation_sets") or {}
         if named is not None and named[1] not in sets:
             listed = f"has {', '.join(sets)}" if sets else "is null"

@@ -85,9 +85,10 @@ def unread(trainer: Any) -> list[str]:
         trainer: the config's node.
     """
     name = trainer.get("name") if isinstance(trainer, Mapping) else None
-    ours = [o.arguments for o in option_files.packaged("trainer").values() if not o.alias_of]
-    known = next((a for a in ours if a["name"] == name), None)
-    return [] if known is None or "epochs" in known else [k for k in OF_STEPS if k not in known]
+    ours = option_files.packaged("trainer").get(str(name))
+    return (
+        [] if ours is None or "epochs" in ours.arguments else [k for k in OF_STEPS if k not in ours.arguments]
+    )
 
 
 def whole_numbers(config: dict[str, Any]) -> None:
