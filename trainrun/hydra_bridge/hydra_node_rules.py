@@ -162,10 +162,9 @@ def _logging(hydra: Mapping[str, Any]) -> Iterator[Problem]:
 def _logging_of_hydra(part: str, chosen: str) -> Any:
     """Return the content of one of Hydra's options; None if there is none of this name."""
     import hydra
-    from omegaconf import OmegaConf
 
     file = Path(hydra.__file__).parent / "conf" / "hydra" / part / f"{chosen}.yaml"
-    return OmegaConf.to_container(OmegaConf.load(file), resolve=False) if file.is_file() else None
+    return yaml_file.parse(file.read_text(encoding="utf-8")) if file.is_file() else None
 
 
 def _environment(hydra: Mapping[str, Any]) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.errors import TrainingError, UserError
-from trainrun.hydra_bridge import compose, hydra_errors, hydra_files, interpolations
+from trainrun.hydra_bridge import compose, hydra_errors, hydra_files, interpolations, registration
 from trainrun.ui import console
 from trainrun.util import redaction
 
@@ -129,6 +129,8 @@ def _by_hydra(task: Task, flags: Any) -> None:
     """Call Hydra; its own errors become a `UserError`."""
     mode = "MULTIRUN" if task.multirun else "RUN"
     overrides = [*flags.overrides, f"hydra.mode={mode}"]  # as `hydra.main` does
+    if task.multirun:
+        registration.launchers_and_sweepers()
     try:
         with compose.application(flags.config_path) as hydra:
             by_mode = hydra.multirun if task.multirun else hydra.run

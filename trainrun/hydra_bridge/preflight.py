@@ -6,15 +6,16 @@ Everything that is wrong is reported at once, before TensorFlow loads and before
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainrun.config import check, override_text, plugins
 from trainrun.config.rules import phases
 from trainrun.config.rules import sweep as sweep_rules
 from trainrun.errors import Problem
-from trainrun.hydra_bridge import compose_cache, override_errors, sweep_plan, written_out
-from trainrun.hydra_bridge.sweep_plan import Plan
-from trainrun.ui.counter import counted
+from trainrun.hydra_bridge import compose_cache, override_errors, written_out
+
+if TYPE_CHECKING:
+    from trainrun.hydra_bridge.sweep_plan import Plan
 
 
 def overrides(
@@ -68,6 +69,9 @@ def sweep(
     Returns:
         The plan, and all problems, each once.
     """
+    from trainrun.hydra_bridge import sweep_plan
+    from trainrun.ui.counter import counted
+
     problems: dict[Problem, str] = dict.fromkeys(plugins.announce(plugins.early(typed)), "")
     planned = sweep_plan.of(typed, config_name, config_path)
     general = [*planned.problems, *sweep_rules.twice_seeded(typed)]

@@ -102,14 +102,14 @@ def _register() -> None:
                     search_path.prepend(provider=origin, path=f"file://{folder}", anchor=main)
 
     Plugins.instance().register(Nearest)
-    _register_launchers_and_sweepers()
     hydra_private.replace_file_source(folder_source.FileConfigSource)
     hydra_private.skip_unneeded_choices()
     omegaconf_private.parse_by_libyaml()
 
 
-def _register_launchers_and_sweepers() -> None:
-    """Register trainrun's launchers and sweepers with Hydra; their options are files of conf/hydra/."""
+@functools.cache
+def launchers_and_sweepers() -> None:
+    """Register trainrun's launchers and sweepers with Hydra, which a sweep needs; their options are files of conf/hydra/."""
     import sys
     import types
     from importlib import import_module

@@ -12,7 +12,7 @@ from typing import Any
 from trainrun.compat import hydra_private
 from trainrun.config import override_text, plugins
 from trainrun.errors import UserError
-from trainrun.hydra_bridge import compose, hydra_errors, hydra_node_rules, override_errors
+from trainrun.hydra_bridge import compose, hydra_errors, hydra_node_rules, override_errors, registration
 from trainrun.registry import option_files
 
 _COMPLETION = re.compile(r"(install|uninstall|query)=(bash|zsh|fish)")
@@ -55,6 +55,7 @@ def show(flags: Any, complete: Callable[[str], None]) -> int:
             if flags.cfg:
                 hydra.show_cfg(name, overrides, flags.cfg, flags.package, flags.resolve)
             elif flags.info is not None:
+                registration.launchers_and_sweepers()
                 hydra.show_info(flags.info, name, overrides)
             else:
                 hydra.hydra_help(name, hydra_private.flag_parser(), flags)
