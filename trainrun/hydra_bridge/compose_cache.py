@@ -77,10 +77,7 @@ class Composer:
             self._cache, tuple(chosen), lambda: self._loader.load_sweep_config(self._master, chosen)
         )
         hydra_private.apply_overrides(values, config)
-        config.hydra.overrides.task = [str(o.input_line) for o in parsed if not o.is_hydra_override()]
-        config.hydra.job.override_dirname = hydra_private.override_dirname(
-            [o for o in parsed if not o.is_hydra_override()], config.hydra.job.config.override_dirname
-        )
+        _record(config, parsed)
         # Resolvers' cached values come from the sweep's config; those of the copied config belong to another point.
         OmegaConf.copy_cache(from_config=self._master, to_config=config)
         return config
@@ -93,6 +90,23 @@ class Composer:
         if name not in self._groups:
             self._groups[name] = self._loader.repository.group_exists(name)
         return self._groups[name]
+
+
+def record_overrides(config: DictConfig, overrides: Sequence[str]) -> None:
+    """Record in the node `hydra` of a composed config the overrides that it has, as composing with them does."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    config.hydra.overrides.hydra = [str(o.input_line) for o in parsed if o.is_hydra_override()]
+    _record(config, parsed)
+
+
+def _record(config: DictConfig, parsed: Sequence[Any]) -> None:
+    of_task = [o for o in parsed if not o.is_hydra_override()]
+    config.hydra.overrides.task = [str(o.input_line) for o in of_task]
+    config.hydra.job.override_dirname = hydra_private.override_dirname(
+        of_task, config.hydra.job.config.override_dirname
+    )
 
 
 def look_up_in(config: DictConfig) -> None:

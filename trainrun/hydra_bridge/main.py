@@ -84,11 +84,12 @@ def _begin(argv: list[str], flags: Any, last: bool = False) -> Task:
     from trainrun.hydra_bridge import jobs, preflight, sweep_settings
 
     where = (flags.config_name, flags.config_path)
+    composed: list[Any] = []
     if flags.multirun:
         _, problems = preflight.sweep(flags.overrides, *where, _prepare)
         config = {"plugins": [*plugins.early(flags.overrides), *plugins.offered()]}
     else:
-        config, problems = preflight.overrides(flags.overrides, *where)
+        config, problems = preflight.overrides(flags.overrides, *where, composed=composed.append)
     folds = not flags.multirun and config is not None and sweep_settings.folds(config)
     if problems and not folds:
         raise UserError(problems)
@@ -100,7 +101,7 @@ def _begin(argv: list[str], flags: Any, last: bool = False) -> Task:
     if config["plugins"]:
         with imports.collector_paused("tensorflow", freeze=True):
             plugins.load(config["plugins"])
-    return jobs.run(argv, flags, last)
+    return jobs.run(argv, flags, last, *composed[-1:])
 
 
 def _prepare(plan: Plan) -> None:

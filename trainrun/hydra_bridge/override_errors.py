@@ -7,7 +7,7 @@ values in the config composed of the valid choices.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ def examine(
     config_name: str | None = None,
     config_path: str | None = None,
     multirun: bool = False,
+    composed: Callable[[Any], None] = lambda config: None,
 ) -> tuple[dict[str, Any] | None, list[Problem]]:
     """Compose one run's config, and return all problems of the overrides.
 
@@ -46,6 +47,7 @@ def examine(
         overrides: one run's overrides (a sweep's point, not its commas).
         config_name, config_path: see `compose.compose`.
         multirun: whether they are a point of a sweep.
+        composed: called with Hydra's config, in which the values are then set.
 
     Returns:
         The resolved config of the valid overrides (None if they do not compose), and the problems.
@@ -90,6 +92,7 @@ def examine(
         ]
     except Exception as compose_error:
         return None, problems or [hydra_errors.from_hydra(compose_error)]
+    composed(config)
     from omegaconf import OmegaConf
 
     from trainrun.config.schema import Root

@@ -23,8 +23,9 @@ def overrides(
     config_name: str | None = None,
     config_path: str | None = None,
     multirun: bool = False,
+    composed: Callable[[Any], None] = lambda config: None,
 ) -> tuple[dict[str, Any] | None, list[Problem]]:
-    """Compose and check one run, or one point of a sweep.
+    """Compose and check one run, or one point of a sweep; arguments as in `override_errors.examine`.
 
     Returns:
         The resolved config (None if there is none to be had), and every problem found.
@@ -34,7 +35,7 @@ def overrides(
     problems = [*unknown_runs, *plugins.announce(named)]
 
     def examined() -> tuple[dict[str, Any] | None, list[Problem]]:
-        tree, faults = override_errors.examine(typed, config_name, config_path, multirun)
+        tree, faults = override_errors.examine(typed, config_name, config_path, multirun, composed)
         return tree, [
             *faults,
             *(check.problems(tree) if tree is not None else ()),

@@ -122,8 +122,7 @@ def keras_names(group: str) -> dict[str, tuple[str, str]]:
 @functools.cache
 def package_conf() -> Path:
     """Return trainrun's `conf/`: inside the package in a wheel, beside it in a checkout."""
-    inside = PACKAGE / "conf"
-    return inside if inside.is_dir() else PACKAGE.parent / "conf"
+    return PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parent / "conf"
 
 
 @functools.cache
