@@ -326,7 +326,7 @@ def test_several_seeds_of_one_run_are_a_sweep(words, many, inside, monkeypatch):
 
     tasks = []
 
-    def record(argv, flags, last):
+    def record(argv, flags, last, composed=None):
         tasks.append(jobs.Task(argv, flags.overrides, flags.multirun))
         return tasks[-1]
 
