@@ -1,5 +1,7 @@
 """Functions of TensorFlow's runtime as plain definitions: those of a traced function, and calls of definitions without tracing.
 
+For: the programs that a run stores and the next one loads (`trainrun.trainer.stored_programs`).
+Public API: `tf.saved_model`, which stores the variables too, and whose loading builds all Python graphs again.
 Checked with TensorFlow 2.21.0. Without one of these names the caller raises ImportError or AttributeError.
 """
 
@@ -11,8 +13,6 @@ from typing import Any
 
 def definitions(concrete: Any, prefix: str) -> tuple[str, Any]:
     """Return the name of a traced function, and the definitions of it and of all functions that it calls.
-
-    Public API: `tf.saved_model.save`, which stores variables too and whose loading builds all Python graphs again.
 
     Args:
         concrete: a traced function (`get_concrete_function`).
