@@ -117,7 +117,7 @@ def test_missing_texts_of_a_table_have_the_tokens_of_an_empty_one_also_in_the_fr
     model = construct("model", {"name": "mlp"}, inputs=data.inputs, target=data.target, head="sigmoid")
     model = functional.over(model, data.inputs)
     raw = {"note": keras.ops.convert_to_tensor([["the fox jumped"], ["lazy"], [""], ["quick dog."]])}
-    seen = {tuple(ids) for ids in data.train.x["text_note"].tolist()}
+    seen = {tuple(ids) for ids in data.train.x.tolist()}
     assert seen == {(2, 5, 8, 9, 10, 3), (2, 12, 3, 0, 0, 0), (2, 3, 0, 0, 0, 0), (2, 6, 13, 11, 3, 0)}
     whole = front.over(model, Preprocessor.of(data))
     expected = np.unique(np.round(model(data.train.x), 5))

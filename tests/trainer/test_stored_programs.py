@@ -13,6 +13,7 @@ import tensorflow as tf
 import trainrun
 from trainrun.config.phases import Phase
 from trainrun.failure.adjustments import NO_ADJUSTMENTS
+from trainrun.registry import lookup
 from trainrun.run import builders, runner
 from trainrun.run.context import RunContext
 from trainrun.run.run_builder import RunBuilder
@@ -30,7 +31,8 @@ QUIET = ["tracking=none", "artifacts.plots=false", "artifacts.report=false", "ar
 def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("TRAINRUN_PROGRAMS", raising=False)
-    return tmp_path / "cache" / "trainrun" / "programs"
+    with lookup.isolated():  # without what other tests have plugged in
+        yield tmp_path / "cache" / "trainrun" / "programs"
 
 
 def trained(inside, settings):

@@ -32,6 +32,15 @@ def apply(config: Any, override: Any, groups: Mapping[str, list[str]]) -> Proble
     if (of_hydra or not adds) and (missing := _first_missing(config, key)) is not None:
         return Problem(key, _unknown_key(config, missing, groups))
     try:
+        if (
+            override.is_add()
+            and not isinstance(value, dict | list)
+            and OmegaConf.select(config, key) is not None
+        ):
+            return Problem(
+                key,
+                f"it is there already, and + adds what is not. Leave the + out: {override.input_line[1:]}.",
+            )
         if adds:
             with open_dict(parent if isinstance(parent, DictConfig) else config):
                 OmegaConf.update(config, key, value, merge=True, force_add=True)
