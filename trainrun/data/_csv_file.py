@@ -48,7 +48,7 @@ class CsvFile:
         header_lines: lines before the first row: up to and with the header.
         first_numbers: the columns whose first values are numbers or missing, in a notation that pyarrow reads.
         decimal: the decimal separator of numbers.
-        guess: of an encoding that is a guess, what it reads; see `_encoding.Told`.
+        guess: of an encoding that is a guess, what it reads; see `_encoding.Encoding`.
     """
 
     path: Path
@@ -133,8 +133,8 @@ def look(path: Path, form: CsvFormat, is_later: bool = False) -> tuple[CsvFile |
             start = stream.read(LONGEST_LINE)
         if is_later:
             with file.open_bytes() as stream:
-                told = _encoding.of_later_file(stream, encoding)
-            file = dataclasses.replace(file, encoding=told.name, guess=told.guess)
+                found = _encoding.of_later_file(stream, encoding)
+            file = dataclasses.replace(file, encoding=found.name, guess=found.guess)
         elif encoding is None:
             file = dataclasses.replace(file, encoding=_encoding.by_mark(start) or UTF_8)
     except OSError as error:

@@ -9,7 +9,6 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from trainrun.errors import Problem, UserError
 from trainrun.ui.counter import counted
 from trainrun.util import liveness, machine, paths
 from trainrun.util.file_lock import FileLock
+from trainrun.util.threads import ahead
 
 if TYPE_CHECKING:
     import numpy as np
@@ -266,6 +266,5 @@ def in_parallel(
     threads = threads or machine.cores()
     size = max(1, min(AT_ONCE, -(-len(items) // threads)))
     some = [items[first : first + size] for first in range(0, len(items), size)]
-    with ThreadPoolExecutor(threads) as pool:
-        results: Iterator[Any] = itertools.chain.from_iterable(pool.map(work, some))
-        return [next(results) for _ in (counted(items, doing) if doing else items)]
+    results: Iterator[Any] = itertools.chain.from_iterable(ahead(work, some, threads))
+    return [next(results) for _ in (counted(items, doing) if doing else items)]

@@ -17,7 +17,7 @@ SHOWN_AROUND = 8
 BLOCK = 2**20
 
 
-class Told(NamedTuple):
+class Encoding(NamedTuple):
     """An encoding.
 
     Args:
@@ -29,7 +29,7 @@ class Told(NamedTuple):
     guess: str = ""
 
 
-def of_later_file(stream: IO[bytes], trained: str | None) -> Told:
+def of_later_file(stream: IO[bytes], trained: str | None) -> Encoding:
     """Return the encoding of a file: by its byte-order mark; UTF-8 if all its bytes are; else the training file's; else Western European.
 
     Args:
@@ -38,9 +38,9 @@ def of_later_file(stream: IO[bytes], trained: str | None) -> Told:
     """
     block = stream.read(BLOCK)
     if marked := by_mark(block):
-        return Told(marked)
+        return Encoding(marked)
     if b"\0" in block:
-        return Told(unmarked_utf_16(block) or trained or UTF_8)
+        return Encoding(unmarked_utf_16(block) or trained or UTF_8)
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         while block:
@@ -49,9 +49,9 @@ def of_later_file(stream: IO[bytes], trained: str | None) -> Told:
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
         if trained is not None and not codecs.lookup(trained).name.startswith(UNICODE):
-            return Told(trained)
-        return Told(OTHER, _read_as_other(error))
-    return Told(UTF_8)
+            return Encoding(trained)
+        return Encoding(OTHER, _read_as_other(error))
+    return Encoding(UTF_8)
 
 
 def by_mark(start: bytes) -> str | None:
@@ -69,7 +69,7 @@ def unmarked_utf_16(start: bytes) -> str | None:
 
 
 def guessed(file: object, guess: str) -> str:
-    """Return the warning of a file whose encoding is a guess; see `Told`."""
+    """Return the warning of a file whose encoding is a guess; see `Encoding`."""
     return f"{file} is not text in UTF-8. It is read in {OTHER} ({OTHER_IN_WORDS}): {guess!r}. If that is wrong, save it as UTF-8."
 
 

@@ -251,7 +251,7 @@ def _inferred(
 ) -> dict[str, Any]:
     """Return what was understood of a table, for `overview`; what is almost surely wrong is printed here as well."""
     if source.understood():
-        console.say(source.understood(), "dim", fold=True)
+        console.note(source.understood(), fold=True)
     columns = examples.table.columns
     with ThreadPoolExecutor(1) as beside:
         digests = beside.submit(lambda: {name: column.digest() for name, column in columns.items()})

@@ -59,12 +59,12 @@ def read_later(files: Sequence[str], trained: str | None) -> tuple[list[str], li
     for file in files:
         try:
             with open(file, "rb") as stream:
-                told = _encoding.of_later_file(stream, trained)
+                found = _encoding.of_later_file(stream, trained)
         except OSError:  # `read` names it
-            told = _encoding.Told(_encoding.UTF_8)
-        if told.guess and not warning:
-            warning = _encoding.guessed(file, told.guess)
-        text, wrong = read([file], told.name)
+            found = _encoding.Encoding(_encoding.UTF_8)
+        if found.guess and not warning:
+            warning = _encoding.guessed(file, found.guess)
+        text, wrong = read([file], found.name)
         texts += text
         faults += wrong
     return texts, faults, warning

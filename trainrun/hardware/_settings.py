@@ -143,9 +143,8 @@ def announce(what: str, precision: str, deterministic: bool = False) -> None:
     """
     configured = tf.config.threading.get_intra_op_parallelism_threads()
     count = configured or machine.cores()
-    console.say(
+    console.note(
         f"device: {what}, {count} {'thread' if count == 1 else 'threads'}, {precision}"
         + (", deterministic" if deterministic else ""),
-        "dim",
         fold=True,
     )

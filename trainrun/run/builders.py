@@ -208,9 +208,8 @@ def say_unexpected(config: Mapping[str, Any], job: Job) -> None:
     """Warn of consequences of the data for the config: epochs shorter than configured, metrics that will be undefined."""
     asked, plan = config["trainer"].get("steps_per_epoch"), job.plan
     if plan.resampled is not None:
-        console.say(
+        console.note(
             f"{config['trainer']['resample']}: {plan.resampled.size:,} training examples of each class in an epoch",
-            "dim",
             fold=True,
         )
     if asked is not None and asked > plan.steps_per_epoch:

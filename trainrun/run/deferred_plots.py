@@ -98,9 +98,8 @@ def draw(run_dir: Path) -> None:
     if (run_dir / model_files.MODEL).is_file():
         fitted = Preprocessor.from_json(paths.content(run_dir / PREPROCESSING))
         with quietly():  # what a run says before training has been said
-            data = replace(
-                builders.dataset(config), target=fitted.target
-            )  # with the run's decision threshold
+            # With the run's decision threshold.
+            data = replace(builders.dataset(config), target=fitted.target)
             job = builders.job(config, data, builders.strategy(config))
         model = model_files.load_core(run_dir)
 

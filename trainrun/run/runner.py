@@ -134,7 +134,7 @@ def _train(
     checkpoints = settings.checkpoint(config)
     with context.stop.on_signals(checkpoints.signals, checkpoints.grace), record.closed_on_error():
         for line in (*overview.lines(overview.of(data)), attempts.job.cost().line()):
-            console.say(line, "dim", fold=True)
+            console.note(line, fold=True)
         if chief and attempts.job.initial is not None and resume is None:
             attempts.job.initial.show()
             record.event("initial_weights", **attempts.job.initial.record())

@@ -166,9 +166,9 @@ def hushed() -> Iterator[None]:
                     log(line.rstrip())
 
 
-def note(text: str, beside: bool = False) -> None:
-    """Print a dimmed line, for secondary information; to standard error if it stands beside output for programs."""
-    say(text, "dim") if not beside else _emit(sys.stderr, [(text, "dim")])
+def note(text: str, beside: bool = False, fold: bool = False) -> None:
+    """Print a dimmed line, for secondary information; to standard error if it stands beside output for programs; `fold` as in `say`."""
+    say(text, "dim", fold) if not beside else _emit(sys.stderr, [(text, "dim")])
 
 
 def warn(text: str) -> None:

@@ -21,14 +21,17 @@ def each(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     return list(ahead(work, items))
 
 
-def ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def ahead(
+    work: Callable[[Item], Result], items: Iterable[Item], count: int | None = None
+) -> Iterator[Result]:
     """Yield the result of each item, in their order; only a few items are taken before their turn, so that memory does not grow.
 
     Args:
         work: of an item; may be called for several at once.
         items: all of them.
+        count: number of threads; None: one for each processor, `MOST` at most.
     """
-    count = min(machine.cores(), MOST)
+    count = count or min(machine.cores(), MOST)
     with ThreadPoolExecutor(count) as pool:
         pending = deque[Future[Result]]()
         for item in items:
