@@ -127,7 +127,7 @@ def small_disk(tmp_path):
 def test_really_full_disk_ends_the_run_with_a_message(small_disk, project):
     run_dir, filler = small_disk / "run", small_disk / "filler"
     with pytest.raises(TrainingError) as caught:
-        trainrun.run([*QUICK, "callback=filler", f"+callback.filler.path={filler}", "trainer.epochs=5",
+        trainrun.run([*QUICK, "callback=filler", f"callback.filler.path={filler}", "trainer.epochs=5",
                       "checkpoint.every=1epochs"], run_dir=run_dir)  # fmt: skip
     assert f"trainrun resume {run_dir}" in str(caught.value)
     newest, damage = file.newest(run_dir)

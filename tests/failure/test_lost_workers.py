@@ -16,7 +16,7 @@ def losing(run, project):
                 counter["count"] = 0
         return [
             "callback=lost",
-            f"+callback.lost.times={times}",
+            f"callback.lost.times={times}",
             "checkpoint.every=1epochs",
             "trainer.epochs=4",
         ]
