@@ -73,6 +73,24 @@ def test_channels(photos, channels, mode):
     assert data.train.x[0] == pytest.approx(first / 255, abs=1e-6)
 
 
+@pytest.mark.parametrize("channels", [3, 4])
+def test_transparency_and_frames_that_are_left_out_are_told(photos, channels):
+    Image.new("RGBA", (30, 20), (9, 8, 7, 0)).save(photos / "cats" / "0.png")
+    frames = [Image.new("RGB", (30, 20), color) for color in ("red", "blue")]
+    frames[0].save(photos / "cats" / "1.gif", save_all=True, append_images=frames[1:])
+    data = load(path=str(photos), channels=channels, validation=0, test=0)
+    *transparent, animated = data.inferred["notices"]
+    assert f"1 of 37 image files ({photos / 'cats' / '1.gif'}) has several frames" in animated
+    assert len(transparent) == (channels == 3)
+    if transparent:
+        assert "0.png) has transparency, which is left out" in transparent[0]
+        assert "data.channels=4" in transparent[0]
+        kept = data.train.x[sorted(map(str, photos.rglob("*.[pg]*"))).index(str(photos / "cats" / "0.png"))]
+        assert (kept * 255).round().tolist() == keras.utils.img_to_array(
+            Image.new("RGB", (30, 20), (9, 8, 7))
+        ).tolist()
+
+
 def test_images_are_decoded_once_until_their_content_changes(photos, monkeypatch):
     first = load(path=str(photos), size=8).digest()
     cache = [*photos.parent.glob("outputs/.cache/images/*.npy")]

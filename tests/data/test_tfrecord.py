@@ -170,6 +170,13 @@ def test_faults_are_refused_by_preflight_and_loading(inside, arguments, message)
     assert describe(**arguments).problems
 
 
+def test_transparency_that_is_left_out_is_told(tmp_path, capsys):
+    clear = np.dstack([PIXELS[0], np.zeros(PIXELS[0].shape[:2], "uint8")])
+    data = load(write(tmp_path / "a.tfrecord", range(9), image=[png(clear)]), "image", validation=0, test=0)
+    assert "image: the first record's image has transparency, which is left out" in capsys.readouterr().err
+    assert np.asarray(data.train.x[0]) * 255 == pytest.approx(PIXELS[0])
+
+
 def test_a_record_of_another_form_and_an_image_of_another_size_are_named(tmp_path):
     import tensorflow as tf
 

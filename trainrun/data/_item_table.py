@@ -172,7 +172,12 @@ def description(items: Items | None, kind: InputKind, faults: Sequence[Fault]) -
 
 
 def dataset(
-    items: Items, spec: InputSpec, x: np.ndarray | View, standardize_target: bool, record: dict[str, Any]
+    items: Items,
+    spec: InputSpec,
+    x: np.ndarray | View,
+    standardize_target: bool,
+    record: dict[str, Any],
+    notices: Sequence[str] = (),
 ) -> Dataset:
     """Return the dataset of items that have become arrays.
 
@@ -181,11 +186,13 @@ def dataset(
         spec, x: the input, in the order of the items.
         standardize_target: as in `data.csv.csv`.
         record: of the preprocessing.
+        notices: on the items, to which those on equal ones are added.
     """
     examples, settings = items.examples, items.settings
     if items.note:
         console.note(items.note)
-    for notice in (notices := [*_equal_items(items, "images" if spec.kind == "image" else "texts")]):
+    notices = [*notices, *_equal_items(items, "images" if spec.kind == "image" else "texts")]
+    for notice in notices:
         console.warn(notice)
     weight = None
     if settings.weight is not None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _image_pixels, _record_index, _tensorflow
+from trainrun.data import _ignored_pixels, _image_pixels, _record_index, _tensorflow
 from trainrun.data._faults import Fault
 from trainrun.data._record_index import RecordIndex, Records
 from trainrun.errors import Problem, UserError, did_you_mean, first_line
@@ -132,6 +132,18 @@ def suggestion(record: bytes) -> str:
                 f"{name}: {feature.kind}" if not shape else f"{name}: {{dtype: {feature.kind}{shape}}}"
             )
     return f" The first record has: data.features={{{', '.join(parts)}}}."
+
+
+def transparency(record: bytes, features: Mapping[str, FeatureSpec]) -> list[str]:
+    """Return a notice for each image of a record whose transparency is left out."""
+    present = _record_index.features(record)
+    return [
+        f"{name}: the first record's image has transparency, which is left out{_ignored_pixels.KEPT}. A shape of 4 channels keeps it."
+        for name, spec in features.items()
+        if spec.dtype == "image"
+        and spec.shape[2] != 4
+        and _ignored_pixels.traits_of(io.BytesIO(present[name].first))[0]
+    ]
 
 
 class RecordRows:

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from trainrun.data import _image_cache, _item_table, _mask_images
+from trainrun.data import _ignored_pixels, _image_cache, _item_table, _mask_images
 from trainrun.data._decoded_rows import NAMED
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._image_cache import FOLDER
 from trainrun.data._image_decoding import ImageForm
+from trainrun.data._image_pixels import OF_LABELS
 from trainrun.data._item_table import Items, ItemSettings
 from trainrun.data._split_settings import settings_of
 from trainrun.data.dataset import Dataset, Description, InputSpec
@@ -66,7 +67,7 @@ def image_folder(
         positive, task, weight: as in `data.csv.csv`.
         missing: of a table, rows without image, target or weight: ``error``, or ``drop`` them.
         size: height and width in pixels, or one number for both; None: that of the images, which must be the same.
-        channels: 1 (grey), 3 (color) or 4 (with transparency).
+        channels: 1 (grey), 3 (color) or 4 (with transparency, which others leave out; the colours beneath are kept).
         resize: ``stretch`` to the size, ``crop`` the middle, or ``pad`` with black.
         cache: folder of the decoded images; None: ``outputs/.cache/images``.
         split, group, time, part, folds, fold: of a table, as in `data.csv.csv`.
@@ -86,8 +87,11 @@ def image_folder(
     folder = FOLDER if cache is None else paths.expanded(cache)
     rows, contents = _image_cache.decoded(files, form, folder)
     shape = rows.shape[1:3]
+    notices = _ignored_pixels.notices(files, channels, "data.channels=4 keeps it.")
     if items.masks:
-        target, labels, masks = _mask_images.labels(_located(items, items.masks, path), form, folder)
+        of_masks = _located(items, items.masks, path)
+        target, labels, masks = _mask_images.labels(of_masks, form, folder)
+        notices += _ignored_pixels.notices(of_masks, OF_LABELS)
         if target.shape != shape:
             sizes = [" x ".join(map(str, one)) for one in (shape, target.shape)]
             text = f"the images have {sizes[0]} pixels and the masks {sizes[1]}. Set data.size."
@@ -98,7 +102,7 @@ def image_folder(
     record = {"scale": step["scale"], "inputs": {"image": step}}
     spec = InputSpec("image", "image", (*shape, channels))
     items = dataclasses.replace(items, values=contents)
-    return _item_table.dataset(items, spec, View.of(rows, scale=1 / 255), standardize_target, record)
+    return _item_table.dataset(items, spec, View.of(rows, scale=1 / 255), standardize_target, record, notices)
 
 
 def describe(

@@ -16,6 +16,7 @@ from trainrun.data._record_rows import FeatureSpec, RecordRows
 from trainrun.data._split import share_problems, sizes
 from trainrun.data._split_settings import SplitSettings
 from trainrun.data.dataset import Dataset, Description
+from trainrun.ui import console
 from trainrun.util.arguments import Decay
 
 ENDINGS = (".tfrecord", ".tfrecords", ".record")
@@ -58,6 +59,8 @@ def tfrecord(
     Raises:
         UserError: with all faults of the files, the records and the arguments.
     """
+    import numpy as np
+
     settings = ArraySettings(keys_of(x), keys_of(y), weight, kind, task, standardize, standardize_target)
     opened, faults = _opened((path, validation_path, test_path), features, settings)
     raise_faults([*faults, *share_problems(None, validation, test)])
@@ -66,6 +69,8 @@ def tfrecord(
     raise_faults(faults or _first_faults(index, specs))
     keys = settings.x
     records = Records(index)
+    for notice in _record_rows.transparency(records.read(np.array([0]))[0], specs):
+        console.warn(f"data.features: {notice}")
     arrays: dict[str, Any] = {key: RecordRows(records, specs[key]) for key in keys}
     arrays |= _record_rows.checked(index, [specs[key] for _, key in roles((), y, weight)])
     raise_faults(shape_faults(arrays, keys, y, weight) or value_faults(arrays, keys, y, weight))

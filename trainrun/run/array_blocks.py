@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainrun.data import _class_folders, _image_pixels, _npz_file, image_folder
+from trainrun.data import _class_folders, _ignored_pixels, _image_pixels, _npz_file, image_folder
 from trainrun.data.table_rows import TableRows
 from trainrun.errors import Problem, UserError, did_you_mean
+from trainrun.ui import console
 
 if TYPE_CHECKING:
     import keras
@@ -141,6 +142,8 @@ def of_images(
     if not files:
         raise UserError(Problem("input", f"{path} has no images ({', '.join(image_folder.ENDINGS)})."))
     channels = raw.inputs[0].shape[-1]
+    for notice in _ignored_pixels.notices([*map(str, files)], channels):
+        console.warn(notice)
     pending: list[np.ndarray] = []
     names: list[str] = []
 
