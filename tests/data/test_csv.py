@@ -815,6 +815,25 @@ def test_a_target_without_a_logarithm_is_refused(write):
     assert load(path, "y", target_transform="log1p").preprocessing["standardize_target"]["log"] == 1.0
 
 
+def test_columns_in_the_names_of_folders_are_read(tmp_path):
+    for i, place in enumerate(("year=2023/shop=a%20b", "year=2024/shop=__HIVE_DEFAULT_PARTITION__")):
+        (tmp_path / "t" / place).mkdir(parents=True)
+        rows = "".join(f"{i * 20 + k},{k % 2}\n" for k in range(20))
+        (tmp_path / "t" / place / "0.csv").write_text(f"age,buys\n{rows}")
+    whole = "".join(f"{i},{i % 2},{2023 + i // 20},{'' if i // 20 else 'a b'}\n" for i in range(40))
+    (tmp_path / "whole.csv").write_text(f"age,buys,year,shop\n{whole}")
+    data = load(str(tmp_path / "whole.csv"))
+    for path in (tmp_path / "t", tmp_path / "t" / "*" / "*" / "*.csv", f"file://{tmp_path / 't'}"):
+        assert load(str(path)).digest() == data.digest()
+    source, _ = open_source([str(tmp_path / "t"), None, None], CsvFormat())
+    blocks = [block.to_pydict() for block in source.blocks(["year"])]
+    assert [value for block in blocks for value in block["year"]] == ["2023"] * 20 + ["2024"] * 20
+    assert load(str(tmp_path / "t"), "year", task="classification").target.classes == ("2023", "2024")
+    (tmp_path / "t" / "year=2024" / "1.csv").write_text("age,buys\n1,1\n")
+    assert "it lacks shop" in faults(str(tmp_path / "t"))
+    assert load(str(tmp_path / "t"), features=["age", "year"]).features == ("age", "year")
+
+
 def test_a_word_that_marks_a_missing_number_is_offered_as_one(write):
     path = write("age,y\n" + "".join(f"{'-' if i % 9 == 0 else i},{i % 2}\n" for i in range(60)))
     assert """If '-' marks a missing value: 'data.na_values=["-"]'.""" in faults(path, "y")

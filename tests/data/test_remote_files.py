@@ -63,6 +63,27 @@ def test_files_of_an_address_are_read_as_one_table_and_a_new_version_is_copied(c
         rows("memory://columns", "parquet")
 
 
+def test_columns_in_the_names_of_remote_folders_are_read(confirmed, tmp_path):
+    system = fsspec.filesystem("memory")
+    table = pandas.read_csv(io.StringIO(TABLE)).assign(city=[("x y", "z")[i // 30] for i in range(60)])
+    for city, part in table.groupby("city"):
+        folder = f"/hive/city={city.replace(' ', '%20')}"
+        system.pipe(f"{folder}/0.csv", part.drop(columns="city").to_csv(index=False).encode())
+        system.pipe(f"{folder}/_SUCCESS.csv", b"")
+        with system.open(f"{folder}/0.parquet", "wb") as file:
+            part.drop(columns="city").reset_index(drop=True).to_parquet(file)
+    table.to_csv(tmp_path / "whole.csv", index=False)
+    table.to_parquet(tmp_path / "whole.parquet", index=False)
+    for kind in ("csv", "parquet"):
+        for below in ("", f"/*/0.{kind}", f"/**/0.{kind}"):
+            told, whole = (
+                construct("data", {"name": kind, "path": path, "target": "y"})
+                for path in (confirmed(f"memory://hive{below}"), str(tmp_path / f"whole.{kind}"))
+            )
+            assert told.digest() == whole.digest()
+            assert [*told.preprocessing["columns"]["categorical"]] == ["city"]
+
+
 def test_a_web_file_is_fetched_once_and_its_faults_are_named(confirmed, tmp_path, capsys):
     (tmp_path / "web").mkdir()
     (tmp_path / "web" / "t.csv").write_text(TABLE)
@@ -91,6 +112,10 @@ def test_a_web_file_is_fetched_once_and_its_faults_are_named(confirmed, tmp_path
             == f"{folder} is a web page (HTML), not a table. For all files of a folder: '{folder}/*.csv'."
         )
         assert rows(f"{folder}/*.csv") == 120
+        (tmp_path / "web" / "hive" / "a%2F..=%2F..%2F1").mkdir(parents=True)
+        (tmp_path / "web" / "hive" / "a%2F..=%2F..%2F1" / "1.csv").write_text(TABLE.replace("a,", "c,"))
+        copies, _ = _remote_files.find(address.replace("t.csv", "hive/*/*.csv"), (".csv",))
+        assert copies[0].parent.name == "a%2F..=%2F..%2F1" and copies[0].parents[2] == _remote_files.FOLDER
         server.shutdown()
     assert "cannot be fetched: Cannot connect" in _remote_files.find(address, ())[1][0][1]
     assert list((tmp_path / _remote_files.FOLDER).rglob(".*")) == []

@@ -66,8 +66,7 @@ class ArrowSource:
     def understood(self) -> str:
         if len(self._files) == 1:
             return ""
-        of_folders = ", ".join(dict.fromkeys(name for each in self._of_folders for name in each))
-        return f"data.path: {len(self._files)} files{of_folders and f', their folders name {of_folders}'}."
+        return f"data.path: {len(self._files)} files{_table_files.folder_note(self._of_folders)}."
 
     def groups(self, columns: Sequence[str]) -> list[Sequence[str]]:
         import pyarrow as pa
@@ -181,10 +180,7 @@ def open_source(
     if faults:
         return None, faults[: _table_files.NAMED]
     own = {name for schema in schemas for name in schema.names}
-    of_folders = [
-        _partitions.values(file, _partitions.root(str(paths[part])), own)
-        for file, part in zip(files, parts, strict=True)
-    ]
+    of_folders = _table_files.of_folders(files, parts, paths, own)
     headers = [[*s.names, *values] for s, values in zip(schemas, of_folders, strict=True)]
     unused = _table_files.unused(settings, headers)
     if faults := _table_files.schema_faults(files, headers, unused):

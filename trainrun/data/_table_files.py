@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NAMED = 5
 COMPRESSED = (".gz", ".zst", ".bz2")
 # Endings of files that may stand in folders ``column=value``.
-PARTITIONED = (".parquet", ".feather")
+PARTITIONED = (".parquet", ".feather", ".csv")
 
 
 def groups(columns: Sequence[str], rows: int) -> list[Sequence[str]]:
@@ -42,7 +42,7 @@ def find(path: str | None, endings: Sequence[str], example: str) -> tuple[list[P
     """
     path = None if path is None else local(str(path))
     if path is not None and _remote_files.is_address(path):
-        return _remote_files.find(path, endings)
+        return _remote_files.find(path, endings, endings[0] in PARTITIONED)
     files = [] if path is None else _matches(path, endings)
     if files is None:
         what = (
@@ -90,6 +90,32 @@ def find_parts(
             parts += [part] * len(more)
             faults += [(key, message) for _, message in wrong]
     return files, parts, faults
+
+
+def of_folders(
+    files: Sequence[Path], parts: Sequence[int], paths: Sequence[str | None], own: Collection[str]
+) -> list[dict[str, str | None]]:
+    """Return the columns, with their values, that stand in the names of each file's folders.
+
+    Args:
+        files, parts: as `find_parts` returns them.
+        paths: as typed.
+        own: the columns of the files, which have precedence.
+    """
+    roots = [None if path is None else _root(str(path)) for path in paths]
+    return [_partitions.values(file, roots[part], own) for file, part in zip(files, parts, strict=True)]
+
+
+def folder_note(of_files: Sequence[Mapping[str, str | None]]) -> str:
+    """Return which columns stand in the names of folders, as the end of a sentence, or ""."""
+    names = ", ".join(dict.fromkeys(name for each in of_files for name in each))
+    return names and f", their folders name {names}"
+
+
+def _root(path: str) -> Path:
+    """Return the folder below which the names of a path's folders are columns."""
+    path = local(path)
+    return _remote_files.FOLDER if _remote_files.is_address(path) else _partitions.root(path)
 
 
 def own_files(parts: Sequence[int]) -> list[str]:
@@ -144,7 +170,7 @@ def name(files: Sequence[Path], path: str) -> str:
         return (files[0].with_suffix("") if files[0].suffix in COMPRESSED else files[0]).stem
     if _remote_files.is_address(path):
         return [part for part in path.split("/") if part and not glob.has_magic(part)][-1]
-    return _partitions.root(path).resolve().name
+    return _root(path).resolve().name
 
 
 def schema_faults(

@@ -9,6 +9,7 @@ from trainrun.data import _csv_file, _encoding, _table_dataset, _table_files
 from trainrun.data._csv_format import CsvFormat
 from trainrun.data._csv_source import CsvSource
 from trainrun.data._faults import Fault
+from trainrun.data._foldered_csv import FolderedCsv
 from trainrun.data._split_settings import settings_of
 from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import Dataset, Description
@@ -180,18 +181,26 @@ def open_source(
         faults += wrong
     if faults:
         return None, faults[:NAMED]
-    headers = [file.header for file in files]
+    own = {name for file in files for name in file.header}
+    of_folders = _table_files.of_folders(file_paths, parts, paths, own)
+    headers = [(*file.header, *values) for file, values in zip(files, of_folders, strict=True)]
     if faults := _table_files.schema_faults(file_paths, headers, _table_files.unused(settings, headers)):
         return None, faults
     training = [file for file, part in zip(file_paths, parts, strict=True) if not part]
     name = _table_files.name(training, str(paths[0]))
     if is_later:
         guesses = (_encoding.guessed(file.path.name, file.guess) for file in files if file.guess)
-        return CsvSource(name, files, next(guesses, ""), parts), []
-    notes = [f"{len(files)} files"] if len(files) > 1 else []
+        return _with_folders(CsvSource(name, files, next(guesses, ""), parts), of_folders), []
+    notes = [f"{len(files)} files{_table_files.folder_note(of_folders)}"] if len(files) > 1 else []
     if form.delimiter is None and files[0].delimiter != ",":
         notes.append(f"fields are separated by {files[0].delimiter!r}")
     if form.encoding is None and files[0].encoding != _encoding.UTF_8:
         notes.append(f"the text is in {files[0].encoding.upper()}")
     note = f"data.path={paths[0]}: {', '.join(notes)}." if notes else ""
-    return CsvSource(name, files, note, parts), []
+    return _with_folders(CsvSource(name, files, note, parts), of_folders), []
+
+
+def _with_folders(source: CsvSource, of_folders: Sequence[dict[str, str | None]]) -> CsvSource:
+    # Files whose folders name other columns than those of the first differ in what is not read.
+    same = [{column: each.get(column) for column in of_folders[0]} for each in of_folders]
+    return FolderedCsv(source, same) if same[0] else source
