@@ -5,14 +5,17 @@ from __future__ import annotations
 import io
 import json
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import trainrun
+from trainrun.after import top_classes
 from trainrun.cli import main
 from trainrun.data import _csv_reading, _csv_source
+from trainrun.data.dataset import TargetSpec
 from trainrun.errors import UserError
 
 
@@ -92,6 +95,36 @@ def test_unknown_categories_are_counted_and_what_does_not_fit_is_refused(within,
         assert message in capsys.readouterr().err
     assert main(["predict", "first", "new.csv"]) == 2
     assert "takes arrays" in capsys.readouterr().err
+
+
+def test_the_most_probable_classes_stand_for_all_of_them(within, monkeypatch, capsys):
+    monkeypatch.setattr(top_classes, "ALL_UP_TO", 1)
+    monkeypatch.setattr(top_classes, "DEFAULT", 1)
+    for more, count in (([], 1), (["--top", "2"], 2)):
+        assert main(["predict", "buyers", "new.csv", *more]) == 0
+        printed = capsys.readouterr()
+        read = pd.read_csv(io.StringIO(printed.out))
+        assert ("2 classes: the 1 most probable are written" in printed.err) is not bool(more)
+        share = numbers(pd.read_csv("new.csv"), "buyers")
+        np.testing.assert_allclose(read["top_1_probability"], np.maximum(share, 1 - share), atol=1e-6)
+        assert list(read["prediction"]) == list(read["top_1"]) == ["yes" if p > 0.5 else "no" for p in share]
+        assert [*read.columns[1:]] == ["top_1", "top_1_probability", "top_2", "top_2_probability"][
+            : 2 * count
+        ]
+    assert main(["predict", "buyers", "new.csv", "--top", "all"]) == 0
+    assert capsys.readouterr().out.startswith('"prediction","probability_no"')
+    for run, top, message in (("spending", "2", "predicts numbers"), ("buyers", "0", "at least 1, or all")):
+        assert main(["predict", run, "new.csv", "--top", top]) == 2
+        assert message in capsys.readouterr().err
+    outputs = {
+        "kind": np.array([[0.2, 0.3, 0.3, 0.2], [np.nan] * 4]), "price": np.array([[1.5], [np.nan]])
+    }  # fmt: skip
+    kind = TargetSpec("multiclass", ("a", "b", "c", "d"), 4)
+    named = TargetSpec("named", named={"kind": kind, "price": TargetSpec("real", outputs=1)})
+    columns = top_classes.columns(SimpleNamespace(output=outputs, fitted=SimpleNamespace(target=named)), 2)
+    assert columns["top_kind_1"].tolist() == ["b", None] and columns["top_kind_2"].tolist() == ["c", None]
+    assert columns["top_kind_2_probability"][0] == 0.3 and np.isnan(columns["top_kind_2_probability"][1])
+    assert [*columns][-1] == "prediction_price" and len(columns) == 6
 
 
 OFF = [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -16,6 +18,21 @@ def test_a_file_that_replaces_another_is_not_written_through_a_link(tmp_path):
     with paths.whole(target) as new:
         new.write_text("ours")
     assert (precious.read_text(), target.read_text(), target.is_symlink()) == ("mine", "ours", False)
+
+
+def test_what_a_killed_process_left_unfinished_is_removed(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left, running = tmp_path / f".out.csv.{ended.pid}", tmp_path / f".out.csv.{os.getpid()}"
+    other = tmp_path / f".out.csv.x{ended.pid}"
+    for file in (left, running, other):
+        file.write_text("half")
+    (tmp_path / f".out.{ended.pid}").mkdir()
+    paths.require_output(tmp_path / "out.csv")
+    assert {file.name for file in tmp_path.iterdir()} == {running.name, other.name, f".out.{ended.pid}"}
+    with paths.whole_folder(tmp_path / "out", "mark") as new:
+        (new / "mark").write_text("")
+    assert not (tmp_path / f".out.{ended.pid}").exists() and (tmp_path / "out" / "mark").exists()
 
 
 def test_a_pipe_is_seen_below_a_folder(tmp_path):

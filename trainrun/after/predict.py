@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from trainrun.after import predicted_masks
+from trainrun.after import predicted_masks, top_classes
 from trainrun.data import table_rows
 from trainrun.data._faults import raise_faults
 from trainrun.errors import Problem, UserError
@@ -49,6 +49,7 @@ class Predicted:
         missing: column -> values that are missing, where some are.
         unknown: column -> values that the training part did not have, where some are.
         intervals: level, calibration and coverage of the intervals, where they were asked for.
+        top: how many of the classes were written; None: all.
     """
 
     run: str
@@ -59,6 +60,7 @@ class Predicted:
     missing: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
     intervals: dict[str, Any] | None = None
+    top: int | None = None
 
     def plain(self) -> dict[str, Any]:
         """Return it as plain data, for JSON."""
@@ -80,6 +82,7 @@ def predict(
     keep: Sequence[str] = (),
     write: Callable[[str], None] | None = None,
     intervals: float | None = None,
+    top: int | str | None = None,
 ) -> Predicted:
     """Predict the rows of a file by a run's model.
 
@@ -92,13 +95,14 @@ def predict(
             time series `data.series` and `data.time`.
         write: takes lines of CSV.
         intervals: the probability with which intervals (of classes sets) hold the true value; see `run.conformal`. None: there are none.
+        top: how many of the most probable classes are written, or ``all``; None: see `top_classes`.
 
     Raises:
         UserError: the run has no model, the file does not fit it, or the run has no intervals.
     """
     fitted = fitted_record.require(run_dir / MODEL)
     if fitted.target.shape:
-        predicted_masks.check(output, keep)
+        predicted_masks.check(output, keep, top)
     elif output is not None and output.suffix not in ENDINGS:
         raise UserError(Problem("output", f"expected a file ending in {', '.join(ENDINGS)}, got {output}."))
     elif output is not None:
@@ -117,12 +121,15 @@ def predict(
             blocks = run.saved.blocks_of_file(path, keep)
             predicted_masks.write(_counted(blocks, predicted), output, fitted.target)
             return predicted
-        if intervals is not None:
-            # Standard output has the predictions, where they go into no file.
-            with contextlib.redirect_stdout(sys.stderr if output is None else sys.stdout):
+        predicted.top = top_classes.count(fitted.target, top)
+        # Standard output has the predictions, where they go into no file.
+        with contextlib.redirect_stdout(sys.stderr if output is None else sys.stdout):
+            if intervals is not None:
                 added = conformal.of(run, intervals)
                 console.note(added.line())
-            predicted.intervals = added.plain()
+                predicted.intervals = added.plain()
+            if top is None and predicted.top is not None:
+                console.note(top_classes.note(fitted.target, predicted.top))
         blocks: Iterator[Predictions] = run.saved.blocks_of_file(path, keep)
         if output is None:
             sink: Any = io.BytesIO()
@@ -133,7 +140,7 @@ def predict(
                 raise UserError(Problem("output", f"{output} cannot be written: {error}")) from error
         writer = None
         for block in _counted(blocks, predicted):
-            table = _table(block, keep, added)
+            table = _table(block, keep, added, predicted.top)
             if writer is None:
                 writer = _writer(sink, ".csv" if output is None else output.suffix, table.schema)
             writer.write_table(table)
@@ -179,13 +186,16 @@ def spooled(stream: IO[bytes]) -> Iterator[str]:
         yield str(path)
 
 
-def _table(block: Predictions, keep: Sequence[str], added: conformal.Intervals | None) -> pa.Table:
+def _table(
+    block: Predictions, keep: Sequence[str], added: conformal.Intervals | None, top: int | None
+) -> pa.Table:
     """Return the columns that are kept, then the predictions and their intervals; null where there is none."""
     import pyarrow as pa
 
     columns = {name: block.rows.further.column(name) for name in keep}
     further = {} if added is None else added.columns(block.output)
-    for name, values in {**block.columns(), **further}.items():
+    own = block.columns() if top is None else top_classes.columns(block, top)
+    for name, values in {**own, **further}.items():
         if name in columns:
             text = f"the file has a column {name!r}, which is the name of a prediction. Rename it, or leave it out."
             raise UserError(Problem("keep", text))

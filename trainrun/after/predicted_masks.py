@@ -23,15 +23,17 @@ ARRAYS = ".npz"
 IMAGE = "image"
 
 
-def check(output: Path | None, keep: Sequence[str]) -> None:
-    """Refuse an output that cannot hold masks, and columns that are to be carried through.
+def check(output: Path | None, keep: Sequence[str], top: int | str | None) -> None:
+    """Refuse an output that cannot hold masks, columns that are to be carried through, and a number of classes.
 
     Raises:
-        UserError: it is standard output, or a file of another kind; or there are columns.
+        UserError: it is standard output, or a file of another kind; or there are columns or a number of classes.
     """
     if output is None or (output.suffix not in ("", ARRAYS)) or (output.suffix == "" and output.is_file()):
         text = f"the model predicts masks; expected a folder for PNG files, or a file ending in {ARRAYS}, got {output or 'none'}."
         raise UserError(Problem("output", f"{text} For example -o masks/"))
+    if top is not None:
+        raise UserError(Problem("top", "of each pixel the most probable class is written. Leave it out."))
     if keep:
         raise UserError(
             Problem("keep", "masks have no columns; their files have the names of the images. Leave it out.")

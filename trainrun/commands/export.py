@@ -11,6 +11,7 @@ from trainrun.commands._parser import RUN, Parser, number
 from trainrun.model import export_formats
 from trainrun.ui import console
 from trainrun.ui.quietly import quietly
+from trainrun.util.interrupt import StopRequest
 
 # Bytes of a kilobyte, as sizes are shown.
 KB = 1000
@@ -52,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
     from trainrun.sweep import named_run
 
     run_dir = named_run.run(options.run)
-    with quietly(options.json):
+    with quietly(options.json), StopRequest().on_signals():  # a signal leaves no unfinished folder behind
         exported = RunResult.read(run_dir).export(
             options.format, options.quantize, options.output, options.bound, options.rows
         )

@@ -8,10 +8,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainrun.commands._parser import RUN, Parser
+from trainrun.commands._parser import RUN, Parser, number
 from trainrun.errors import UserError
 from trainrun.ui import console, streams
 from trainrun.ui.quietly import quietly
+from trainrun.util.interrupt import StopRequest
+
+TOP = number(int, lambda value: value >= 1, "a number of classes of at least 1, or all")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -48,6 +51,12 @@ def main(argv: Sequence[str]) -> int:
         help="add low and high, or of classes a set, that hold the true value with this probability, such as 0.9; calibrated on the "
         "run's validation part",
     )
+    parser.add_argument(
+        "--top",
+        type=lambda text: text if text == "all" else TOP(text),
+        metavar="K",
+        help="write the K most probable classes of each row, or all; default: all of up to 1,000 classes, 5 of more",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object about the file; needs -o")
     options = parser.parse_args(argv)
     if options.json and options.output is None:
@@ -60,12 +69,13 @@ def main(argv: Sequence[str]) -> int:
     run_dir = named_run.run(options.run)
     output = None if options.output is None else Path(options.output)
     write = console.say if console.is_terminal() else streams.write_data
-    with quietly(options.json), contextlib.ExitStack() as stack:
+    # A signal leaves no unfinished file behind.
+    with quietly(options.json), StopRequest().on_signals(), contextlib.ExitStack() as stack:
         path = options.input
         if path == predict.STDIN:
             path = stack.enter_context(predict.spooled(sys.stdin.buffer))
         keep = list(dict.fromkeys(options.keep))
-        predicted = predict.predict(run_dir, path, output, keep, write, options.intervals)
+        predicted = predict.predict(run_dir, path, output, keep, write, options.intervals, options.top)
     table_rows.warn(predicted.unknown, predicted.missing)
     if predicted.unpredicted:
         console.warn(

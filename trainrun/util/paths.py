@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import os
 import re
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trainrun.errors import Problem, UserError, did_you_mean
-from trainrun.util import redaction
+from trainrun.util import decimal_digits, redaction
 
 ADDRESS = re.compile(r"[A-Za-z][\w+.-]*://")
 
@@ -128,8 +129,25 @@ def whole(path: Path) -> Iterator[Path]:
             new.unlink(missing_ok=True)
 
 
+def remove_unfinished(path: Path) -> None:
+    """Remove the hidden files or folders beside a path that killed processes have left of `whole` or `whole_folder`."""
+    for new in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        pid = decimal_digits.number(new.name.removeprefix(f".{path.name}."))
+        if pid is None:
+            continue
+        import psutil
+
+        if psutil.pid_exists(pid):
+            continue
+        if new.is_dir() and not new.is_symlink():
+            shutil.rmtree(new, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                new.unlink()
+
+
 def require_output(path: Path) -> None:
-    """Refuse the path of a file that cannot be written, before its content is computed.
+    """Refuse the path of a file that cannot be written, before its content is computed; remove what killed processes have left beside it.
 
     Raises:
         UserError: it is a folder, or its folder is missing or not writable.
@@ -142,6 +160,7 @@ def require_output(path: Path) -> None:
     elif not os.access(folder, os.W_OK):
         text = f"{path} cannot be written: {folder} takes no new files. Name another folder."
     else:
+        remove_unfinished(path)
         return
     raise UserError(Problem("output", text))
 
@@ -164,6 +183,7 @@ def whole_folder(path: Path, mark: str) -> Iterator[Path]:
     new, former = (path.with_name(f".{path.name}.{word}{os.getpid()}") for word in ("", "former."))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(path)
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir()
     except OSError as error:
