@@ -11,7 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from trainrun.data import _arrays, _csv_reading, _npz_file, _spool, csv
+from trainrun.data import _arrays, _csv_reading, _gaps, _npz_file, _spool, csv
 from trainrun.data._mapped import Mapped
 from trainrun.data._split import split, standardizer
 from trainrun.data.lazy_array import BLOCK, View, blocks
@@ -97,6 +97,18 @@ def test_statistics_block_by_block_are_numpys_to_the_bit(columns, dtype):
     mean, std = standardizer(View.of(x))
     wide = x.astype("float64")
     assert mean.tobytes() == wide.mean(axis=0).tobytes() and std.tobytes() == wide.std(axis=0).tobytes()
+
+
+def test_the_median_is_numpys():
+    for n in (1, 2, 3, 1000, 5001, 20_000):
+        kinds = (
+            RNG.normal(5, 300, n),
+            np.arange(n) % 7.0,
+            np.repeat([1.0, 2.5], n)[: 2 * n],
+            np.arange(n) % 20.0,
+        )
+        for values in kinds:
+            assert _gaps.median(values) == np.median(values)
 
 
 def test_a_large_piece_is_made_in_blocks_of_the_same_bits():

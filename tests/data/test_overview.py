@@ -10,7 +10,10 @@ import re
 import numpy as np
 import pytest
 
-from trainrun.data import overview
+from trainrun.data import _table_leaks, overview
+from trainrun.data._table import Column, Table
+from trainrun.data._table_examples import Examples
+from trainrun.data.dataset import TargetSpec
 from trainrun.errors import UserError
 from trainrun.registry.construct import construct
 
@@ -184,6 +187,30 @@ def test_a_feature_that_copies_a_real_target_is_reported(load):
     logarithms = {"log": [f"{math.log(p):.6f}" for p in price], "price": price}
     assert "can be read off one column alone: log." in load(logarithms, "price")[1]
     assert "numbers the rows" in load({"area": price, "n": range(ROWS)}, "n")[1]
+
+
+def test_a_copy_of_a_target_is_found_by_its_ranks_among_all_rows():
+    from scipy import stats
+
+    drawn = np.random.RandomState(0).randn(20_000)
+    rare, odd = np.where(drawn > 3, drawn, 0.0), np.arange(20_000)
+    for numbers, labels, copies in (
+        (np.exp(9 * drawn), drawn, True),
+        (np.exp(9 * drawn), drawn + 0.05 * drawn[::-1], False),
+        (rare, np.exp(9 * rare), True),
+        (rare, np.roll(rare, 1), False),
+        (np.where(odd == 60, -99, np.exp(9 * drawn)), drawn, True),
+        (np.exp(9 * drawn), np.abs(drawn), False),
+    ):
+        ranks = [stats.rankdata(values, "dense") for values in (numbers, labels)]
+        by_scipy = [
+            abs(stats.pearsonr(*pair)[0]) >= _table_leaks.CORRELATED for pair in ((numbers, labels), ranks)
+        ]
+        column, target = Column(numbers), TargetSpec("real")
+        table = Table({"a": column}, len(numbers))
+        examples = Examples(table, odd, labels[:, None], target, {}, np.zeros(len(odd), "int16"))
+        found = _table_leaks.columns(table.columns, examples) == ["a"]
+        assert found == any(by_scipy) == copies
 
 
 @pytest.mark.parametrize(

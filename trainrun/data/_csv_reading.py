@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # files need to be read in one block, of at most 1 GiB.
 BLOCK, SMALL_BLOCK, ONE_BLOCK = 2**20, 2**18, 2**30
 # Bytes that a processor parses; `pyarrow.csv.open_csv` has one for all blocks.
-PIECE = 2**21
+PIECE = 2**20
 
 
 class Way(NamedTuple):
@@ -96,12 +96,12 @@ def pieces(file: CsvFile, options: Mapping[str, Any]) -> Iterator[pa.RecordBatch
     import pyarrow as pa
     from pyarrow import csv
 
-    reading, pool = options["read_options"], options["memory_pool"]
-    reading.use_threads = False  # several pieces are parsed at once, each by one thread
+    reading = options["read_options"]
+    reading.use_threads = False  # several pieces are parsed at once, each by one thread, as a whole
+    reading.block_size = ONE_BLOCK
 
     def rows(text: bytes | memoryview) -> list[pa.RecordBatch]:
-        table = csv.read_csv(pa.BufferReader(text), **options)
-        return table.combine_chunks(pool).to_batches()
+        return csv.read_csv(pa.BufferReader(text), **options).to_batches()
 
     texts = _whole_lines(file)
     yield from rows(next(texts, b""))  # with the lines to be skipped

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from trainrun.data._table import Column
@@ -34,12 +35,12 @@ class Features(NamedTuple):
     Args:
         hashes: of each example, uint64 `[n]`.
         columns: how many there are.
-        chance: logarithm of the share of the pairs of examples that are equal if the columns are independent.
+        chance: returns the logarithm of the share of the pairs of examples that are equal if the columns are independent.
     """
 
     hashes: np.ndarray
     columns: int
-    chance: float
+    chance: Callable[[], float]
 
 
 def features(columns: Mapping[str, Column], keep: np.ndarray) -> Features:
@@ -52,10 +53,15 @@ def features(columns: Mapping[str, Column], keep: np.ndarray) -> Features:
     import numpy as np
 
     of_columns = [column.codes if column.numbers is None else column.numbers for column in columns.values()]
-    sample, chance = keep[:: math.ceil(len(keep) / EXACT)], 0.0
-    for values in of_columns:
-        shares = np.unique(values[sample], return_counts=True, equal_nan=True)[1]
-        chance += math.log(((shares / shares.sum()) ** 2).sum())
+
+    @functools.cache
+    def chance() -> float:
+        sample, sum_of_logarithms = keep[:: math.ceil(len(keep) / EXACT)], 0.0
+        for values in of_columns:
+            shares = np.unique(values[sample], return_counts=True, equal_nan=True)[1]
+            sum_of_logarithms += math.log(((shares / shares.sum()) ** 2).sum())
+        return sum_of_logarithms
+
     hashes, is_every = np.zeros(len(keep), "uint64"), len(of_columns) > 0 and len(keep) == len(of_columns[0])
 
     def fill(first: int) -> None:
@@ -104,8 +110,14 @@ def counts(
         train: indices of the training examples.
         parts: name -> indices.
     """
+    import numpy as np
+
     rows = whole = of_features.hashes
-    share = max(EQUAL, NO_CHANCE * min(1.0, len(train) * math.exp(of_features.chance)))
+    # Most tables have hardly any equal rows: one count of all parts shows it.
+    fewest = min((max(1, EQUAL * len(part)) for part in parts.values()), default=0)
+    if not parts or count_in(rows[np.concatenate([*parts.values()])], rows[train]) <= fewest:
+        return
+    share = max(EQUAL, NO_CHANCE * min(1.0, len(train) * math.exp(of_features.chance())))
     # Rows with equal targets are among those with equal features, which are few in most tables.
     alike = {name: count_in(rows[part], rows[train]) for name, part in parts.items()}
     alike = {name: count for name, count in alike.items() if count > max(1, share * len(parts[name]))}

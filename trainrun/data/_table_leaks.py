@@ -20,6 +20,8 @@ ENOUGH_OF_CLASS, GIVEN_AWAY, CORRELATED = 5, 0.99, 0.99995
 LOOKED_AT, LOOKED_AT_OF_COLUMN = 4_000_000, 20_000
 # Share of known values from which on a column's numbers are looked at.
 WHOLE = 0.9
+# If the ranks of every n-th of so many rows are not correlated so much, those of all rows are not by CORRELATED.
+FEW_ROWS, HARDLY = 1000, 0.9
 
 
 def columns(columns: Mapping[str, Column], examples: Examples) -> list[str]:
@@ -82,16 +84,28 @@ def _line_tells(numbers: np.ndarray, labels: np.ndarray) -> bool:
 
     if len(labels) < ENOUGH_ROWS or np.ptp(numbers) == 0 or np.ptp(labels) == 0:
         return False
-    ranks = [np.unique(values, return_inverse=True)[1] for values in (numbers, labels)]
-    return _correlated(numbers, labels) or _correlated(*ranks)
+    if _correlation(numbers, labels) >= CORRELATED:
+        return True
+    some = slice(None, None, math.ceil(len(labels) / FEW_ROWS))
+    return _of_ranks(numbers[some], labels[some]) >= HARDLY and _of_ranks(numbers, labels) >= CORRELATED
 
 
-def _correlated(a: np.ndarray, b: np.ndarray) -> bool:
+def _of_ranks(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the amount of the correlation of ranks, among which equal values have one."""
     import numpy as np
 
+    return _correlation(*(np.unique(values, return_inverse=True)[1] for values in (a, b)))
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the amount of Pearson's correlation; 1 if it is unknown, since one of them is constant."""
+    import numpy as np
+
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        return 1.0
     scaled = [(values - values.mean()) / np.ptp(values) for values in (a, b)]
     deviations = [np.sqrt((values**2).mean()) for values in scaled]
-    return min(deviations) > 0 and abs((scaled[0] * scaled[1]).mean()) >= CORRELATED * math.prod(deviations)
+    return float(abs((scaled[0] * scaled[1]).mean()) / math.prod(deviations))
 
 
 def _categories_tell(codes: np.ndarray, labels: np.ndarray, classes: int) -> bool:

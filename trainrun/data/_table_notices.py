@@ -18,6 +18,7 @@ from trainrun.data import (
     _unread_dates,
 )
 from trainrun.data._faults import Fault
+from trainrun.data._gaps import is_whole
 from trainrun.data._header_names import exclusion, override
 from trainrun.data._table import Column
 from trainrun.data._table_examples import Examples
@@ -189,7 +190,7 @@ def _numbers_rows(column: Column, name: str = "x") -> bool:
     if numbers is None or column.notation is not None or column.missing or len(numbers) < ENOUGH_ROWS:
         return False
     # The usual case shows in the first rows.
-    if len(np.unique(numbers[:ENOUGH_ROWS])) < ENOUGH_ROWS or not (numbers == np.floor(numbers)).all():
+    if len(np.unique(numbers[:ENOUGH_ROWS])) < ENOUGH_ROWS or not is_whole(numbers):
         return False
     steps = np.diff(numbers)
     if (steps > 0).all() or (steps < 0).all():

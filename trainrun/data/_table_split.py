@@ -68,7 +68,9 @@ def parts(examples: Examples, settings: TableSettings, splitting: SplitSettings)
     declared, faults = _declared_parts(examples, settings, splitting)
     if faults:
         return (nothing, nothing, nothing), faults
-    training, *fixed = (np.flatnonzero(declared == part) for part in range(3))
+    training, *fixed = (np.arange(len(declared)), nothing, nothing)
+    if declared.any():
+        training, *fixed = (np.flatnonzero(declared == part) for part in range(3))
     method, columns, keep = splitting.method(settings), examples.table.columns, examples.keep
     times = None
     if method == "time":
@@ -78,7 +80,9 @@ def parts(examples: Examples, settings: TableSettings, splitting: SplitSettings)
         examples.labels if splitting.stratify and _classes(examples) else None,
         columns[settings.group].codes[keep] if method == "group" else None,
         times,
-    ).at(training)
+    )
+    if is_part := len(training) < len(keep):
+        rows = rows.at(training)
     # A column that names the training rows only, or a test part, has said that there is no other test part.
     shares = (
         0.0 if len(fixed[0]) or splitting.folds else splitting.validation,
@@ -89,8 +93,9 @@ def parts(examples: Examples, settings: TableSettings, splitting: SplitSettings)
         drawn, faults = _fold(drawn, rows, splitting)
     if faults:
         return (nothing, nothing, nothing), faults
-    # Most ways of drawing leave the parts in order, which a stable sort sees at once.
-    train, *others = (np.sort(rows.index[part], kind="stable") for part in drawn)
+    train, *others = (rows.index[part] for part in drawn) if is_part else drawn
+    for part in (train, *others):
+        part.sort(kind="stable")  # Most ways of drawing leave the parts in order, which it sees at once.
     validation, test = (own if len(own) else other for own, other in zip(fixed, others, strict=True))
     faults = [fault for _, one in each for fault in _lost_classes(one, train)]
     keys = ("part", "part") if splitting.method(settings) == "column" else ("validation_path", "test_path")

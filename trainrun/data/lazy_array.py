@@ -186,9 +186,8 @@ class View:
         if self.scale is not None:
             values = values.astype("float32") * np.float32(self.scale)
         if self.standard is not None:
-            mean, std = self.standard
-            values = values.astype(np.result_type(values, mean))  # float64, as means and deviations are
-            values -= mean
+            mean, std = self.standard  # float64, so that the differences are, too
+            values = values - mean
             values /= std
         return np.ascontiguousarray(values, self.dtype)
 
