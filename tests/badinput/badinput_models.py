@@ -77,9 +77,10 @@ def saved(id: str, make: Any, *says: str, more: str = "") -> Case:
 FILES = [
     case("model file: no path", f"{QUICK} model=file", "model.path", "got null"),
     case("model file: not there", f"{QUICK} model=file model.path=nowhere.keras", "there is no file nowhere.keras"),
-    case("model file: a folder", f"{QUICK} model=file model.path=m", "got the folder m", files={"m/a": "a"}),
+    case("model file: a folder", f"{QUICK} model=file model.path=m", "m is no run's directory", files={"m/a": "a"}),
     case("model file: another ending", f"{QUICK} model=file model.path=m.h5", "ending in .keras", files={"m.h5": "a"}),
-    case("model file: a SavedModel", f"{QUICK} model=file model.path=m", "got the folder", files={"m/saved_model.pb": "a"}),
+    case("model file: an address", f"{QUICK} model=file model.path=https://e.org/m.keras", "https://e.org/m.keras is an address"),
+    case("model file: a run that is not there", f"{QUICK} model=file model.path=long_ago", "model.path", "no run 'long_ago'"),
     saved("empty", b"", "is empty"),
     saved("text", "not a model", "is no Keras model, or is damaged"),
     saved("an empty zip", lambda p: zipfile.ZipFile(p, "w").close(), "is no Keras model, or is damaged"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,12 +72,28 @@ def test_only_the_first_phase_goes_on_with_the_optimizer(trained, monkeypatch):
             "model=file takes all weights",
         ),
         (["init_from=outputs/runs/of_1/config.yaml"], "expected a run, or a file ending in .keras"),
+        (["init_from=https://e.org/m.keras"], "https://e.org/m.keras is an address"),
+        (["model=file", "model.path=nowhere"], "no run 'nowhere'"),
+        (["model=file", "model.path=https://e.org/m.keras"], "https://e.org/m.keras is an address"),
     ],
 )
 def test_what_cannot_be_is_refused_before_tensorflow(trained, monkeypatch, overrides, message):
     monkeypatch.chdir(trained)
     with pytest.raises(UserError, match=message):
         trainrun.compose([*SMALL, *overrides])
+
+
+def test_the_model_of_a_run_is_named_by_a_word(trained, monkeypatch):
+    monkeypatch.chdir(trained)
+    for word in ("of_1", "outputs/runs/of_1"):
+        config = trainrun.compose(["data=iris", "model=file", f"model.path={word}"])
+        assert Path(config["model"]["path"]).samefile("outputs/runs/of_1")
+    still = ["model=file", "model.path=of_1", "optimizer.learning_rate=1e-30"]
+    of_file = trainrun.run(["data=iris", *SMALL[3:], "trainer.epochs=1", *still])
+    for got, expected in zip(
+        of_file.model.get_weights(), trainrun.load("of_1").model.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(got, expected)
 
 
 def test_a_word_that_means_no_run_is_reported_with_all_other_problems(trained, monkeypatch):

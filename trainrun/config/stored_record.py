@@ -28,10 +28,10 @@ def of(config: Mapping[str, Any]) -> Preprocessor | None:
 
 def of_model_file(path: Any) -> Preprocessor | None:
     """Return the preprocessing in the file of `model=file`; None for a file that has none."""
-    if not isinstance(path, str) or paths.fault(path, ".keras", "") is not None:
+    if not isinstance(path, str) or source_file.fault(path, source_file.PATH) is not None:
         return None
     try:
-        return fitted_record.read(paths.expanded(path))
+        return fitted_record.read(source_file.located(path))
     except keras_file.READ_ERRORS:
         return None  # the model's own loader says so
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from trainrun.config import letters, outputs, override_text, plugins
 from trainrun.errors import Problem, UserError
 from trainrun.model import source_file
+from trainrun.util import paths
 
-# Keys whose value is a run.
-RUNS = (source_file.KEY, source_file.TEACHER)
-_TYPED = re.compile(rf"(?P<key>\+{{0,2}}(?:{'|'.join(RUNS)}))=(?P<words>[^\[{{(].*)")
+# Keys whose value is a run; `model.path` of other models than a file may be anything.
+RUNS = (source_file.KEY, source_file.TEACHER, source_file.PATH)
+_TYPED = re.compile(rf"(?P<key>\+{{0,2}}(?:{'|'.join(map(re.escape, RUNS))}))=(?P<words>[^\[{{(].*)")
+_MODEL_FILE = re.compile(r"model=(.*,)?\s*file\s*(,.*)?")
 
 
 def overrides(typed: Sequence[str], point: bool = False) -> tuple[list[str], list[Problem]]:
@@ -30,7 +32,8 @@ def overrides(typed: Sequence[str], point: bool = False) -> tuple[list[str], lis
     """
     problems: list[Problem] = []
     texts = outputs.written_out(plugins.written_out([letters.quoted(text) for text in typed]))
-    return without_teacher([_with_directories(text, problems) for text in texts], point), problems
+    is_file = any(map(_MODEL_FILE.fullmatch, texts))
+    return without_teacher([_with_directories(text, problems, is_file) for text in texts], point), problems
 
 
 def without_teacher(texts: Sequence[str], point: bool) -> list[str]:
@@ -49,9 +52,9 @@ def without_teacher(texts: Sequence[str], point: bool) -> list[str]:
     return [*kept, *(f"{key}=null" for key in settings if key not in typed)]
 
 
-def _with_directories(text: str, problems: list[Problem]) -> str:
+def _with_directories(text: str, problems: list[Problem], is_file: bool) -> str:
     match = _TYPED.fullmatch(text)
-    if match is None:
+    if match is None or (match["key"].endswith(source_file.PATH) and not is_file):
         return text
     words = (word.strip().strip("'\"") for word in match["words"].split(","))
     return (
@@ -63,7 +66,12 @@ def _directory(key: str, word: str, problems: list[Problem]) -> str:
     # Here, because few command lines name a run, and the imports take 40 ms of every one.
     from trainrun.sweep import named_run
 
-    if word in ("", "null") or Path(word).expanduser().is_file() or word.endswith((".keras", ".h5")):
+    if (
+        word in ("", "null")
+        or Path(word).expanduser().is_file()
+        or word.endswith((".keras", ".h5"))
+        or paths.ADDRESS.match(word)
+    ):
         return word
     try:
         return str(named_run.run(word))

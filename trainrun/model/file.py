@@ -10,11 +10,10 @@ import keras
 
 from trainrun.data.dataset import InputSpec, TargetSpec
 from trainrun.errors import Problem, UserError
-from trainrun.model import front, inspected_file
-from trainrun.util import paths
+from trainrun.model import front, inspected_file, source_file
 from trainrun.util.declarations import declare
 
-KEY = "model.path"
+KEY = source_file.PATH
 
 
 @declare(inputs=("numeric", "categorical", "image", "tokens"), trained=True, states_output=True)
@@ -36,7 +35,7 @@ def file(
     Args:
         inputs, target: specs of the data.
         head: not used.
-        path: the .keras file.
+        path: a run's directory, or the .keras file.
         trainable: False freezes all weights; default True.
         output: what the model predicts for classes: ``probabilities``, ``logits`` or ``scores``; default None: inferred
             from its graph, else from its predictions. Used by the run, not by this function.
@@ -44,7 +43,9 @@ def file(
     Raises:
         UserError: there is no such file, it is not a model, contains code, or does not fit the data.
     """
-    model = load(_path(path), inputs, target, KEY)
+    if (fault := source_file.fault(path, KEY)) is not None:
+        raise UserError(Problem(KEY, fault))
+    model = load(source_file.located(path), inputs, target, KEY)
     model.trainable = trainable
     return model
 
@@ -65,30 +66,6 @@ def load(file_path: Path, inputs: tuple[InputSpec, ...], target: TargetSpec, key
     if texts:
         raise UserError([Problem(key, text) for text in texts])
     return model
-
-
-def _error(message: str) -> UserError:
-    return UserError(Problem(KEY, message))
-
-
-def _path(path: str | None) -> Path:
-    """Return the path of the file.
-
-    Raises:
-        UserError: there is no such file, or its name is not that of a Keras model.
-    """
-    problem = paths.fault(path, ".keras", "model.path=outputs/runs/…/model.keras")
-    file_path = paths.expanded(path or "")
-    if problem is not None:
-        inside = file_path / "model.keras"
-        raise _error(
-            problem.replace("Name one file in it.", f"Try {inside}.") if inside.exists() else problem
-        )
-    if file_path.suffix != ".keras":
-        raise _error(
-            f"expected a file ending in .keras, got {file_path.name}. Load it in Python and save it with model.save('model.keras')."
-        )
-    return file_path
 
 
 def _fits(shape: tuple[int | None, ...], expected: tuple[int, ...]) -> bool:

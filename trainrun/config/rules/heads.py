@@ -8,9 +8,8 @@ from typing import Any
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem
 from trainrun.loss.auto import auto as auto_loss
-from trainrun.model import keras_file, written_head
+from trainrun.model import keras_file, source_file, written_head
 from trainrun.registry import declaration_reader, option_files
-from trainrun.util import paths
 from trainrun.util.declarations import LossDeclaration
 
 ACTIVATION = {"binary": "sigmoid", "multilabel": "sigmoid", "multiclass": "softmax"}
@@ -95,10 +94,12 @@ def _written(model: Mapping[str, Any], data: Description, demands: LossDeclarati
         own = model.get("add_head") is not True
         ends = written_head.of_layers(model["layers"], units) if own else None
     elif model["name"] == "file" and isinstance(model.get("path"), str):
-        if paths.fault(model["path"], ".keras", "") is not None:  # said when the model is built
+        if source_file.fault(model["path"], source_file.PATH) is not None:  # `rules.initial` says it
             return None
         try:
-            ends = written_head.of_file(keras_file.core(keras_file.read(paths.expanded(model["path"]))[0]))
+            ends = written_head.of_file(
+                keras_file.core(keras_file.read(source_file.located(model["path"]))[0])
+            )
         except keras_file.READ_ERRORS:
             return None
     if stated is not None and (ends is not None or model["name"] == "file"):

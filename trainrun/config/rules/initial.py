@@ -1,4 +1,4 @@
-"""Rules of a run that begins from another's weights: the file is there, and nothing else sets the weights."""
+"""Rules of a run that begins from another's weights, or with its model: the file is there, and nothing else sets the weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trainrun.util import paths, patterns
 
 
 def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
-    """`init_from` names a run or a file with weights; `init_skip` and `init_optimizer` go with it."""
+    """`init_from` names a run or a file with weights, `model.path` one with a model; `init_skip` and `init_optimizer` go with it."""
     init_from = config.get(KEY)
     for key in (SKIP, OPTIMIZER):
         if config.get(key) and init_from is None:
@@ -24,9 +24,12 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     for pattern in patterns.listed(config.get(SKIP)):
         if reason := patterns.fault(pattern):
             yield Problem(SKIP, reason)
+    is_file, path = config["model"].get("name") == "file", config["model"].get("path")
+    if is_file and isinstance(path, str | None) and (fault := source_file.fault(path, source_file.PATH)):
+        yield Problem(source_file.PATH, fault)
     if not isinstance(init_from, str):
         return
-    if config["model"].get("name") == "file":
+    if is_file:
         yield Problem(
             KEY,
             f"model=file takes all weights of model.path. Leave {KEY} out, or choose the model that the weights are for.",
