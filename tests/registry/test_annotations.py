@@ -15,7 +15,11 @@ from trainrun.util.arguments import Form, Range, Reference
 
 FILE = """
 import typing
+import typing as t
 import keras
+import own
+from trainrun.util import arguments
+from .words import Index, Share as Part
 from keras.optimizers import Optimizer
 from typing import Annotated, Literal as Words
 from trainrun.util.arguments import Count, Decay as Momentum, Range
@@ -25,6 +29,7 @@ Share = Annotated[float, Range(0, LOW / 4)]
 Own = Own2
 Own2 = Own
 class Mine: ...
+class Mode: ...
 """
 
 
@@ -42,6 +47,8 @@ def evaluated(annotation):
         ("list[int]", list[int]),
         ("tuple[int, ...]", tuple[int, ...]),
         ("typing.Sequence[float]", Sequence[float]),
+        ("t.Sequence[float]", Sequence[float]),
+        ("Sizes", arguments.Sizes),
         ("'int | None'", Union[int, None]),  # noqa: UP007
         ('Words["x", 1, None]', Literal["x", 1, None]),
         ("Words[KINDS]", Literal["a", "b"]),
@@ -63,7 +70,19 @@ def test_an_annotation_is_the_hint_that_python_makes_of_it(annotation, hint):
 
 @pytest.mark.parametrize(
     "annotation",
-    ["Mine", "unknown.Thing", "make()", "Own", "'int |'", "Words[unknown]", "lambda: int"],
+    [
+        "Mine",
+        "Mode",
+        "Index",
+        "Part",
+        "own.Precision",
+        "unknown.Thing",
+        "make()",
+        "Own",
+        "'int |'",
+        "Words[unknown]",
+        "lambda: int",
+    ],
 )
 def test_what_only_running_the_file_tells_allows_everything(annotation):
     assert evaluated(annotation) is Any

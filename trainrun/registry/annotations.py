@@ -26,6 +26,8 @@ KERAS_TYPES = {
     "Constraint": "constraint", "Loss": "loss", "Metric": "metric", "LearningRateSchedule": "schedule",
 }  # fmt: skip
 MAX_DEPTH = 12
+# Modules whose names are those of `NAMES`.
+ORIGINS = ("trainrun", "typing", "typing_extensions", "collections", "builtins")
 
 
 @functools.lru_cache(maxsize=256)
@@ -58,8 +60,8 @@ def evaluated(node: ast.expr | None, module: ast.Module, depth: int = 0) -> Any:
                 return Any
         case ast.Name(id=name):
             return _named(name, module, depth)
-        case ast.Attribute(attr=name):
-            return _of_keras(name, ast.unparse(node)) or NAMES.get(name, Any)
+        case ast.Attribute(value=owner, attr=name):
+            return _of_keras(name, ast.unparse(node)) or _known(name, _origin(ast.unparse(owner), module))
         case ast.BinOp(op=ast.BitOr(), left=left, right=right):
             return NAMES["Union"][evaluated(left, module, depth + 1), evaluated(right, module, depth + 1)]
         case ast.Subscript(value=base, slice=inside):
@@ -72,11 +74,30 @@ def evaluated(node: ast.expr | None, module: ast.Module, depth: int = 0) -> Any:
 def _named(name: str, module: ast.Module, depth: int) -> Any:
     if (assigned := literals.assigned(name, module)) is not None:
         return evaluated(assigned, module, depth + 1)
-    for statement in module.body:
+    for statement in ast.walk(module):
+        if isinstance(statement, ast.ClassDef) and statement.name == name:
+            return Any
         for alias in statement.names if isinstance(statement, ast.ImportFrom) else ():
             if name == (alias.asname or alias.name):
-                return _of_keras(alias.name, statement.module or "") or NAMES.get(alias.name, Any)
+                origin = "." * statement.level + (statement.module or "")
+                return _of_keras(alias.name, origin) or _known(alias.name, origin)
     return NAMES.get(name, Any)
+
+
+def _known(name: str, origin: str) -> Any:
+    """Return what a name of a module means; `Any` for one of a module that may have a `Mode` or `Share` of its own."""
+    return NAMES.get(name, Any) if origin.partition(".")[0] in ORIGINS else Any
+
+
+def _origin(owner: str, module: ast.Module) -> str:
+    """Return the module behind the owner of an attribute, ``t`` after ``import typing as t``."""
+    first = owner.partition(".")[0]
+    for statement in ast.walk(module):
+        for alias in statement.names if isinstance(statement, ast.Import | ast.ImportFrom) else ():
+            if first == (alias.asname or alias.name.partition(".")[0]):
+                inside = statement.module if isinstance(statement, ast.ImportFrom) else alias.name
+                return "." * getattr(statement, "level", 0) + (inside or "")
+    return owner
 
 
 def _of_keras(name: str, origin: str) -> Any:
