@@ -49,8 +49,12 @@ class Weighed(keras.Model):
 class Two(Weighed):
     def __init__(self):
         super().__init__()
-        self.slow = keras.optimizers.SGD(0.01, momentum=0.9)
         self.count = tf.Variable(0)
+    def compile(self, optimizer, **settings):
+        # As Keras' guide to GANs does it; plain Keras calls this before the model is built.
+        super().compile(optimizer, **settings)
+        self.slow = keras.optimizers.SGD(0.01, momentum=0.9)
+        self.tallied = keras.metrics.Mean(name="tallied")
     def train_step(self, data):
         self.count.assign_add(1)
         with tf.GradientTape() as tape:
@@ -60,7 +64,15 @@ class Two(Weighed):
         self.optimizer.apply_gradients([(by_kernel, kernel)])
         self.slow.apply_gradients([(by_bias, bias)])
         self.seen.update_state(loss)
-        return {"loss": self.seen.result()}
+        self.tallied.update_state(loss, sample_weight=2)
+        return {"loss": self.seen.result(), "tallied": self.tallied.result()}
+
+@trainrun.register("model", "other", targets="multiclass", output="probabilities")
+class Other(Weighed):
+    def __init__(self, inputs, target, head):
+        super().__init__()
+    def compile(self, fast, slow):
+        super().compile(fast)
 
 @trainrun.register("step", "held")
 class Held:
@@ -295,6 +307,10 @@ def test_a_resumed_run_continues_with_all_variables_of_its_step(held, inside):
                 "trainer.batch_size=30",
             ],
             r"Untested has a train_step of its own and no test_step; .*set data.validation=0",
+        ),
+        (
+            ["model=other"],
+            r"own.py, line \d+: compile of Other: missing a required argument: 'fast'.* is called with optimizer",
         ),
         (["model=high"], r"its output has the shape \[batch, 1, 3\]; data=iris needs \[batch, 3\]"),
     ],

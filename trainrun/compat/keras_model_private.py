@@ -7,6 +7,7 @@ otherwise.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -270,20 +271,19 @@ def logits_behind(output: Any) -> Any:
     return getattr(output, "_keras_logits", None)
 
 
-def add_metrics(model: keras.Model, metrics: list[keras.metrics.Metric]) -> None:
-    """Let a model report further metrics, also one that is built, whose state Keras has locked.
+@contextmanager
+def unlocked(model: keras.Model) -> Iterator[None]:
+    """Let a model take metrics, layers and variables as attributes, also if it is built and Keras has locked it.
 
-    For: the columns `penalty` and `data_loss`, which a subclassed model gets once it has been called.
-    Public API: an attribute, but only before a subclassed model is built.
+    For: a model's own `compile`, which Keras' guides have before the model is built; the columns `penalty` and `data_loss`.
+    Public API: attributes, but only before a subclassed model is built.
     Checked: Keras 3.15.1. Missing: AttributeError before training.
-
-    Args:
-        model: changed in place.
-        metrics: in the order of the logs.
     """
     tracker = model._tracker
     locked = tracker.locked
     tracker.unlock()
-    model.trainrun_metrics = metrics
-    if locked:
-        tracker.lock()
+    try:
+        yield
+    finally:
+        if locked:
+            tracker.lock()

@@ -36,7 +36,8 @@ def report(
     for metric in (penalty, data_loss):
         keras_metric_private.set_direction(metric, "min")
     # Keras lists metrics that are attributes of a model in `model.metrics`, which it logs and resets.
-    keras_model_private.add_metrics(model, [data_loss, penalty])
+    with keras_model_private.unlocked(model):
+        model.trainrun_metrics = [data_loss, penalty]
 
     def compute_loss(
         x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True

@@ -141,7 +141,8 @@ def job(
         # A step of the model's own gets x alone where there is nothing to predict, as by Keras' `fit(x)`; a loss gets placeholders.
         unlabeled = data.target.kind == "none" and model_steps.is_own(model, "train_step")
         weights = dict.fromkeys(losses, 1.0) | dict(config.get("loss_weights") or {}) if several else None
-        model.compile(
+        model_builder.compiled(
+            model,
             optimizer=optimizer_builder.optimizer(config, plan, adjustments.rate),
             loss=None if unlabeled else _alone(losses),
             loss_weights=weights,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 
+from trainrun.compat import keras_model_private
 from trainrun.config import optimizer_map
 from trainrun.data.dataset import Dataset
 from trainrun.errors import Problem, UserError
@@ -58,6 +60,29 @@ def built(
         text = f"expected a functional model whose output is a dict of {', '.join(data.target.named)}."
         raise UserError(Problem("model", text))
     return model
+
+
+def compiled(model: keras.Model, **settings: Any) -> None:
+    """Compile a model, whose class may have a `compile` of its own that makes optimizers and metrics.
+
+    Args:
+        model: built.
+        settings: the arguments of `compile`.
+
+    Raises:
+        UserError: its own `compile` does not take them.
+    """
+    try:
+        inspect.signature(model.compile).bind(**settings)
+    except TypeError as error:
+        own = type(model)
+        text = (
+            f"{place(own.compile)}: compile of {own.__name__}: {error}. It is called with {', '.join(settings)}. Write "
+            "def compile(self, optimizer, **settings), call super().compile(optimizer, **settings), and make further optimizers there."
+        )
+        raise UserError(Problem("model", text)) from None
+    with keras_model_private.unlocked(model):
+        model.compile(**settings)
 
 
 def saved_part(config: Mapping[str, Any], model: keras.Model) -> keras.Model | None:
