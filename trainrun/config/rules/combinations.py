@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from trainrun.config import outputs
@@ -77,13 +78,16 @@ def problems(config: Mapping[str, Any], data: Description) -> list[Problem]:
     problems = [*outputs.problems(config, data), *(p for rule in rules for p in rule(config, data))]
     for output, one in data.named.items():
         of_output = outputs.of(config, output)
-        for rule in (targets, classes, class_weights, heads.problems):
+        for rule in (partial(targets, of_output=True), classes, class_weights, heads.problems):
             problems += [outputs.of_output(p, output) for p in rule(of_output, one)]
     return problems
 
 
-def targets(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
-    """The loss, each metric and the model fit the kind of target that the data has."""
+def targets(config: Mapping[str, Any], data: Description, of_output: bool = False) -> Iterator[Problem]:
+    """The loss, each metric and the model fit the kind of target that the data has, or one output of several.
+
+    A model that declares `named` alone takes outputs of every kind.
+    """
     if data.target is None:
         return
     source = f"data={config['data']['name']}"
@@ -95,7 +99,7 @@ def targets(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
                 yield Problem(key, text)
                 continue
             fits = declared.targets
-            if not fits or data.target in fits:
+            if not fits or data.target in fits or (of_output and set(fits) == {"named"}):
                 continue
             # A two-class problem is a case of several classes for a loss that reads class ids or one-hot labels.
             way_out = INSTEAD.get(group, {}).get(data.target)
