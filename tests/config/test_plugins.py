@@ -81,6 +81,34 @@ def test_a_module_on_the_path_is_found_without_importing_its_parent(inside, monk
     assert problems == [] and config["loss"]["name"] == "inner_loss"
 
 
+def test_what_modules_register_that_a_plugin_imports_from_beside_it_is_its_own(inside):
+    """A package whose `__init__` imports its parts, relatively and by name, and a file that imports another one."""
+    package = inside / "grouped_parts"
+    (package / "deep").mkdir(parents=True)
+    (package / "__init__.py").write_text(
+        "import trainrun\nfrom . import first\nfrom grouped_parts.deep import third\n"
+    )
+    (package / "first.py").write_text("from .deep.second import *\n" + LOSS.format(name="grouped1"))
+    (package / "deep/second.py").write_text(LOSS.format(name="grouped2"))
+    (package / "deep/third.py").write_text(LOSS.format(name="grouped3"))
+    (package / "unused.py").write_text(LOSS.format(name="grouped4") + "raise RuntimeError('imported')\n")
+    (inside / "leading.py").write_text("import trainrun\nimport led\n")
+    (inside / "led.py").write_text(LOSS.format(name="led_loss"))
+    named = "plugins=[grouped_parts,./leading.py]"
+    for name in ("grouped1", "grouped2", "grouped3", "led_loss"):
+        config, problems = preflight.overrides([named, f"loss={name}", "loss.power=3"])
+        assert problems == []
+    plugins.load(config["plugins"])
+    assert lookup.find("loss", "grouped3").load().__module__ == "grouped_parts.deep.third"
+    assert lookup.find("loss", "led_loss").load().__module__ == "led"
+    _, problems = preflight.overrides([named, "loss=grouped4"])
+    assert [p.key for p in problems] == ["loss"]
+    _, problems = preflight.overrides(["plugins=[./grouped_parts]"])
+    assert problems[0].message == (
+        "./grouped_parts is a folder. Name a package by its module, or one file: plugins=[grouped_parts]."
+    )
+
+
 def test_an_installed_package_offers_its_components_and_is_recorded(inside, monkeypatch, capsys):
     site = inside / "site"
     (site / "offered-1.0.dist-info").mkdir(parents=True)

@@ -11,7 +11,7 @@ import re
 import shutil
 import sys
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from trainrun.util import paths
@@ -74,6 +74,54 @@ def _declares(group: str, folder: str) -> bool:
 def module_name(plugin: str, path: Path) -> str:
     """Return the name in `sys.modules` under which a plug-in is imported."""
     return f"trainrun_plugin_{path.stem}" if is_file(plugin) else plugin
+
+
+def modules(plugin: str, path: Path) -> Iterator[tuple[str, Path]]:
+    """Yield name and file of a plug-in's module, and of those beside it that are imported with it, directly or indirectly.
+
+    Args:
+        plugin: as the config names it: of a module, those of its top package count; of a file, those in its folder.
+        path: its source.
+    """
+    by_file, parts = is_file(plugin), plugin.split(".")
+    root = path.parent if by_file else path.parents[len(parts) - (path.name != "__init__.py")]
+    collected: set[Path] = set()
+    waiting = [(module_name(plugin, path), path)]
+    while waiting and len(collected) < FILES_LIMIT:
+        name, file = waiting.pop()
+        if file in collected:
+            continue
+        collected.add(file)
+        yield name, file
+        package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+        for imported in _imported_at_top(file, package):
+            base = root.joinpath(*imported.split("."))
+            beside = (base.with_name(f"{base.name}.py"), base / "__init__.py")
+            top = imported.partition(".")[0]
+            if top not in sys.stdlib_module_names if by_file else top == parts[0]:
+                waiting += [(imported, f) for f in beside if f.is_file()][:1]
+
+
+def _imported_at_top(path: Path, package: str) -> list[str]:
+    """Return the modules that a source file may import when it is imported itself.
+
+    Args:
+        path: the file.
+        package: its own, in which relative imports begin.
+    """
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    names: list[str] = []
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, *filter(None, [node.module])])
+            names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+    return list(filter(None, names))
 
 
 def sources(plugins: Iterable[str]) -> dict[str, Path]:

@@ -6,7 +6,6 @@ arguments are known before TensorFlow loads. It is *imported* once the config ha
 
 from __future__ import annotations
 
-import ast
 import functools
 import importlib
 import importlib.util
@@ -18,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainrun.config import plugin_sources
+from trainrun.config import plugin_registrations, plugin_sources
 from trainrun.errors import Problem, UserError, did_you_mean
 from trainrun.registry import lookup, option_files, registrations, saved_names
 from trainrun.ui import console
@@ -84,32 +83,23 @@ def _listed(read: Callable[[], Mapping[str, Any]]) -> list[str]:
 def announce(plugins: Iterable[str]) -> list[Problem]:
     """Register the components of the plug-ins by name, from their source alone.
 
+    Those of modules that a plug-in imports from beside it count as its own.
+
     Returns:
         The problems: a missing file, a syntax error, a group that does not exist.
     """
     problems: list[Problem] = []
     places: dict[tuple[str, str], tuple[Path, int, str]] = {}
-    for plugin in plugins:
-        path = plugin_sources.locate(plugin)
+    located = {plugin: plugin_sources.locate(plugin) for plugin in plugins}
+    own = {path for path in located.values() if path is not None}
+    for plugin, path in located.items():
         if path is None:
             problems.append(Problem("plugins", _missing(plugin)))
             continue
-        module = plugin_sources.module_name(plugin, path)
-        _unload_edited(module)
-        try:
-            tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-        except OSError as error:
-            problems.append(Problem("plugins", f"{plugin} cannot be read: {error.strerror}."))
-            continue
-        except (RecursionError, MemoryError):
-            problems.append(Problem("plugins", f"{plugin} is nested too deeply to be read."))
-            continue
-        except SyntaxError as error:
-            place = f"{plugin}, line {error.lineno}" if error.lineno else plugin
-            problems.append(Problem("plugins", f"{place}: this is not Python: {error.msg}."))
-            continue
-        except (UnicodeDecodeError, ValueError) as error:
-            problems.append(Problem("plugins", f"{plugin} is not a text file of Python: {error}."))
+        _unload_edited(plugin_sources.module_name(plugin, path))
+        tree = plugin_registrations.parsed(plugin, path)
+        if isinstance(tree, Problem):
+            problems.append(tree)
             continue
         if not _is_meant(path):
             problems.append(
@@ -123,39 +113,16 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
         for name, line in registrations.uninitialized(tree):
             text = f"__init__ of {name} does not call super().__init__(), without which Keras' class does not work."
             problems.append(Problem("plugins", f"{plugin}, line {line}: {text} Make it the first statement."))
-        for group, line in registrations.computed(tree):
-            lookup.announce_computed(group, f"{plugin}, line {line}")
-        for registration in registrations.of(tree):
-            group, name, call = registration.group, registration.name, registration.call
-            place = f"{plugin}, line {call.lineno}"
-            if group not in lookup.KERAS:
-                text = f"register({group!r}): no such group.{did_you_mean(group, lookup.KERAS)}"
-                problems.append(Problem("plugins", f"{place}: {text}"))
-                continue
-            if group == "tracking":
-                text = "a tracker is a folder of trainrun (docs/tracking.md). A callback may send what it gets, too."
-                problems.append(Problem("plugins", f"{place}: register('tracking'): {text}"))
-                continue
-            if fault := lookup.name_fault(group, name):
-                problems.append(Problem("plugins", f"{place}: {fault}"))
-                continue
-            first = places.setdefault((group, name), (path, call.lineno, place))
-            if first[:2] != (path, call.lineno):
-                text = (
-                    f"register({group!r}, {name!r}): {first[2]} registers this name, too. Rename one of them."
+        for module, file in plugin_sources.modules(plugin, path):
+            if file == path:
+                problems += plugin_registrations.announce(plugin, plugin, module, file, tree, places)
+            elif file not in own and not isinstance(
+                inside := plugin_registrations.parsed(plugin, file), Problem
+            ):
+                own.add(file)
+                problems += plugin_registrations.announce(
+                    plugin, os.path.relpath(file), module, file, inside, places
                 )
-                problems.append(Problem("plugins", f"{place}: {text}"))
-                continue
-            try:
-                declared = registration.declared(tree)
-            except ValueError as error:
-                problems.append(Problem("plugins", f"{place}: register({group!r}): {error}"))
-                continue
-            source, origin = path if registration.defined else None, f"plug-in {plugin}"
-            component = lookup.Component(
-                group, name, origin, module, registration.attribute, source, declared
-            )
-            lookup.announce(component)
     return problems
 
 
@@ -273,6 +240,9 @@ def _missing(plugin: str) -> str:
             f"there is no module {plugin!r} on Python's path. A file is named with its ending: ./{plugin}.py."
         )
     path = paths.expanded(plugin).absolute()
+    if os.path.isdir(path):
+        package = f"plugins=[{path.name}]" if (path / "__init__.py").is_file() else f"{plugin}/mine.py"
+        return f"{plugin} is a folder. Name a package by its module, or one file: {package}."
     near = (
         did_you_mean(path.name, [p.name for p in path.parent.glob("*.py") if p.name != path.name])
         if os.path.isdir(path.parent)

@@ -55,6 +55,8 @@ class Component:
             form: ``class`` (for models, data and trainers: what the file defines) or ``function``.
         """
         if self.origin.startswith("plug-in"):
+            if self.name not in _registered.get(self.group, {}):
+                raise UserError(f"{self.origin}: its import did not register {self.group}={self.name}.")
             return _registered[self.group][self.name]
         module = importlib.import_module(self.module)
         if form == "function":
@@ -96,9 +98,7 @@ def _function_of(component: Component, module: Any) -> Callable[..., Any]:
         functions = [_match(module, component.attribute, classes_first=False)]
         functions = [v for v in functions if not isinstance(v, type)]
     if not functions:
-        raise UserError(
-            f"{component.group}={component.name} has no function form; leave out form='function'."
-        )
+        raise UserError(f"{component.group}={component.name} has no function form; omit form='function'.")
     return functions[0]
 
 
