@@ -145,14 +145,17 @@ PLAIN: dict[str, Callable[[str, str, Watch], int]] = {"images": plain_images, "t
 
 def trainrun(way: str, kind: str, path: str, watch: Watch) -> int:
     """The same by trainrun; return the number of training examples."""
+    from trainrun.data import read_ahead
     from trainrun.hydra_bridge import preflight
     from trainrun.run import builders
 
     config, problems = preflight.overrides([*TRAINRUN[kind], f"data.path={path}", "tracking=none", "metric=none", f"trainer={way}",
         f"trainer.batch_size={BATCH[kind]}", f"trainer.epochs={EPOCHS}", f"data.validation={VALIDATION}"])  # fmt: skip
     assert not problems, problems
-    job = builders.job(config, builders.dataset(config), tf.distribute.get_strategy())
-    builders.trainer(config).train(job, [watch])
+    data = builders.dataset(config)
+    job = builders.job(config, data, tf.distribute.get_strategy())
+    with read_ahead.reading(data):
+        builders.trainer(config).train(job, [watch])
     return len(job.train)
 
 

@@ -70,6 +70,7 @@ class DecodedRows(RowsOnDemand):
         self._damaged = False  # files are, but not all of them are known
         with _alone(path):
             self._pixels, self._decoded = _opened(path, self.shape)
+        self.memory = np.asarray(self._pixels)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -81,7 +82,7 @@ class DecodedRows(RowsOnDemand):
         if isinstance(key, slice):
             key = np.arange(*key.indices(len(self)))
         self.prepare(key)
-        return np.take(np.asarray(self._pixels), key, axis=0)
+        return np.take(self.memory, key, axis=0)
 
     @property
     def complete(self) -> bool:
@@ -217,7 +218,8 @@ def _opened(path: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray 
     import numpy as np
 
     if path.is_file():
-        return np.lib.format.open_memmap(path, mode="r"), None
+        # Not read-only, which no tensor may share; a change would not be written.
+        return np.lib.format.open_memmap(path, mode="c"), None
     pixels, marks = _unfinished(path)
     if not (pixels.is_file() and marks.is_file()):
         for old in path.parent.glob(f"{pixels.name.rsplit('.', 2)[0]}.*"):
@@ -264,6 +266,8 @@ def in_parallel(
         threads: that work; None: one for each processor.
     """
     threads = threads or machine.cores()
+    if threads == 1 and not doing:
+        return work(items)
     size = max(1, min(AT_ONCE, -(-len(items) // threads)))
     some = [items[first : first + size] for first in range(0, len(items), size)]
     results: Iterator[Any] = itertools.chain.from_iterable(ahead(work, some, threads))

@@ -50,12 +50,8 @@ class Decoder:
 
     def __init__(self, files: Sequence[str], form: ImageForm, pixels: np.ndarray) -> None:
         self.files, self.form, self.pixels = files, form, pixels
-        resize = None if form.size is None else _resizing(form)
-        self._resize = None if resize is None else _of_pixels(resize, pixels.shape[-1])
-        self._decode = {
-            True: _jpeg.decoder(pixels.shape[-1], None),
-            False: _jpeg.decoder(pixels.shape[-1], resize),
-        }
+        self._resizers: dict[bool, Callable[[np.ndarray], np.ndarray]] = {}
+        self._decoders: dict[bool | None, Callable[[list[bytes]], np.ndarray]] = {}
 
     def __call__(self, some: Sequence[int]) -> list[str | None]:
         """Decode the images at indices; return of each what is wrong with its file, or None."""
@@ -92,18 +88,33 @@ class Decoder:
         import numpy as np
 
         encoded, shape = kind
-        fits = self._resize is None or shape[:2] == self.pixels.shape[1:3]
+        wanted = self.pixels.shape[1:3]
+        fits = self.form.size is None or shape[:2] == wanted
+        together = math.prod(shape[:2]) <= LARGER * math.prod(wanted)
         try:
             if encoded:
-                self.pixels[[*images]] = self._decode[fits]([*images.values()])
+                decode = self._decoder(None if fits else together)
+                self.pixels[[*images]] = decode([*images.values()])
             else:
                 pixels = np.stack([*images.values()])
-                self.pixels[[*images]] = pixels if fits else self._resize(pixels)
+                self.pixels[[*images]] = pixels if fits else self._resizer(together)(pixels)
         except Exception as error:  # damaged, or resized to a side of none of its pixels
             if encoded:
                 self._by_pillow([*images], faults)
             else:
                 faults.update((i, f"{self.files[i]} cannot be resized: {first_line(error)}") for i in images)
+
+    def _decoder(self, together: bool | None) -> Callable[[list[bytes]], np.ndarray]:
+        """Return the function from JPEG files to pixels of the wanted size; `together`: see `_resizing`, None: they have it."""
+        if together not in self._decoders:
+            resize = None if together is None else _resizing(self.form, together)
+            self._decoders[together] = _jpeg.decoder(self.pixels.shape[-1], resize)
+        return self._decoders[together]
+
+    def _resizer(self, together: bool) -> Callable[[np.ndarray], np.ndarray]:
+        if together not in self._resizers:
+            self._resizers[together] = _of_pixels(_resizing(self.form, together), self.pixels.shape[-1])
+        return self._resizers[together]
 
     def _by_pillow(self, some: Sequence[int], faults: dict[int, str]) -> None:
         """Write images of which TensorFlow refuses one, or Pillow's message on it into `faults`."""
@@ -119,8 +130,14 @@ class Decoder:
         return f"{self.files[i]} cannot be read as an image: {first_line(error)}"
 
 
-def _resizing(form: ImageForm) -> Callable[[Any], Any]:
-    """Return a function from images of one size to images of the wanted size: by `keras.layers.Resizing`, rounded to whole numbers."""
+def _resizing(form: ImageForm, together: bool) -> Callable[[Any], Any]:
+    """Return a function from images of one size to images of the wanted size: by `keras.layers.Resizing`, rounded to whole numbers.
+
+    Args:
+        form: with a size.
+        together: resize them as channels of one image, which takes half the time, because TensorFlow's innermost loop goes over the channels;
+            the sums are the same.
+    """
     tf = _tensorflow.imported()
     import keras
 
@@ -134,19 +151,13 @@ def _resizing(form: ImageForm) -> Callable[[Any], Any]:
         pixels = tf.round(layer(tf.cast(images, tf.float32)))
         return tf.cast(tf.clip_by_value(pixels, 0, 255), tf.uint8)
 
-    def resize(images: Any) -> Any:
+    def as_channels(images: Any) -> Any:
         n, height, width, channels = tf.unstack(tf.shape(images))
+        rows = tf.transpose(tf.reshape(images, [n, -1]))
+        resized = rounded(tf.reshape(rows, [1, height, width, channels * n]))
+        return tf.reshape(tf.transpose(tf.reshape(resized, [-1, n])), [n, *form.size, channels])
 
-        def together() -> Any:
-            rows = tf.transpose(tf.reshape(images, [n, -1]))
-            resized = rounded(tf.reshape(rows, [1, height, width, channels * n]))
-            return tf.reshape(tf.transpose(tf.reshape(resized, [-1, n])), [n, *form.size, channels])
-
-        # As channels of one image they take half the time: TensorFlow's innermost loop goes over the channels. The sums are the same.
-        is_worth_it = height * width <= LARGER * math.prod(form.size)
-        return tf.cond(is_worth_it, together, lambda: rounded(images))
-
-    return resize
+    return as_channels if together else rounded
 
 
 def _of_pixels(resize: Callable[[Any], Any], channels: int) -> Callable[[np.ndarray], np.ndarray]:

@@ -31,11 +31,13 @@ class RowsOnDemand:
 
     Attributes:
         fault: what is wrong with files that were read; None: nothing is known.
+        memory: the array that the rows are written to, which may be read where they are made; None: there is none.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype
     fault: UserError | None = None
+    memory: np.ndarray | None = None
 
     @property
     def complete(self) -> bool:

@@ -11,12 +11,12 @@ from trainrun.data.lazy_array import RowsOnDemand, View
 from trainrun.errors import UserError
 
 # Images that are decoded at once, by one thread: the training, which decodes what it needs itself, has the other processors.
-AT_ONCE = 16
+AT_ONCE = 64
 
 
 @contextlib.contextmanager
 def reading(data: Dataset) -> Iterator[None]:
-    """Decode the images of the held-out parts, then the others, while the body of the `with` runs.
+    """Decode images while the body of the `with` runs, those that the first epoch does not need last.
 
     A damaged file is raised where the training reads next. Without this, one of the test set would end a run after its last epoch.
     """
@@ -40,9 +40,9 @@ def fault(data: Dataset) -> UserError | None:
 
 
 def _on_demand(data: Dataset) -> list[View]:
-    """Return the views whose rows are made on demand, those of the training part last."""
-    parts = [split for name, split in data.parts.items() if name != "train"]
-    arrays = [a for split in (*parts, *data.validation_sets.values(), data.train) for a in split.arrays()]
+    """Return the views whose rows are made on demand: validation before training, which reads its own; test last."""
+    splits = (data.validation, *data.validation_sets.values(), data.train, data.test)
+    arrays = [a for split in splits if split is not None for a in split.arrays()]
     return [a for a in arrays if isinstance(a, View) and isinstance(a.rows, RowsOnDemand)]
 
 

@@ -20,7 +20,7 @@ from trainrun.trainer import compiled_calls, held_arrays, replica_step, stored_p
 from trainrun.trainer.change_over import ChangeOver
 from trainrun.trainer.executor import ONE_THREAD, THREAD_POOL, is_short, may_wait, operation_types, scope
 from trainrun.trainer.held_arrays import MAX_HELD_BYTES, exchangeable, gathered, held, held_bytes, kinds
-from trainrun.trainer.held_on_demand import HeldOnDemand
+from trainrun.trainer.held_on_demand import on_demand
 from trainrun.trainer.job import Job
 from trainrun.trainer.steps_per_call import Pace, traced
 from trainrun.util.clock import INPUT
@@ -75,8 +75,9 @@ class Pass:
         self.some_are_empty = min(remainder, batch_size) < self.strategy.num_replicas_in_sync
         size, reusable = held_bytes(split), reusable and held_arrays.may_renew()
         self.held = self.on_demand = None
-        if size <= MAX_HELD_BYTES and not self.replicated and HeldOnDemand.fits(self.arrays):
-            self.on_demand = HeldOnDemand(self.arrays, reusable)
+        if size <= MAX_HELD_BYTES and not self.replicated:
+            self.on_demand = on_demand(self.arrays, reusable)
+        if self.on_demand is not None:
             self.held = self.on_demand.held
         elif size <= MAX_HELD_BYTES:
             with tf.device("cpu:0") if self.replicated else tf.device(None):
@@ -189,8 +190,8 @@ class Pass:
         start = time.perf_counter()
         if self.on_demand is not None:
             with self.clock(INPUT):
-                self.on_demand.read(index)
-            if self.on_demand.complete:
+                index = self.on_demand.read(index)
+            if self.on_demand.done:
                 self.on_demand = None
         first = self.by_kernels is None
         if first:

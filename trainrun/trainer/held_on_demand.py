@@ -1,4 +1,4 @@
-"""Images that TensorFlow holds for a pass, read before the first call that needs them: training begins while others are not decoded."""
+"""Images that TensorFlow has for a pass, read before the first call that needs them: training begins while others are not decoded."""
 
 from __future__ import annotations
 
@@ -8,16 +8,88 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from trainrun.data.lazy_array import View
-from trainrun.trainer.held_arrays import aligned, exchangeable, held, whole
+from trainrun.data.lazy_array import RowsOnDemand, View
+from trainrun.trainer.held_arrays import aligned, exchangeable, held, stored, whole
+
+
+def on_demand(arrays: Any, reusable: bool) -> HeldInPlace | HeldOnDemand | None:
+    """Return what TensorFlow has of a split whose images are decoded on demand; None: all examples are here, or go to a GPU at once.
+
+    Args:
+        arrays: `(x, y, weight)` of the split.
+        reusable: hold variables, see `held_arrays.exchangeable`; their values are in memory of their own.
+    """
+    if tf.config.list_logical_devices("GPU"):
+        return None
+    if not reusable and HeldInPlace.fits(arrays):
+        return HeldInPlace(arrays)
+    complete = all(view.complete for view in _views(arrays))
+    return None if complete else HeldOnDemand(arrays, reusable)
+
+
+class HeldInPlace:
+    """Images that are gathered from the file in which they are decoded; the other arrays have a row for each image of the file, too.
+
+    Without a copy of the images there is neither its memory nor the time to touch that first.
+
+    Args:
+        arrays: as in `on_demand`.
+
+    Attributes:
+        held: tensors.
+        example_s: seconds for an example at the latest reading that took some; None: nothing was read.
+    """
+
+    done = False  # indices of examples always become those of rows
+
+    def __init__(self, arrays: Any):
+        (view,) = _views(arrays)
+        self._rows, self._index = view.rows, view.index
+        self.example_s: float | None = None
+
+        def hold(array: np.ndarray | View) -> tf.Tensor:
+            if isinstance(array, View):
+                return tf.experimental.dlpack.from_dlpack(array.rows.memory.__dlpack__())
+            rows = np.zeros((len(self._rows), *array.shape[1:]), array.dtype)
+            rows[self._index] = array
+            return tf.constant(rows)
+
+        self.held = held(arrays, hold)
+
+    @staticmethod
+    def fits(arrays: Any) -> bool:
+        """Return whether there is one array of images, in a mapped file that TensorFlow can read, and the others are small beside it."""
+        views = _views(arrays)
+        if len(views) != 1 or not isinstance(views[0].rows, RowsOnDemand):
+            return False
+        memory, bytes_of_view = views[0].rows.memory, stored(views[0])
+        others = [a for a in tf.nest.flatten(arrays) if isinstance(a, np.ndarray)]
+        return (
+            memory is not None
+            and memory.ctypes.data % 64 == 0
+            and (memory.dtype, memory.shape[1:]) == (bytes_of_view.dtype, views[0].example)
+            and bytes_of_view.standard is None
+            and sum(a.nbytes for a in others) < bytes_of_view.nbytes
+        )
+
+    def read(self, index: np.ndarray) -> np.ndarray:
+        """Decode those of some examples that are missing; return their rows.
+
+        Raises:
+            UserError: files are damaged, of these examples or of others that were read meanwhile.
+        """
+        rows, begun = self._index[index], time.perf_counter()
+        self._rows.prepare(rows)
+        if self.example_s is None or not self._rows.complete:
+            self.example_s = (time.perf_counter() - begun) / len(index)
+        return rows
 
 
 class HeldOnDemand:
     """What TensorFlow holds of a split on a CPU, with the examples of views that have been asked for.
 
     Args:
-        arrays: `(x, y, weight)` of the split.
-        reusable: hold variables, see `held_arrays.exchangeable`.
+        arrays, reusable: as in `on_demand`.
 
     Attributes:
         held: tensors, which share the memory that is written to, or variables.
@@ -31,29 +103,23 @@ class HeldOnDemand:
         self._missing = np.ones(len(self._targets[0][0]), "bool")
         self.example_s: float | None = None
 
-    @staticmethod
-    def fits(arrays: Any) -> bool:
-        """Return whether examples are not decoded yet; on a GPU all are sent there at once."""
-        complete = all(a.complete for a in tf.nest.flatten(arrays) if isinstance(a, View))
-        return not complete and not tf.config.list_logical_devices("GPU")
-
     @property
-    def complete(self) -> bool:
+    def done(self) -> bool:
         """Whether all examples are here, and no file of the other parts can turn out to be damaged any more."""
         return not self._missing.any() and all(view.complete for view, _ in self._targets)
 
-    def read(self, index: np.ndarray) -> None:
-        """Read those of some examples that are missing.
+    def read(self, examples: np.ndarray) -> np.ndarray:
+        """Read those of some examples that are missing; return their indices.
 
         Raises:
             UserError: files are damaged, of these examples or of others that were read meanwhile.
         """
-        index = np.unique(index)
+        index = np.unique(examples)
         index = index[self._missing[index]]
         if not len(index):
             for view, _ in self._targets:
                 view.rows.prepare(index)
-            return
+            return examples
         begun = time.perf_counter()
         for view, target in self._targets:
             if isinstance(target, tf.Variable):
@@ -62,6 +128,7 @@ class HeldOnDemand:
                 target[index] = view[index]
         self._missing[index] = False
         self.example_s = (time.perf_counter() - begun) / len(index)
+        return examples
 
     def _hold(self, array: np.ndarray | View) -> Any:
         if not isinstance(array, View) or array.complete:
@@ -73,3 +140,7 @@ class HeldOnDemand:
             target, tensor = values, tf.experimental.dlpack.from_dlpack(values.__dlpack__())
         self._targets.append((array, target))
         return tensor
+
+
+def _views(arrays: Any) -> list[View]:
+    return [array for array in tf.nest.flatten(arrays) if isinstance(array, View)]
