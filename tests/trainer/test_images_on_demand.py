@@ -13,6 +13,7 @@ import trainrun
 from trainrun.data import _arrays
 from trainrun.errors import UserError
 from trainrun.trainer import compiled_epoch, pipeline
+from trainrun.trainer.held_on_demand import HeldInPlace
 
 RNG = np.random.default_rng(2)
 
@@ -49,9 +50,12 @@ def test_the_first_epoch_decodes_and_trains_to_the_bit(
     cold = train(trainer, *data, *settings)
     assert not cold.job.train.x.complete  # those of the test set are missing
     assert not [*tmp_path.glob("*.npy")]
+    in_place = compiled_epoch.Pass(cold.job, None, cold.job.train)
+    assert isinstance(in_place.on_demand, HeldInPlace) == bool(held)
     digest = cold.job.dataset.digest()
     np.asarray(cold.job.test.x)
     assert len([*tmp_path.glob("*.npy")]) == 1
+    monkeypatch.setattr(HeldInPlace, "fits", lambda arrays: False)  # but copied
     warm = train(trainer, *data, *settings)
     assert warm.job.train.x.complete
     assert warm.job.dataset.digest() == digest

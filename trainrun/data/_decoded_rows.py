@@ -46,6 +46,7 @@ class DecodedRows(RowsOnDemand):
         size: height and width.
         contents: a digest of each file.
         states: of the files when the digests were taken, see `state`.
+        jpegs: contents of some of the files, see `Decoder`.
 
     Raises:
         UserError: there is no room for the file.
@@ -59,6 +60,7 @@ class DecodedRows(RowsOnDemand):
         size: tuple[int, int],
         contents: Sequence[str],
         states: Sequence[tuple[int, int]],
+        jpegs: dict[int, bytes] | None = None,
     ) -> None:
         import numpy as np
 
@@ -66,11 +68,14 @@ class DecodedRows(RowsOnDemand):
         self._files, self._form, self._contents, self._states = files, form, np.array(contents, "S"), states
         self._changed = threading.Condition()
         self._taken = np.zeros(len(files), "bool")  # by a thread of this process
+        self._jpegs = jpegs or {}
         self._decoder: Decoder | None = None
         self._damaged = False  # files are, but not all of them are known
         with _alone(path):
             self._pixels, self._decoded = _opened(path, self.shape)
         self.memory = np.asarray(self._pixels)
+        if self.complete:
+            self._jpegs.clear()
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -138,7 +143,7 @@ class DecodedRows(RowsOnDemand):
     def _decode(self, index: np.ndarray, decoded: np.ndarray, shown: bool, threads: int | None) -> list[str]:
         """Decode rows; return what is wrong with files."""
         with self._changed:
-            self._decoder = self._decoder or Decoder(self._files, self._form, self._pixels)
+            self._decoder = self._decoder or Decoder(self._files, self._form, self._pixels, self._jpegs)
         decode = self._decoder
 
         def work(some: np.ndarray) -> list[str | None]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from trainrun.data import _jpeg
 from trainrun.data._decoded_rows import DecodedRows, in_parallel, state
 from trainrun.data._image_decoding import ImageForm
 from trainrun.errors import Problem, UserError
@@ -19,14 +22,17 @@ FOLDER = Path("outputs", ".cache", "images")
 VERSION = 1
 # Hexadecimal digits by which equal files are recognized.
 CONTENT_DIGITS = 16
-# What files of images begin with, and have among their last bytes; others are decoded before training, to name those that are damaged.
+# What files of images, beside JPEGs, begin with, and have among their last bytes; others are decoded before training, to name those that are damaged.
 ENDS = (
-    (b"\xff\xd8", b"\xff\xd9"),
     (b"\x89PNG", b"IEND"),
     (b"GIF8", b";"),
     *((begin, b"") for begin in (b"RIFF", b"BM", b"II*\0", b"MM\0*", b"P5", b"P6")),
 )
 ENDING = 64
+# Bytes of files that are kept from the reading for their digest to their decoding.
+MOST_KEPT = 64 * 2**20
+# Files that are read to see how fast they come, and seconds for one of fast ones.
+TRIED, FAST_S = 64, 1e-4
 
 
 def decoded(files: Sequence[str], form: ImageForm, folder: Path) -> tuple[DecodedRows, list[str]]:
@@ -48,24 +54,23 @@ def _decoded(files: Sequence[str], form: ImageForm, folder: Path) -> tuple[Decod
     """Return what `decoded` does; the folder exists."""
     import numpy as np
 
-    states = [state(file) for file in files]
-    note = folder / f"{_digest([form, *zip(files, states, strict=True)])}.key"
-    suspects: list[int] = []
-    try:
-        key, sides, *contents = note.read_text(encoding="ascii").split()
-        size = tuple(map(int, sides.split("x")))
-    except (OSError, ValueError):
-        contents = []
-    if not (known := len(contents) == len(files)):
-        read = in_parallel(lambda some: list(map(_content, some)), files, "reading images")
-        contents = [content for content, _ in read]
-        key, contents = _digest([form, *contents]), [content[:CONTENT_DIGITS] or "-" for content in contents]
-        suspects = [i for i, (_, whole) in enumerate(read) if not whole]
-        size = form.size or _common_size(files)
-    rows = DecodedRows(folder / f"{key}.npy", files, form, size, contents, states)
+    known, jpegs, suspects = None, {}, []
+    if any(folder.glob("*.key")):
+        states = [state(file) for file in files]
+        known = _noted(_note(folder, form, files, states), len(files))
+    if known is None:
+        reader = _Reader(files)
+        read = reader.all()
+        digests, states, jpegs = [one.digest for one in read], [one.state for one in read], reader.jpegs
+        contents = [digest[:CONTENT_DIGITS] or "-" for digest in digests]
+        suspects = [i for i, one in enumerate(read) if not one.whole]
+        key, size = _digest([form, *digests]), form.size or _common_size(files)
+    else:
+        key, size, contents = known
+    rows = DecodedRows(folder / f"{key}.npy", files, form, size, contents, states, jpegs)
     rows.prepare(np.array(suspects, "int64"), shown=True)
-    if not known:
-        with paths.whole(note) as new:
+    if known is None:
+        with paths.whole(_note(folder, form, files, states)) as new:
             new.write_text("\n".join([key, "x".join(map(str, size)), *contents]), encoding="ascii")
     return rows, contents
 
@@ -110,15 +115,80 @@ def _size_or_none(file: str) -> tuple[int, int] | None:
         return None
 
 
-def _content(file: str) -> tuple[str, bool]:
-    """Return the digest of a file's bytes, none if it cannot be read; and whether it has the beginning and the end of an image."""
+class _Read(NamedTuple):
+    """What is known of a file that was read.
+
+    Args:
+        digest: of its bytes; empty: it cannot be read.
+        state: see `_decoded_rows.state`.
+        whole: whether it has the beginning and the end of an image.
+    """
+
+    digest: str
+    state: tuple[int, int]
+    whole: bool
+
+
+class _Reader:
+    """Reads files, and keeps what it has read of JPEGs: those are decoded soon.
+
+    Args:
+        files: of images.
+
+    Attributes:
+        jpegs: contents by index, of `MOST_KEPT` bytes together.
+    """
+
+    def __init__(self, files: Sequence[str]) -> None:
+        self._files, self._left = files, MOST_KEPT
+        self.jpegs: dict[int, bytes] = {}
+
+    def all(self) -> list[_Read]:
+        """Read all files: by one thread if they come fast, because several then wait for Python's global lock."""
+        begun = time.perf_counter()
+        first = self._some(range(min(len(self._files), TRIED)))
+        fast = time.perf_counter() - begun < FAST_S * len(first)
+        others = range(len(first), len(self._files))
+        return first + in_parallel(self._some, others, "reading images", threads=1 if fast else None)
+
+    def _some(self, some: Sequence[int]) -> list[_Read]:
+        return [self._read(i) for i in some]
+
+    def _read(self, i: int) -> _Read:
+        try:
+            descriptor = os.open(self._files[i], os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            try:
+                status = os.fstat(descriptor)
+                content = os.read(descriptor, status.st_size)
+                if len(content) < status.st_size:  # more than one call reads
+                    content += b"".join(iter(lambda: os.read(descriptor, 2**24), b""))
+            finally:
+                os.close(descriptor)
+        except OSError:
+            return _Read("", (0, 0), False)
+        if content.startswith(_jpeg.BEGIN):
+            whole = _jpeg.END in content[-ENDING:]
+            if self._left > 0:
+                self.jpegs[i] = content
+                self._left -= len(content)
+        else:
+            whole = any(content.startswith(begin) and end in content[-ENDING:] for begin, end in ENDS)
+        return _Read(hashlib.sha256(content).hexdigest(), (status.st_size, status.st_mtime_ns), whole)
+
+
+def _note(folder: Path, form: ImageForm, files: Sequence[str], states: Sequence[tuple[int, int]]) -> Path:
+    """Return the path of the note on files in these states."""
+    return folder / f"{_digest([form, *zip(files, states, strict=True)])}.key"
+
+
+def _noted(note: Path, count: int) -> tuple[str, tuple[int, ...], list[str]] | None:
+    """Return what a note says of so many files: the key of the decoded ones, their size, and the digest of each; None: there is none."""
     try:
-        with open(file, "rb", buffering=0) as stream:
-            content = stream.read()
-    except OSError:
-        return "", False
-    whole = any(content.startswith(begin) and end in content[-ENDING:] for begin, end in ENDS)
-    return hashlib.sha256(content).hexdigest(), whole
+        key, sides, *contents = note.read_text(encoding="ascii").split()
+        size = tuple(map(int, sides.split("x")))
+    except (OSError, ValueError):
+        return None
+    return (key, size, contents) if len(contents) == count else None
 
 
 def _digest(parts: Sequence[Any]) -> str:

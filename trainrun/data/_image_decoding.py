@@ -46,10 +46,13 @@ class Decoder:
         files: the images.
         form: what they become.
         pixels: the array, uint8 `[n, height, width, channels]`.
+        jpegs: contents of JPEG files that were read already, by index; each is taken out when it is decoded.
     """
 
-    def __init__(self, files: Sequence[str], form: ImageForm, pixels: np.ndarray) -> None:
-        self.files, self.form, self.pixels = files, form, pixels
+    def __init__(
+        self, files: Sequence[str], form: ImageForm, pixels: np.ndarray, jpegs: dict[int, bytes]
+    ) -> None:
+        self.files, self.form, self.pixels, self._jpegs = files, form, pixels, jpegs
         self._resizers: dict[bool, Callable[[np.ndarray], np.ndarray]] = {}
         self._decoders: dict[bool | None, Callable[[list[bytes]], np.ndarray]] = {}
 
@@ -66,7 +69,7 @@ class Decoder:
         group: dict[int, Any] = {}
         for i in some:
             try:
-                encoded = _jpeg.read(self.files[i], self.form.channels)
+                encoded = self._encoded(i)
                 if encoded is not None and math.prod(encoded[1]) <= MAX_PIXELS:
                     of_image, image = (True, (*encoded[1], self.form.channels)), encoded[0]
                 else:
@@ -82,6 +85,13 @@ class Decoder:
             kind, group[i] = of_image, image
         if group:
             yield kind, group
+
+    def _encoded(self, i: int) -> tuple[bytes, tuple[int, int]] | None:
+        """Return what `_jpeg.read` does."""
+        if (content := self._jpegs.pop(i, None)) is None:
+            return _jpeg.read(self.files[i], self.form.channels)
+        size = _jpeg.size_of(content, self.form.channels)
+        return None if size is None else (content, size)
 
     def _write(self, kind: Kind, images: dict[int, Any], faults: dict[int, str]) -> None:
         """Write a group of images into the array, or what is wrong with them into `faults`."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     import tensorflow as tf
 
-BEGIN = b"\xff\xd8"
+BEGIN, END = b"\xff\xd8", b"\xff\xd9"
 # Segments with the size of the image: baseline, extended and progressive Huffman coding.
 SIZE_MARKERS = (0xC0, 0xC1, 0xC2)
 # The camera's data, in which an orientation may be: such files are left to Pillow.
@@ -35,12 +35,12 @@ def read(file: str, channels: int) -> tuple[bytes, tuple[int, int]] | None:
         if stream.read(2) != BEGIN:
             return None
         content = BEGIN + stream.read()
-    size = _size(content, channels)
+    size = size_of(content, channels)
     return None if size is None else (content, size)
 
 
-def _size(content: bytes, channels: int) -> tuple[int, int] | None:
-    """Return height and width, from the segments before the pixels."""
+def size_of(content: bytes, channels: int) -> tuple[int, int] | None:
+    """Return height and width, from the segments before the pixels, of a JPEG's content; None as of `read`."""
     at = len(BEGIN)
     while at + 10 <= len(content):
         start, marker, length = struct.unpack_from(">BBH", content, at)
