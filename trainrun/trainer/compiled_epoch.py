@@ -74,12 +74,10 @@ class Pass:
         self.last = self.most % batch_size
         self.some_are_empty = min(remainder, batch_size) < self.strategy.num_replicas_in_sync
         size, reusable = held_bytes(split), reusable and held_arrays.may_renew()
-        self.held = self.on_demand = None
-        if size <= MAX_HELD_BYTES and not self.replicated:
-            self.on_demand = on_demand(self.arrays, reusable)
-        if self.on_demand is not None:
-            self.held = self.on_demand.held
-        elif size <= MAX_HELD_BYTES:
+        fits = size <= MAX_HELD_BYTES
+        self.on_demand = on_demand(self.arrays, reusable) if fits and not self.replicated else None
+        self.held = self.on_demand.held if self.on_demand is not None else None
+        if fits and self.held is None:
             with tf.device("cpu:0") if self.replicated else tf.device(None):
                 self.held = held(self.arrays, exchangeable if reusable else held_arrays.whole)
         self.block = max(1, int(BLOCK_BYTES / max(size / max(len(split), 1), 1) / batch_size))
