@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import metrics as reference
 from sklearn.linear_model import LinearRegression
 
 import trainrun
 from trainrun.data.dataset import Dataset, InputSpec, Split, TargetSpec
+from trainrun.errors import UserError
 from trainrun.registry import declaration_reader
 from trainrun.run import model_files
 from trainrun.run.target_scaling import Unit, in_deviations, in_units
@@ -195,3 +197,43 @@ def test_prices_are_learnt_from_their_ratios(inside, words):
     result = trainrun.run([*OFF[:3], "model=mlp", "data=csv", "data.path=own.csv", "data.target=price", "trainer.epochs=30",
                            "optimizer.learning_rate=0.01", "metric=r2_score", *words])  # fmt: skip
     assert result.metrics["test_r2_score"] > 0.9
+
+
+def test_one_target_of_several_is_learnt_as_its_logarithm(inside):
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=400)
+    price, size = np.exp(12 + 0.5 * x), 3 + 2 * x
+    rows = [
+        f"{a!r},{b!r},{c!r},{'yes' if a > 0 else 'no'}"
+        for a, b, c in zip(*(v.tolist() for v in (x, price, size)), strict=True)
+    ]
+    (inside / "own.csv").write_text("x,price,size,large\n" + "\n".join(rows) + "\n")
+    common = [*OFF[:4], "data=csv", "data.path=own.csv", "optimizer.learning_rate=0.05", "trainer.epochs=20"]  # fmt: skip
+    measured = "metric={price: [mean_absolute_error], size: [mean_absolute_error]}"
+    targets = ["data.target=[price,size]", "data.target_transform={price: log}"]
+    result = trainrun.run([*common, *targets, measured, "data.exclude=[large]"])
+    # The logarithm of the price, and the size itself, are linear in x.
+    new = pd.DataFrame({"x": [-2.0, 0.0, 3.0]})
+    predicted = result.predict(new)
+    np.testing.assert_allclose(predicted["prediction_price"], np.exp(12 + 0.5 * new["x"]), rtol=0.02)
+    np.testing.assert_allclose(predicted["prediction_size"], 3 + 2 * new["x"], atol=0.05)
+    errors = {name: score.value for name, score in result.evaluate("own.csv").metrics.items()}
+    of_rows = np.abs(result.predict(pd.DataFrame({"x": x}))["prediction_price"] - price)
+    assert errors["price_mean_absolute_error"] == pytest.approx(of_rows.mean(), rel=1e-3)
+    assert (
+        errors["price_mean_absolute_error"] < 0.02 * price.mean()
+        and errors["size_mean_absolute_error"] < 0.05
+    )
+    for transform, message in (
+        ("{prize: log}", "no column 'prize'. Did you mean price"),
+        ("{x: log}", "'x' is no target"),
+        ("{price: lg}", "expected one of auto, none, log, log1p, got 'lg'.* Did you mean log"),
+        ("{large: log}", "column large has classes"),
+        ("{size: log}", "log needs values above 0; the least of column size"),
+    ):
+        with pytest.raises(UserError, match=message):
+            trainrun.compose(
+                [*common, "data.target=[price,size,large]", f"data.target_transform={transform}"]
+            )
+    alone = trainrun.compose([*common, "data.target=price", "data.target_transform={price: log}"])
+    assert alone["data"]["target_transform"] == {"price": "log"}

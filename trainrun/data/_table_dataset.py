@@ -91,7 +91,7 @@ def dataset(
     inferred["indicators"] = bool(record.get("indicators"))
     scalings = {
         of_one.target: _target_scaling(
-            one.labels[parts[0]], settings.target_transform, arguments["standardize_target"]
+            one.labels[parts[0]], of_one.target_transform, arguments["standardize_target"]
         )
         for of_one, one in examples.each(settings)
         if one.target.kind == "real"

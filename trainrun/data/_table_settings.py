@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trainrun.data import _csv_format, _header_names, _notations, _text_columns
+from trainrun.data import _csv_format, _header_names, _notations, _output_names, _text_columns
 from trainrun.data._columns import (
     FORMATS,
     MISSING,
@@ -22,7 +22,6 @@ from trainrun.data._columns import (
 )
 from trainrun.data._faults import Fault
 from trainrun.data._notations import Notation
-from trainrun.data._output_names import output_name_faults
 from trainrun.errors import did_you_mean, listed
 from trainrun.util import typed_names
 
@@ -49,7 +48,7 @@ class TableSettings:
     group: Any = None
     time: Any = None
     part: Any = None
-    target_transform: str = "auto"
+    target_transform: Any = "auto"  # a word, or target -> word
     decimal: Any = None  # as typed; see `_csv_format.WORDS`
     thousands: Any = None
     inputs: tuple[str, ...] = ()  # the feature columns, by `with_header`
@@ -103,7 +102,12 @@ class TableSettings:
     def of_target(self, name: str) -> TableSettings:
         """Return the settings with one target of several."""
         positive = self.positive.get(name, RARER) if isinstance(self.positive, Mapping) else self.positive
-        return dataclasses.replace(self, target=name, task=self.task_of(name), positive=positive)
+        transform = self.target_transform
+        if isinstance(transform, Mapping):
+            transform = transform.get(name, "auto")
+        return dataclasses.replace(
+            self, target=name, task=self.task_of(name), positive=positive, target_transform=transform
+        )
 
     def task_of(self, name: str) -> Any:
         """Return the task of a target."""
@@ -165,7 +169,8 @@ class TableSettings:
             ("target_transform", TRANSFORMS),
         ):
             value = getattr(self, key)
-            values = value.values() if key == "task" and isinstance(value, Mapping) else (value,)
+            by_target = key in ("task", "target_transform") and isinstance(value, Mapping)
+            values = value.values() if by_target else (value,)
             if bad := [value for value in values if value not in choices]:
                 value = bad[0]
                 near = did_you_mean(str(value), choices)
@@ -216,13 +221,18 @@ class TableSettings:
             faults.append(("target", f"expected the column to predict, got null. The file has {has}.{null}"))
         targets = tuple(dict.fromkeys(column("target", value) for value in self.targets))
         target = targets if len(targets) > 1 else targets[0] if targets else None
-        faults += self._named_faults(targets)
-        by_target = {"task": self.task, "positive": self.positive}
+        faults += _output_names.target_faults(self, targets)
+        by_target = {"task": self.task, "positive": self.positive, "target_transform": self.target_transform}
         for key, value in by_target.items():
             if isinstance(value, Mapping):
                 by_target[key] = {column(key, name): word for name, word in value.items()}
-                if stray := [name for name in by_target[key] if name not in targets]:
-                    faults.append((key, f"{stray[0]!r} is no target. The targets are {listed(targets)}."))
+                if stray := [name for name in by_target[key] if name in names and name not in targets]:
+                    near = did_you_mean(stray[0], targets)
+                    faults.append(
+                        (key, f"{stray[0]!r} is no target.{near} The targets are {listed(targets)}.")
+                    )
+                if len(targets) == 1 and key != "positive":
+                    by_target[key] = by_target[key].get(targets[0], "auto")
         lists = {
             key: None if getattr(self, key) is None else [column(key, value) for value in getattr(self, key)]
             for key in ("features", "categorical", "exclude")
@@ -282,19 +292,3 @@ class TableSettings:
             "notations": notations,
         }
         return dataclasses.replace(self, target=target, inputs=inputs, **changed), faults
-
-    def _named_faults(self, targets: Sequence[str]) -> list[Fault]:
-        """Return what does not go with several targets."""
-        if self.task == MULTILABEL:
-            message = f"{MULTILABEL} needs several columns of 0 and 1, data.target=[a,b,c], or data.label_separator."
-            return [("target", message)] if len(targets) == 1 and self.label_separator is None else []
-        by_name = isinstance(self.positive, Mapping)
-        if not targets and self.target is not None:
-            return [("target", "expected a column, got an empty list.")]
-        if len(targets) < 2:
-            return [("positive", "expected a class of the one target, got keys.")] if by_name else []
-        faults = output_name_faults("target", targets)
-        if self.positive not in (None, RARER) and not by_name:
-            message = f"of several targets, expected a class by name, {{{targets[0]}: {self.positive}}}, {RARER} or null, got {self.positive!r}."
-            faults.append(("positive", message))
-        return faults

@@ -61,7 +61,7 @@ def csv(
     stratify: bool = True,
     standardize: bool = True,
     standardize_target: bool = True,
-    target_transform: str = "auto",
+    target_transform: Any = "auto",
     seed: int = 42,
     preprocessor: Preprocessor | None = None,
 ) -> Dataset:
@@ -124,7 +124,7 @@ def csv(
             in its unit.
         target_transform: of a regression target: ``log`` and ``log1p``: its logarithm is learnt, metrics and predictions are in its unit;
             ``auto``: where the loss reads targets in their unit (msle, poisson), the model's output is multiplied by their mean;
-            ``none``.
+            ``none``. Of several targets also one for each: ``{spend: log}``; others are ``auto``.
         seed: of the split.
         preprocessor: what was fitted on another table, in place of fitting: that of the model, for `model=file`.
 

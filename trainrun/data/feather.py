@@ -43,7 +43,7 @@ def feather(
     stratify: bool = True,
     standardize: bool = True,
     standardize_target: bool = True,
-    target_transform: str = "auto",
+    target_transform: Any = "auto",
     seed: int = 42,
     preprocessor: Preprocessor | None = None,
 ) -> Dataset:

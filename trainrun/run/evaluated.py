@@ -19,7 +19,7 @@ from trainrun.errors import Problem, UserError
 from trainrun.run import drift, other_data, scores, slices, worst_examples
 from trainrun.run.saved_model import BATCH, SavedModel
 from trainrun.trainer.pipeline import in_order
-from trainrun.util import retracing
+from trainrun.util import retracing, typed_names
 
 
 def own_part(
@@ -218,20 +218,29 @@ def table(
 def _as_trained(fitted: Preprocessor, split: Split, config: Mapping[str, Any]) -> Dataset:
     """Return rows as a dataset with the target and its scale of a training."""
     transform = config["data"].get("target_transform")
+    by_target = transform if isinstance(transform, Mapping) else {}
+    named = {typed_names.resolve(key, fitted.target.named): word for key, word in by_target.items()}
 
-    def scaling(moments: Moments | None) -> dict[str, Any]:
+    def scaling(moments: Moments | None, word: Any) -> dict[str, Any]:
         if moments is None:
             return {}
         mean, std = moments
-        log = {"log": LOGS[transform]} if transform in LOGS else {}
+        log = {"log": LOGS[word]} if word in LOGS else {}
         return {"standardize_target": {"mean": list(mean), "std": list(std), **log}}
 
-    of_outputs = {name: scaling(moments) for name, moments in fitted.target_scales.items()}
+    of_outputs = {
+        name: scaling(moments, named.get(name) if by_target else transform)
+        for name, moments in fitted.target_scales.items()
+    }
+    alone = next(iter(by_target.values()), transform)
     return Dataset(
         fitted.data,
         fitted.task,
         fitted.inputs,
         fitted.target,
         split,
-        preprocessing={**scaling(fitted.target_scale), **({"outputs": of_outputs} if of_outputs else {})},
+        preprocessing={
+            **scaling(fitted.target_scale, alone),
+            **({"outputs": of_outputs} if of_outputs else {}),
+        },
     )
