@@ -156,8 +156,12 @@ def test_what_cannot_be_is_refused():
 
 def test_check_looks_at_the_layers(inside):
     with pytest.raises(UserError, match="no layer that Keras quantizes"):
-        check.main(["data=synthetic", "data.kind=segmentation", "data.size=8", "data.examples=60", "model=unet_small",
-                    "trainer=custom", "model.quantization_aware=int8"])  # fmt: skip
+        check.main(["data=digits", "model=layers", "model.layers=[{name: Conv2D, filters: 10, kernel_size: 8}, Flatten]", "model.add_head=false", "model.quantization_aware=int8"])  # fmt: skip
+    images = ["data=synthetic", "data.kind=segmentation", "data.size=8", "data.examples=60"]
+    with pytest.raises(
+        UserError, match="model=unet_small has no layer that Keras quantizes"
+    ):  # before TensorFlow
+        check.main(["-m", *images, "model=unet_small", "model.quantization_aware=null,int8"])
 
 
 def test_an_export_of_another_kind_is_told():

@@ -46,7 +46,7 @@ class Parabola(keras.layers.Layer):
         return {**super().get_config(), "a": self.a, "b": self.b, "c": self.c, "start": self.start}
 
 
-@declare(targets="none", inputs=("numeric", "categorical", "image", "tokens"))
+@declare(targets="none", inputs=("numeric", "categorical", "image", "tokens"), quantizes=False)
 def quadratic(
     inputs: tuple[InputSpec, ...],
     target: TargetSpec,

@@ -14,7 +14,7 @@ from trainrun.util.arguments import Constraint, Decay, Initializer, Regularizer,
 from trainrun.util.declarations import declare
 
 
-@declare(targets=("binary", "multiclass", "multilabel", "real"), inputs="image")
+@declare(targets=("binary", "multiclass", "multilabel", "real"), inputs="image", quantizes=False)
 def unet_small(
     inputs: tuple[InputSpec, ...],
     target: TargetSpec,

@@ -110,6 +110,7 @@ class ModelDeclaration(Declaration):
         saves: the attribute that holds the part of the model that is saved, a Keras model: ``generator``; None: the whole.
         states_output: its argument `output` states it instead.
         dense_layers: it has dense layers only, so that one graph is known to train many of its trials faster.
+        quantizes: it may have a layer that Keras quantizes (Dense, EinsumDense, Embedding).
     """
 
     targets: tuple[str, ...] = _words(TARGETS)
@@ -119,6 +120,7 @@ class ModelDeclaration(Declaration):
     saves: str | None = _word(None, None)
     states_output: bool = False
     dense_layers: bool = False
+    quantizes: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

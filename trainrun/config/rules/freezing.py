@@ -10,7 +10,7 @@ from trainrun.config.rules import trainer_steps
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem, did_you_mean
 from trainrun.model import source_file
-from trainrun.registry import hints, signatures
+from trainrun.registry import declaration_reader, hints, signatures
 from trainrun.registry.construct import resolve
 from trainrun.util import patterns
 from trainrun.util.arguments import Count, NotNegative, Positive
@@ -70,6 +70,9 @@ def quantization(config: Mapping[str, Any], data: Description) -> Iterator[Probl
     key, mode = "model.quantization_aware", config["model"].get("quantization_aware")
     if mode is None:
         return
+    if not declaration_reader.of("model", config["model"]["name"]).quantizes:
+        text = f"model={config['model']['name']} has no layer that Keras quantizes (Dense, EinsumDense, Embedding). Leave it null."
+        yield Problem(key, text)
     reason = (
         "searches where the gradient vanishes, and that at rounded weights is an estimate, which does not."
     )
