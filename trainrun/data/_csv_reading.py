@@ -72,7 +72,11 @@ def options(
             block_size=way.block_size,
         ),
         "parse_options": csv.ParseOptions(
-            delimiter=file.delimiter, newlines_in_values=way.quoted_lines, invalid_row_handler=skip
+            delimiter=file.delimiter,
+            # Without quoted lines there are no quotation marks either.
+            quote_char='"' if way.quoted_lines else False,
+            newlines_in_values=way.quoted_lines,
+            invalid_row_handler=skip,
         ),
         "convert_options": csv.ConvertOptions(
             column_types={**dict.fromkeys(columns, pa.string()), **dict.fromkeys(numbers, pa.float64())},
