@@ -23,7 +23,8 @@ QUICK = [
 # Name -> overrides. 41 examples by 8: the last batch has one, fewer than the replicas; by 7, an odd one of 6.
 CASES = {
     "odd": ["data=iris", "trainer.limit=41", "trainer.batch_size=7", "optimizer=sgd"],
-    "one_left": ["data=iris", "trainer.limit=41", "trainer.batch_size=8", "optimizer=adam"],
+    # A penalty that each call adds: its columns are those of one device.
+    "one_left": ["data=iris", "trainer.limit=41", "trainer.batch_size=8", "optimizer=adam", "model=sparse_mlp"],
     # Sparse gradients: their rows are fewer in the last batch (6 of 9 examples), and Adam squares them before it adds those of one index.
     "clipped": [
         "plugins=[./own.py]", "model=embedded", "data=iris", "trainer.limit=42", "trainer.batch_size=9", "optimizer=adam",

@@ -67,9 +67,18 @@ def _adds_losses(model: keras.Model, example: Any) -> bool:
     )
     if example is None or not may_add:
         return False
+    found: list[bool] = []
+
+    def called() -> None:
+        model(example, training=True)
+        found.append(bool(model.losses))
+
     try:
         with untouched(model):
-            model(example, training=True)
-            return bool(model.losses)
+            if (strategy := tf.distribute.get_strategy()).num_replicas_in_sync == 1:
+                called()
+            else:  # traced only; outside of a replica, Keras has no losses of a mirrored model's call
+                tf.function(lambda: strategy.run(called), autograph=False).get_concrete_function()
+            return any(found)
     except tf.errors.ResourceExhaustedError:
         return False  # training will report it, and has answers to it

@@ -135,7 +135,9 @@ def job(
         started = initial.weights(config, model, data) if first_epoch == 0 else None
         model_builder.freeze(config, model)
         state = ModelState()
-        example = functional.few(model, data.train, 1).x if replica_count == 1 else None
+        # Workers of several processes build the model at times of their own, so that a call could wait for the others.
+        is_one_process = replica_count == 1 or isinstance(strategy, tf.distribute.MirroredStrategy)
+        example = functional.few(model, data.train, 1).x if is_one_process else None
         penalty.report(model, replica_count, lambda: state.examples_of_replica, example)
         losses = {name: part.loss(meanings[name], plan) for name, part in parts.items()}
         # A step of the model's own gets x alone where there is nothing to predict, as by Keras' `fit(x)`; a loss gets placeholders.
