@@ -178,11 +178,19 @@ def test_folds_by_time_are_those_of_scikit_learn(write):
         ({"fold": 1}, "data.fold: it is one of data.folds, which is null"),
         ({"folds": 5, "fold": 5}, "data.fold: expected 0 to 4, got 5"),
         ({"folds": 1, "fold": 0}, "data.folds: expected at least 2"),
+        ({"folds": 3, "fold": 0, "part": "part"}, "data.folds: the validation rows are named by column part, so they would be the same in each fold"),
         ({"folds": 200, "fold": 0, "split": "time", "time": "y", "target": "row"}, "data.time: column y: expected dates or numbers"),
     ],
 )  # fmt: skip
 def test_bad_splits_are_refused_with_a_message(write, arguments, expected):
     assert expected in faults(write(table()), **arguments)
+
+
+def test_folds_beside_a_validation_file_are_refused(write):
+    path, more = write(table()), write(table(40, 240), "more.csv")
+    assert "those of data.validation_path" in faults(path, validation_path=more, folds=3, fold=0)
+    parts, _ = load(path, test_path=more, folds=3, fold=0)
+    assert [len(part) for part in parts] == [160, 80, 40]
 
 
 def test_a_training_part_of_one_class_is_refused(write):

@@ -72,6 +72,10 @@ def parts(examples: Examples, settings: TableSettings, splitting: SplitSettings)
     if declared.any():
         training, *fixed = (np.flatnonzero(declared == part) for part in range(3))
     method, columns, keep = splitting.method(settings), examples.table.columns, examples.keep
+    if splitting.folds and len(fixed[0]):
+        whose = f"named by column {settings.part}" if method == "column" else "those of data.validation_path"
+        text = f"the validation rows are {whose}, so they would be the same in each fold. Leave one of the two out; to measure further rows beside the folds: data.validation_sets={{name: file}}."
+        return (nothing, nothing, nothing), [("folds", text)]
     times = None
     if method == "time":
         times = keep if settings.time is None else columns[settings.time].numbers[keep]
