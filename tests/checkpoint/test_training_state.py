@@ -53,6 +53,21 @@ def assert_same(ours, theirs):
             np.testing.assert_array_equal(a, b, err_msg=kind)
 
 
+def test_variables_are_read_alike_one_by_one_and_in_a_compiled_call(monkeypatch):
+    monkeypatch.setattr(training_state, "READS_BEFORE_COMPILING", 2)
+    model, compiled, function = build(), [], tf.function
+    train(model, 1)
+    monkeypatch.setattr(tf, "function", lambda *a, **k: compiled.append(a) or function(*a, **k))
+    reader = training_state.Reader(model)
+    for read in range(4):
+        train(model, 1)
+        arrays, want = reader.arrays(), values(model)
+        assert len(compiled) == (read >= 2)
+        for kind, variables in want.items():
+            for i, value in enumerate(variables):
+                np.testing.assert_array_equal(arrays[f"{kind}/{i:04d}"], value)
+
+
 def test_weights_optimizer_metrics_and_seed_generators_come_back(tmp_path):
     model = build()
     train(model)

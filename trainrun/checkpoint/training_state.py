@@ -19,6 +19,9 @@ from trainrun.model.variables import by_purpose, number, of_replicas
 
 # Attribute of an optimizer: updates of the run before it.
 EARLIER = "earlier_updates"
+# Reads of a model's variables one by one before a function is compiled that reads them in one call. For the digits MLP compiling takes
+# 40 ms, a read 0.8 ms, and 0.4 ms after it.
+READS_BEFORE_COMPILING = 64
 
 
 class StateReader(Protocol):
@@ -29,7 +32,7 @@ class StateReader(Protocol):
 
 
 class Reader:
-    """Reads a model's variables in one compiled call, for a small model ten times as fast as one by one.
+    """Reads a model's variables, from the read `READS_BEFORE_COMPILING` on in one compiled call.
 
     Args:
         model: compiled, its optimizer built.
@@ -38,6 +41,7 @@ class Reader:
 
     def __init__(self, model: keras.Model, compiled: bool = True):
         self.model, self._compiled = model, compiled
+        self._reads = 0
         self._components: list[Any] = []
         self._read: Any = None
 
@@ -47,15 +51,15 @@ class Reader:
         variables = itertools.chain.from_iterable(of_kind.values())
         kept = dict(zip(entry_names(of_kind), map(of_replicas, variables), strict=True))
         flat = list(itertools.chain.from_iterable(kept.values()))
-        if len(flat) != len(self._components) or any(
-            a is not b for a, b in zip(flat, self._components, strict=True)
-        ):
-            self._components = flat
-            # A model on several devices is read variable by variable.
-            at_once = self._compiled and len({c.device for c in flat}) <= 1
-            self._read = (
-                tf.function(lambda: [c.read_value() for c in flat], autograph=False) if at_once else None
-            )
+        same = len(flat) == len(self._components) and all(
+            a is b for a, b in zip(flat, self._components, strict=True)
+        )
+        self._components, self._reads = flat, self._reads + 1 if same else 0
+        if not same:
+            self._read = None
+        # A model on several devices is read variable by variable.
+        if self._compiled and self._reads == READS_BEFORE_COMPILING and len({c.device for c in flat}) <= 1:
+            self._read = tf.function(lambda: [c.read_value() for c in flat], autograph=False)
         values = self._read() if self._read is not None else [c.read_value() for c in flat]
         arrays = iter([v.numpy() for v in values])
         named: dict[str, np.ndarray] = {}
