@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from trainrun.compat import keras_model_private
+from trainrun.compat import keras_model_private, tensorflow_private
 from trainrun.data.dataset import Split
 from trainrun.model import functional
 from trainrun.model.variables import foreign_parts, hold, unbuilt_optimizers
@@ -177,20 +178,24 @@ def _traced(job: Job, examples: Split, step: Any) -> tf.Graph | None:
 def _build_loss_and_metrics(model: keras.Model, y: Any, weight: Any) -> None:
     """Create the variables of loss and metrics by an update with one example and a prediction of zeros.
 
-    Keras traces three graphs for this, which takes 0.1 s for a small model; it does so later if this update fails.
+    Keras traces three graphs for this, which takes 0.1 s for a small model; it does so later if this update fails. The update is made
+    in a graph that is dropped: the first call of an operation takes twice as long as its place in a graph.
     """
     overridden = type(model).compute_metrics is not keras.Model.compute_metrics
     outputs = getattr(model, "outputs", None) or []
     if overridden or y is None or len(outputs) != 1 or model.distribute_strategy.num_replicas_in_sync > 1:
         return
     counts, loss = keras_model_private.compiled_parts(model)
+    scratch = None if model.run_eagerly else tensorflow_private.scratch_graph()
     try:
-        y, weight = (None if v is None else tf.convert_to_tensor(v) for v in (y, weight))
-        zeros = tf.zeros([1, *outputs[0].shape[1:]], outputs[0].dtype)
-        if loss is not None:
-            loss.build(y, zeros)
-        if counts is not None:
-            counts.update_state(y, zeros, weight)
+        with contextlib.nullcontext() if scratch is None else scratch.as_default():
+            y, weight = (None if v is None else tf.convert_to_tensor(v) for v in (y, weight))
+            zeros = tf.zeros([1, *outputs[0].shape[1:]], outputs[0].dtype)
+            if loss is not None:
+                loss.build(y, zeros)
+            if counts is not None:
+                counts.update_state(y, zeros, weight)
+        if counts is not None and scratch is None:
             counts.reset_state()
     except Exception:  # `build_for` repeats it, and raises the error
         for part in (counts, loss):
