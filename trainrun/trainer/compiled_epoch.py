@@ -16,13 +16,14 @@ import tensorflow as tf
 from trainrun.compat import keras_model_private
 from trainrun.data.dataset import Split
 from trainrun.step import _result
-from trainrun.trainer import compiled_calls, held_arrays, replica_step, stored_programs
+from trainrun.trainer import compiled_calls, held_arrays, replica_step
 from trainrun.trainer.change_over import ChangeOver
 from trainrun.trainer.executor import ONE_THREAD, THREAD_POOL, is_short, may_wait, operation_types, scope
 from trainrun.trainer.held_arrays import MAX_HELD_BYTES, exchangeable, gathered, held, held_bytes, kinds
 from trainrun.trainer.held_on_demand import on_demand
 from trainrun.trainer.job import Job
 from trainrun.trainer.steps_per_call import Pace, traced
+from trainrun.trainer.stored_pass import StoredPass
 from trainrun.util.clock import INPUT
 
 if TYPE_CHECKING:
@@ -88,11 +89,11 @@ class Pass:
             # Seed, epoch and first step of the call: a variable, so that one program takes all of them.
             with tf.device("cpu:0") if self.replicated else tf.device(None):
                 self.place = tf.Variable([0, 0, 0], trainable=False, dtype=tf.int64)
-        self._job: Job | None = job  # until the program exists
+        self.stored = StoredPass(self, job)
         self.executor: str | None = None
         self.by_kernels: Callable[[np.ndarray, tuple], dict] | None = None
         self._function: Any = None
-        self._operations: set[str] = set()
+        self.loaded_operations: set[str] = set()
         self._change_over = ChangeOver(self)
 
     @staticmethod
@@ -183,6 +184,7 @@ class Pass:
             pace: gets the duration of a step.
             at: the run's seed, the epoch and the first step, which `augment` draws by.
         """
+        self.stored.wait()
         if self.augment is not None:
             self.place.assign(at)
         start = time.perf_counter()
@@ -205,14 +207,11 @@ class Pass:
         return logs
 
     def _prepare(self) -> None:
-        """Choose the executor and compile the pass for it."""
-        self.executor = ONE_THREAD if self._on_one_thread() else THREAD_POOL
+        """Load the stored program, else compile the pass for the executor that suits it."""
         if self.model.run_eagerly:
-            self.by_kernels = self.run_steps
+            self.executor, self.by_kernels = THREAD_POOL, self.run_steps
             return
-        store, self._job = stored_programs.Store(self, self._job), None
-        if (stored := store.load()) is not None:
-            self.by_kernels, self.executor, self._operations = stored.call, stored.executor, stored.operations
+        if self.stored.load():
             return
         self._function, self.by_kernels = (
             compiled_calls.by_xla(self) if self.by_xla else compiled_calls.by_kernels(self)
@@ -222,12 +221,11 @@ class Pass:
             self._function, self.by_kernels = compiled_calls.by_kernels(self)
         if self.replicated and compiled_calls.GATHER in self.operations():
             self.by_kernels = compiled_calls.of_equal_steps(self.by_kernels, self)
-        if store.file is not None:
-            store.save(self._traced(), self.executor)
+        self.stored.save(self._traced)
 
     def operations(self) -> set[str]:
         """Return the types of the operations in the compiled pass; empty before its first call."""
-        return operation_types(self._traced().graph) if self._function is not None else self._operations
+        return operation_types(self._traced().graph) if self._function is not None else self.loaded_operations
 
     def _traced(self) -> Any:
         with scope(self.executor):
@@ -239,7 +237,7 @@ class Pass:
             return False
         return not self.model.run_eagerly and not self.model.jit_compile
 
-    def _on_one_thread(self) -> bool:
+    def on_one_thread(self) -> bool:
         """Return whether a step runs on one thread."""
         return self.on_one_cpu() and is_short(self.flops, self.split.x, self.batch_size)
 

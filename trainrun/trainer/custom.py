@@ -107,6 +107,7 @@ class Custom:
         measuring = pass_cache.shared(job, "validation", make, job.validation)
         indices = np.arange(len(job.validation), dtype="int64")
         test_pace = self._pace(job, callbacks, TEST)
+        measuring.stored.load_beside()
 
         def validate(callback_list: keras.callbacks.CallbackList) -> Logs:
             calls = measuring.calls(indices, test_pace)

@@ -64,6 +64,7 @@ class Fit:
             feed = Indexed(job)
             feed.training.begin(job, callbacks)
             feed.measuring.traced = traced(callbacks)
+            feed.training.stored.load_beside()
             model.steps_per_execution = self._steps(job, callbacks, feed)
             data, validation = feed.dataset(), feed.validation()
         else:

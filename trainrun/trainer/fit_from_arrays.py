@@ -141,6 +141,7 @@ class Indexed(keras.callbacks.Callback):
             self.measuring.call(indices[:size], self.measuring.held, pace)  # compiles, also what decodes
             if (reading := self.measuring.on_demand) is not None:
                 reading.read(indices)
+            self.training.stored.wait()  # which would take a core from what is measured
             self.measuring.call(indices, self.measuring.held, pace)
         step_s = TRAINING_COST * pace.seconds
         if reading is None or self.training.on_demand is None:
