@@ -352,9 +352,9 @@ def test_a_newcomer_is_told_once_after_the_third_run_in_ten_minutes(inside, monk
 
 
 def test_an_edited_file_and_an_installed_package_are_noticed(inside, monkeypatch):
-    (inside / "package").mkdir()
-    (inside / "site-packages").mkdir()
-    monkeypatch.setattr(user_cache, "PACKAGE", str(inside))
+    for folder in ("package", "conf", "site-packages"):
+        (inside / folder).mkdir()
+    monkeypatch.setattr(user_cache, "PACKAGE", str(inside / "package"))
     monkeypatch.setattr(sys, "path", ["", str(inside / "site-packages")])
     file = inside / "package" / "a.py"
     file.write_text("a = 1")
@@ -362,6 +362,7 @@ def test_an_edited_file_and_an_installed_package_are_noticed(inside, monkeypatch
     assert seen == {address.fingerprint()}
     for change in (
         lambda: file.write_text("a = 2"),
+        lambda: (inside / "conf" / "a.yaml").write_text("a: 1"),
         lambda: (inside / "site-packages" / "b-1.dist-info").mkdir(),
         lambda: monkeypatch.setenv("KERAS_HOME", "elsewhere"),
         lambda: file.unlink(),

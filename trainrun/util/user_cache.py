@@ -24,8 +24,11 @@ def is_private(directory: str) -> bool:
 
 
 def code_version() -> list[int]:
-    """Return number, bytes and times of change of trainrun's own files."""
+    """Return number, bytes and times of change of trainrun's own files, its `conf/` included."""
     statuses = list(_sources(PACKAGE))
+    beside = os.path.join(os.path.dirname(PACKAGE), "conf")  # as a checkout has it
+    if not os.path.isdir(os.path.join(PACKAGE, "conf")) and os.path.isdir(beside):
+        statuses += _sources(beside)
     return [len(statuses), sum(s.st_size for s in statuses), sum(s.st_mtime_ns for s in statuses)]
 
 
