@@ -15,7 +15,6 @@ from trainrun.config import (
     phases,
     plugins,
     safety,
-    stored_record,
     tracker_settings,
 )
 from trainrun.config.rules import alert, checkpoint, combinations, failure, settings
@@ -150,6 +149,8 @@ def describe(config: Mapping[str, Any]) -> Description:
         return Description(problems=(("name", refused),))
     try:
         if "preprocessor" in inspect.signature(getattr(module, name)).parameters:
+            from trainrun.config import stored_record
+
             arguments["preprocessor"] = stored_record.of(config)
         with unseen_allowed(named_components.gives_vectors(config)):
             return module.describe(**arguments)
