@@ -91,14 +91,18 @@ class Progress(keras.callbacks.Callback):
             self._first_epoch = epoch
         self._epoch, self._step, self._logs, self._trained = epoch, 0, {}, None
         self._epoch_began = self._printed = self.clock()
-        self._draw("the first step is being compiled" if epoch == self._first_epoch else "")
+        if epoch == self._first_epoch:
+            self._draw("the first step is being compiled")
+        elif self._epoch_began - self._drawn >= REFRESH:
+            self._draw()
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._step = batch + 1
         now = self.clock()
         if self._warm is None:
             self._warm = now, self._step
-        if now - self._drawn < REFRESH:
+        over = self.steps is not None and self._step >= self.steps  # validation or the epoch's line follows
+        if now - self._drawn < REFRESH or over:
             return
         self._logs = logs or {}
         if console.is_terminal():
@@ -112,7 +116,8 @@ class Progress(keras.callbacks.Callback):
     def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         if self._first_epoch is not None:
             self._trained = self.clock() - self._epoch_began
-            self._draw("validation")
+            if self._trained >= REFRESH:
+                self._draw("validation")
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         seconds = max(self.clock() - self._epoch_began, 1e-9)
@@ -130,7 +135,6 @@ class Progress(keras.callbacks.Callback):
             self._line({k: k for k in shown}, "bold")
         self._line(shown)
         self._estimate()
-        self._draw()
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         console.live(None)

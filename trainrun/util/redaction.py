@@ -252,5 +252,9 @@ def _blocks(value: str) -> str:
 
 def _of_environment() -> list[str]:
     # No paths (PWD, a credentials file's place), and nothing so plain that it is a word of the messages themselves.
-    values = {v for k, v in os.environ.items() if len(v) >= 8 and is_secret(k)}
-    return sorted((v for v in values if v[0] not in "/~." and not v.isalpha()), key=len, reverse=True)
+    values = {
+        os.environ.get(k, "") for k in os.environ if is_secret(k)
+    }  # reading all values takes as long again
+    return sorted(
+        (v for v in values if len(v) >= 8 and v[0] not in "/~." and not v.isalpha()), key=len, reverse=True
+    )
