@@ -127,6 +127,7 @@ class DecodedRows(RowsOnDemand):
                     self._changed.wait()
                     continue
                 self._taken[mine] = True
+                self.asked += threads is None and len(mine) > 1
             try:
                 if check or (faults := self._decode(mine, decoded, shown, threads)):
                     self._damaged = True

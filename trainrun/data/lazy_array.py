@@ -32,12 +32,14 @@ class RowsOnDemand:
     Attributes:
         fault: what is wrong with files that were read; None: nothing is known.
         memory: the array that the rows are written to, which may be read where they are made; None: there is none.
+        asked: how often missing rows were made for the caller's use, not ahead of it; a single one, by which a model is built, does not count.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype
     fault: UserError | None = None
     memory: np.ndarray | None = None
+    asked: int = 0
 
     @property
     def complete(self) -> bool:

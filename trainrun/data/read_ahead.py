@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator, Sequence
 
 from trainrun.data.dataset import Dataset
@@ -12,6 +13,11 @@ from trainrun.errors import UserError
 
 # Images that are decoded at once, by one thread: the training, which decodes what it needs itself, has the other processors.
 AT_ONCE = 64
+# Readings of the training until its first batch is done, at most: `fit` has two before, by which it measures.
+FIRST = 4
+# Seconds after which the thread begins in any case: few images are read in fewer readings.
+LATEST_S = 5.0
+POLL_INTERVAL_S = 0.02
 
 
 @contextlib.contextmanager
@@ -25,7 +31,8 @@ def reading(data: Dataset) -> Iterator[None]:
         yield
         return
     stop = threading.Event()
-    thread = threading.Thread(target=_read, args=(views, stop), name="decoding")
+    begin = _asked(views) + FIRST
+    thread = threading.Thread(target=_read, args=(views, stop, begin), name="decoding")
     thread.start()
     try:
         yield
@@ -46,7 +53,16 @@ def _on_demand(data: Dataset) -> list[View]:
     return [a for a in arrays if isinstance(a, View) and isinstance(a.rows, RowsOnDemand)]
 
 
-def _read(views: Sequence[View], stop: threading.Event) -> None:
+def _asked(views: Sequence[View]) -> int:
+    return max(view.rows.asked for view in views)
+
+
+def _read(views: Sequence[View], stop: threading.Event, begin: int) -> None:
+    """Decode the images of views, once the training has its first batch, which would wait for a processor otherwise."""
+    deadline = time.monotonic() + LATEST_S
+    while _asked(views) < begin and time.monotonic() < deadline:
+        if stop.wait(POLL_INTERVAL_S):
+            return
     with contextlib.suppress(UserError):  # which the rows keep
         for view in views:
             for at in range(0, len(view), AT_ONCE):
