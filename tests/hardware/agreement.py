@@ -22,7 +22,7 @@ QUICK = [
 ]  # fmt: skip
 # Name -> overrides. 41 examples by 8: the last batch has one, fewer than the replicas; by 7, an odd one of 6.
 CASES = {
-    "odd": ["data=iris", "trainer.limit=41", "trainer.batch_size=7", "optimizer=sgd"],
+    "odd": ["data=iris", "trainer.limit=41", "trainer.batch_size=7", "optimizer=sgd", "model.regularizer=l2"],
     # A penalty that each call adds: its columns are those of one device.
     "one_left": ["data=iris", "trainer.limit=41", "trainer.batch_size=8", "optimizer=adam", "model=sparse_mlp"],
     # Sparse gradients: their rows are fewer in the last batch (6 of 9 examples), and Adam squares them before it adds those of one index.
@@ -79,6 +79,8 @@ CASES["own"] = [
 ]
 # Full batches and the smaller last one, all in one call.
 CALLS = {"custom": ["trainer.steps_per_execution=6"]}
+# Parts of a replica's examples, which are not of one size.
+PARTS = {"odd-custom-2": ["trainer.accumulate=3"]}
 # Every trainer with every number of replicas, and every case with every trainer that takes it: each run is traced anew.
 PAIRS = {
     "odd": (("custom", 2), ("fit", 3)),
@@ -109,7 +111,11 @@ if __name__ == "__main__":
         overrides = CASES[name]
         several = {
             f"{trainer}-{count}": train(
-                *overrides, *mirrored(count), f"trainer={trainer}", *CALLS.get(trainer, [])
+                *overrides,
+                *mirrored(count),
+                f"trainer={trainer}",
+                *CALLS.get(trainer, []),
+                *PARTS.get(f"{name}-{trainer}-{count}", []),
             )
             for trainer, count in PAIRS[name]
         }

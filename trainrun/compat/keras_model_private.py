@@ -116,9 +116,10 @@ def weigh_terms_by_examples(
                 of_output = sample_weight[output] if isinstance(sample_weight, dict) else sample_weight
                 value = loss_of_output(y_true[output], y_pred[output], of_output)
                 value = keras.ops.cast(value, self.dtype)
-                examples = examples_of_replica()
-                if examples is None:
-                    examples = keras.ops.shape(y_pred[output])[0]
+                # Of a part of the replica's examples, those of the part; of an example that fills an empty replica, none.
+                examples, limit = keras.ops.shape(y_pred[output])[0], examples_of_replica()
+                if limit is not None:
+                    examples = keras.ops.minimum(examples, limit)
                 mean.update_state(
                     value * model.distribute_strategy.num_replicas_in_sync, sample_weight=examples
                 )

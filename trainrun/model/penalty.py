@@ -44,10 +44,12 @@ def report(
     ) -> Any:
         loss = keras_compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
         penalties = keras.ops.sum([keras.ops.cast(term, loss.dtype) for term in model.losses])
-        examples = examples_of_replica()
-        if examples is None:
-            # A step of the model's own may leave x out, as Keras' own `compute_loss` does not read it.
-            examples = keras.ops.shape(keras.tree.flatten(y_pred if x is None else x)[0])[0]
+        # A step of the model's own may leave x out, as Keras' own `compute_loss` does not read it.
+        examples = keras.ops.shape(keras.tree.flatten(y_pred if x is None else x)[0])[0]
+        if (
+            limit := examples_of_replica()
+        ) is not None:  # the loss may be of a part of the replica's examples
+            examples = keras.ops.minimum(examples, limit)
         penalty.update_state(penalties, sample_weight=examples)
         # On several replicas, Keras has already divided the loss by their number, for the sum of the gradients.
         data_loss.update_state(loss * replica_count - penalties, sample_weight=examples)
