@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import keras
 import numpy as np
 import pandas as pd
@@ -121,6 +123,9 @@ PIECES = {
     "examples": lambda: batches(8).unbatch(),
     "a PyDataset": Batches,
     "a generator": lambda: ((image, age, age / 90.0) for image, age in zip(IMAGES, AGES, strict=True)),
+    "an iterator": lambda: itertools.islice(
+        zip(itertools.cycle(IMAGES), AGES, AGES / 90.0, strict=False), 40
+    ),
     "rows": lambda: MapStyle([*zip(IMAGES, AGES, AGES / 90.0, strict=True)]),
 }
 

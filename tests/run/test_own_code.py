@@ -8,7 +8,8 @@ import pytest
 
 import trainrun
 from trainrun.errors import UserError
-from trainrun.run import model_files
+from trainrun.registry import lookup
+from trainrun.run import model_files, own_loss
 
 OFF = ["tracking=none", "artifacts=none", "data=iris", "model=linear", "metric=none", "trainer.epochs=1"]
 
@@ -79,6 +80,29 @@ def test_a_fault_of_own_code_is_named_by_file_and_line_before_training(inside, c
         trained(inside, source, choice)
     assert line is None or f"own.py, line {line}" in str(raised.value)
     assert not (inside / "outputs" / "runs").exists()
+
+
+def test_a_loss_of_a_whole_batch_declares_itself_where_batches_are_divided():
+    def mean(y_true, y_pred):
+        return keras.ops.mean(keras.ops.square(y_true - y_pred))
+
+    def spread(y_true, y_pred):
+        return mean(y_true, y_pred) + keras.ops.std(y_pred)
+
+    def tried(function, divided, **declared):
+        with lookup.isolated():
+            trainrun.register("loss", "mine", **declared)(function)
+            random = np.random.default_rng(0)
+            y, predicted = random.random((2, 5, 1), "float32")
+            own_loss.check("loss", function, y, predicted, lookup.find("loss", "mine"), divided)
+
+    tried(mean, "hardware=mirrored")
+    tried(spread, "")
+    tried(spread, "hardware=mirrored", whole_batch=True)
+    with pytest.raises(
+        UserError, match=r"not the mean over its examples, and trainer\.accumulate divides batches"
+    ):
+        tried(spread, "trainer.accumulate")
 
 
 def test_a_class_that_does_not_initialize_its_base_is_refused_before_tensorflow(inside):

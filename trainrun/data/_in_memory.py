@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EXPECTED = (
     "expected a DataFrame (of pandas, polars or pyarrow), arrays by name, {'x': x, 'y': y}, a tuple (x, y) or (x, y, weight), "
-    "a tf.data.Dataset, a PyDataset, a generator or an object with rows that gives such tuples, or these by part, "
+    "a tf.data.Dataset, a PyDataset, a generator, iterator or object with rows that gives such tuples, or these by part, "
     "{'train': …, 'validation': …, 'test': …}"
 )
 # Names of the columns and arrays of a tuple.

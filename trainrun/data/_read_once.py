@@ -1,11 +1,11 @@
-"""Data that comes piece by piece, from a tf.data.Dataset, a PyDataset, a generator or an object with rows: read once, into arrays."""
+"""Data that comes piece by piece, from a tf.data.Dataset, a PyDataset, an iterator or an object with rows: read once, into arrays."""
 
 from __future__ import annotations
 
 import math
 import sys
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data._spool import Appended
@@ -31,12 +31,16 @@ SHORTEN = "Leave repeat() out, or take(n) some of it (of a generator, itertools.
 
 def is_source(value: Any) -> bool:
     """Return whether a value gives its examples piece by piece."""
-    if isinstance(value, Generator) or _is_tf(value):
+    if isinstance(value, Iterator) or _is_tf(value):
         return True
-    if isinstance(value, str | bytes | tuple | list | Mapping | type):
+    if isinstance(value, str | bytes | tuple | list | set | frozenset | Mapping | type):
         return False
     is_array = hasattr(value, "__array__") or hasattr(value, "__arrow_c_stream__")
-    return not is_array and hasattr(value, "__getitem__") and hasattr(value, "__len__")
+    return not is_array and (hasattr(value, "__iter__") or _has_rows(value))
+
+
+def _has_rows(value: Any) -> bool:
+    return hasattr(value, "__getitem__") and hasattr(value, "__len__")
 
 
 def collected(value: Any, part: str = "") -> Any:
@@ -80,7 +84,7 @@ def _each(value: Any, pieces: _Pieces) -> Iterator[Any]:
             if value.cardinality() == -1:  # tf.data.INFINITE_CARDINALITY
                 raise pieces.refused(f"the tf.data.Dataset has no end. {SHORTEN}")
             source = value.as_numpy_iterator()
-        elif not isinstance(value, Generator):
+        elif _has_rows(value):
             count = value.num_batches if hasattr(value, "num_batches") else len(value)
             if count is None:
                 raise pieces.refused(

@@ -62,7 +62,7 @@ def python(
     The function returns a DataFrame (pandas, polars or pyarrow), which is understood as `data.parquet.parquet` does; arrays by name or
     a tuple ``(x, y)`` or ``(x, y, weight)``, which are understood as `data.npz.npz` does; these by part,
     ``{"train": (x, y), "test": (x, y)}``, of which only a part that is missing is split off; a `tf.data.Dataset`, a
-    `keras.utils.PyDataset`, a generator or an object with rows, whose batches or examples ``(x, y)`` are read once into arrays, so that
+    `keras.utils.PyDataset`, a generator, an iterator or an object with rows, whose batches or examples ``(x, y)`` are read once into arrays, so that
     order, resume and preprocessing are those of arrays; or a `Dataset`, which is split already.
 
     Args:

@@ -46,9 +46,8 @@ def report(
         penalties = keras.ops.sum([keras.ops.cast(term, loss.dtype) for term in model.losses])
         # A step of the model's own may leave x out, as Keras' own `compute_loss` does not read it.
         examples = keras.ops.shape(keras.tree.flatten(y_pred if x is None else x)[0])[0]
-        if (
-            limit := examples_of_replica()
-        ) is not None:  # the loss may be of a part of the replica's examples
+        # The loss may be of a part of the replica's examples.
+        if (limit := examples_of_replica()) is not None:
             examples = keras.ops.minimum(examples, limit)
         penalty.update_state(penalties, sample_weight=examples)
         # On several replicas, Keras has already divided the loss by their number, for the sum of the gradients.

@@ -22,6 +22,7 @@ from trainrun.failure import classification
 from trainrun.model import functional
 from trainrun.model.variables import foreign_parts, untouched
 from trainrun.registry import declaration_reader, lookup
+from trainrun.run import own_loss
 from trainrun.trainer import distillation, model_steps
 from trainrun.trainer.epoch_loop import trace
 from trainrun.trainer.job import Job
@@ -65,6 +66,9 @@ def check(job: Job, config: Mapping[str, Any], step: Any) -> None:
     own_step = named_components.own_step(config["trainer"])
     if not (own or foreign_parts(job.model) or own_step):
         return
+    several = job.model.distribute_strategy.num_replicas_in_sync > 1
+    parts = (config["trainer"].get("accumulate") or 1) > 1
+    divided = f"hardware={config['hardware']['name']}" if several else "trainer.accumulate" if parts else ""
     random = random_state.get()
     try:
         # An odd number of examples that no axis of the labels has: a result of another shape shows.
@@ -82,7 +86,7 @@ def check(job: Job, config: Mapping[str, Any], step: Any) -> None:
             if f"loss{within}" in own:
                 loss = job.model.loss[output] if output else job.model.loss
                 with untouched(job.model):  # a loss may keep a state, such as a moving mean
-                    _check_loss(f"loss{within}", loss, of_output.y, its, own[f"loss{within}"])
+                    own_loss.check(f"loss{within}", loss, of_output.y, its, own[f"loss{within}"], divided)
             for metric in _metrics(job, output):
                 if (key := f"metric{within}.{metric.name}") in own:
                     _check_metric(key, metric, of_output, its, own[key])
@@ -153,37 +157,6 @@ def _check_callback(key: str, component: lookup.Component) -> None:
             raise UserError(Problem(key, text)) from None
 
 
-def _check_loss(key: str, loss: Any, y: Any, predicted: Any, component: lookup.Component) -> None:
-    thing = component.load()
-    where = thing.call if isinstance(thing, type) and hasattr(thing, "call") else thing
-    dtype = getattr(loss, "dtype", None)
-    y = tf.convert_to_tensor(y if dtype is None else np.asarray(y).astype(dtype))
-    # A copy without the logits that Keras' softmax attaches, of which its own losses take the gradient instead.
-    predicted = tf.identity(predicted)
-    of_each = loss.call if isinstance(loss, keras.losses.Loss) else loss
-    with tf.GradientTape() as tape:
-        tape.watch(predicted)
-        values = of_each(y, predicted)
-    if fault := _values_fault(values, y, predicted):
-        raise UserError(Problem(key, f"{place(where)}: {component.name} {fault}"))
-    if (
-        len(np.shape(values)) == 1
-        and not component.declared.whole_batch
-        and not np.allclose(of_each(y[:1], predicted[:1]), values[:1], rtol=1e-3, atol=1e-5, equal_nan=True)
-        and np.allclose(of_each(y, predicted), values, equal_nan=True)  # else it keeps a state
-    ):
-        text = f"{place(where)}: what {component.name} returns for an example depends on the other examples. {_shapes(y, predicted)}"
-        raise UserError(Problem(key, text))
-    if not tf.convert_to_tensor(values).dtype.is_floating or tape.gradient(values, predicted) is None:
-        raise UserError(
-            Problem(
-                key,
-                f"{place(where)}: the gradient of {component.name} by y_pred is undefined, so it cannot be learnt from. argmax, "
-                "round, comparisons, integers and numpy have none: compute with keras.ops on y_pred itself.",
-            )
-        )
-
-
 def _metrics(job: Job, output: str) -> Iterator[Any]:
     """Yield the metrics of an output."""
     for listed in keras_model_private.metric_arguments(job.model):
@@ -248,7 +221,7 @@ def _function_fault(
 
     def observed(y_true: Any, y_pred: Any, **further: Any) -> Any:
         values = function(y_true, y_pred, **further)
-        faults.append(_values_fault(values, y_true, y_pred))
+        faults.append(own_loss.values_fault(values, y_true, y_pred))
         return values if faults[-1] is None else tf.zeros(())
 
     function = keras_metric_private.exchange_function(inner, observed)
@@ -267,27 +240,3 @@ def _check_schedule(optimizer: Any, component: lookup.Component) -> None:
         raise UserError(
             Problem("schedule", f"{where}: {component.name} returned None for step 0. Add a return.")
         )
-
-
-def _values_fault(values: Any, y_true: Any, y_pred: Any) -> str | None:
-    """Return what is wrong with the result of a loss or metric function, or None."""
-    expected = "expected one number an example, [batch], or one for the batch"
-    if values is None:
-        return f"returned None; {expected}. Add a return."
-    try:
-        values = tf.convert_to_tensor(values)
-    except (TypeError, ValueError):
-        return f"returned {type(values).__name__}; {expected}."
-    if not (values.dtype.is_floating or values.dtype.is_integer or values.dtype.is_bool):
-        return f"returned values of type {values.dtype.name}; {expected}."
-    shape, examples = values.shape, y_pred.shape[0]
-    if shape.rank == 0 or (shape[0] == examples and not (shape.rank > 1 and shape[1] == examples)):
-        return None
-    return f"returned shape {['batch' if n == examples else n for n in shape]}; {expected}. {_shapes(y_true, y_pred)}"
-
-
-def _shapes(y_true: Any, y_pred: Any) -> str:
-    return (
-        f"y_true is {['batch', *y_true.shape[1:]]} ({y_true.dtype if isinstance(y_true, np.ndarray) else y_true.dtype.name}), y_pred "
-        f"{['batch', *y_pred.shape[1:]]}: bring them to one shape first, as in ops.reshape(y_true, ops.shape(y_pred))."
-    )
