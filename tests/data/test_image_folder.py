@@ -118,6 +118,20 @@ def test_a_table_names_images_and_numbers(photos):
     )
 
 
+def test_a_field_of_a_table_has_several_labels_of_an_image(photos):
+    files = sorted(photos.rglob("*.png"))
+    tags = ["sea;sun", "sun", ""] * 12
+    table = photos.parent / "tags.csv"
+    table.write_text("file,tags\n" + "".join(f"{f},{t}\n" for f, t in zip(files, tags, strict=True)))
+    arguments = {"path": str(table), "image": "file", "target": "tags", "label_separator": ";"}
+    data = load(**arguments, validation=0, test=0)
+    assert (data.target.kind, data.target.classes) == ("multilabel", ("sea", "sun"))
+    assert data.train.y.tolist() == [[1, 1], [0, 1], [0, 0]] * 12
+    assert not describe(**arguments).problems
+    (problem,) = describe(path=str(photos), label_separator=";").problems
+    assert problem[0] == "label_separator" and "the folders are the classes" in problem[1]
+
+
 def test_parts_of_their_own(photos):
     held_out = photos.parent / "held_out" / "dogs"
     held_out.mkdir(parents=True)

@@ -99,7 +99,11 @@ def read(settings: ItemSettings, even_large: bool = True) -> tuple[Items | None,
     folder = path is not None and expanded(path).is_dir()
     table, wrong = settings.table, []
     if settings.mask is not None:
-        wrong = [("target", "the masks are the target. Leave it null.")] if table.target is not None else []
+        wrong = [
+            (key, "the masks are the target. Leave it null.")
+            for key in ("target", "label_separator")
+            if getattr(table, key) is not None
+        ]
         table = dataclasses.replace(
             table, target=_mask_images.MASK if folder else settings.mask, task=_columns.PATHS
         )
@@ -107,6 +111,8 @@ def read(settings: ItemSettings, even_large: bool = True) -> tuple[Items | None,
         source, faults = _mask_images.open_source(settings.folders, str(settings.mask), settings.endings)
         column, table = _class_folders.FILE, dataclasses.replace(table, na_values=())
     elif folder:
+        if table.label_separator is not None:
+            wrong = [("label_separator", "the folders are the classes, one for each file. Leave it null.")]
         source, faults = _class_folders.open_source(
             settings.folders, settings.endings, f"{settings.argument}s"
         )

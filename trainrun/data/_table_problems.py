@@ -68,7 +68,9 @@ def _column_faults(
     if not column.known().any() and not len(column.invalid):
         return [("path", f"column {name}: no row has a value. {_leave_out(name, settings)}")]
     faults: list[Fault] = []
-    if column.missing and settings.missing == "error":
+    # An empty field of several labels has none of them.
+    is_labels = settings.label_separator is not None and name in settings.targets
+    if column.missing and settings.missing == "error" and not is_labels:
         drop = name in (*settings.targets, settings.weight)
         what = "drop those rows" + ("" if drop else ", or data.missing=auto to impute them")
         own = OWN_VALUE if any(column.missing) and column.numbers is None else ""

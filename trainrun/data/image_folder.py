@@ -34,6 +34,7 @@ def image_folder(
     target: Name | Sequence[Name] | None = None,
     positive: Name | Mapping[Name, Name] | None = "rarer",
     task: Any = "auto",
+    label_separator: str | None = None,
     missing: Literal["error", "drop"] = "error",
     weight: Name | None = None,
     size: Sizes | None = None,
@@ -64,7 +65,7 @@ def image_folder(
             and are beside those of `validation_path` and `test_path` in the same way; of a table, the column of the masks' paths. The
             numbers of the pixels are the classes; colours are refused. They are resized by nearest neighbours.
         target: of a table, the column to predict: classes or numbers; or several, each an output of the model.
-        positive, task, weight: as in `data.csv.csv`.
+        positive, task, label_separator, weight: as in `data.csv.csv`.
         missing: of a table, rows without image, target or weight: ``error``, or ``drop`` them.
         size: height and width in pixels, or one number for both; None: that of the images, which must be the same.
         channels: 1 (grey), 3 (color) or 4 (with transparency, which others leave out; the colours beneath are kept).

@@ -36,6 +36,7 @@ def text(
     target: Name | Sequence[Name] | None = None,
     positive: Name | Mapping[Name, Name] | None = "rarer",
     task: Any = "auto",
+    label_separator: str | None = None,
     missing: Literal["error", "drop"] = "error",
     weight: Name | None = None,
     delimiter: str | None = None,
@@ -67,7 +68,7 @@ def text(
         path: a table (CSV, Parquet, Feather) with a column of texts; or the folder with a folder for each class, of .txt files.
         text: of a table, the column of texts.
         target: of a table, the column to predict: classes or numbers; or several, each an output of the model.
-        positive, task, weight: as in `data.csv.csv`.
+        positive, task, label_separator, weight: as in `data.csv.csv`.
         missing: of a table, rows without text, target or weight: ``error``, or ``drop`` them.
         delimiter: of a CSV file, as in `data.csv.csv`.
         encoding: of a CSV file, or of .txt files; None: UTF-8.
