@@ -15,7 +15,7 @@ from sklearn.datasets import load_iris
 import trainrun
 from trainrun.cli import main
 from trainrun.errors import UserError
-from trainrun.model import front, saving
+from trainrun.model import exporting, front, saving
 from trainrun.run.exported import ExportError
 
 
@@ -169,3 +169,16 @@ def test_a_quantization_that_loses_more_than_the_metric_s_interval_says_so(withi
     predicted = keras.saving.load_model(tmp_path / "out/model.keras")(tf.constant(load_iris().data))
     assert np.ptp(predicted, axis=0).max() < 0.05
     assert content["worse"] and content["after"] > content["before"]["high"]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:keras")  # of layers that Keras does not quantize
+def test_quantized_attention_is_refused_where_keras_cannot_load_it(tmp_path):
+    path, given = tmp_path / "model.keras", keras.Input((3, 8))
+    model = keras.Model(given, keras.layers.MultiHeadAttention(2, 4, name="heads")(given, given))
+    model.save(path)
+    with pytest.raises(UserError, match=r"quantized attention \(heads\).*savedmodel"):
+        exporting.write(exporting.Source(path, model, model, None), "keras", tmp_path / "out.keras", "int8")
+    model.quantize("int8")
+    model.save(path)
+    with pytest.raises(ValueError, match="could not be loaded"):  # once it can, the refusal can go
+        keras.saving.load_model(path)

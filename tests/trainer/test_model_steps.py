@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import keras
@@ -320,6 +321,21 @@ def test_what_could_not_take_the_steps_is_refused(further, text):
         trainrun.run(
             ["tracking=none", "data=iris", "metric=none", "plugins=[./own.py]", "model=weighed", *further]
         )
+
+
+@pytest.mark.parametrize(
+    ("further", "text"),
+    [
+        (["trainer.accumulate=2"], "takes the whole batch"),
+        (["hardware=mirrored"], "calls on one device only"),
+        (["hardware=multi_worker", "hardware.local_workers=2"], "calls on one device only"),
+        (["-m", "hardware=mirrored", "hardware.virtual_devices=2", "trainer=fit"], "adds? these up"),
+    ],
+)
+def test_check_refuses_what_the_run_refuses(further, text, capsys):
+    common = ["tracking=none", "data=iris", "metric=none", "plugins=[./own.py]", "model=weighed"]
+    assert main(["check", *common, "trainer=custom", *further]) == 2
+    assert re.search(text, " ".join(capsys.readouterr().err.split()))
 
 
 def test_a_loss_of_its_own_that_replicas_would_add_up_is_refused():

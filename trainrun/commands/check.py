@@ -12,17 +12,44 @@ from trainrun.ui import console
 TABLES = ("csv", "parquet", "feather", "text", "image_folder")
 
 
-def _show_weights(config: Mapping[str, Any]) -> None:
-    """Build the model and print what becomes of each of its weights."""
+def _is_built(config: Mapping[str, Any]) -> bool:
+    """Return whether only the model itself tells if it can be trained so: one of the user's own on several devices, in parts, or by a trainer of one kind."""
+    from trainrun.config.rules import hardware
+    from trainrun.registry import declaration_reader, lookup
+
+    if not lookup.is_plugin("model", config["model"]["name"]):
+        return False
+    trainer = config["trainer"]
+    takes_any = declaration_reader.of("trainer", trainer["name"]).takes_steps
+    return hardware.several(config["hardware"]) or (trainer.get("accumulate") or 1) > 1 or not takes_any
+
+
+def _look_at_model(config: Mapping[str, Any], weights: bool) -> None:
+    """Build the model and refuse what only it tells.
+
+    Args:
+        config: resolved and checked.
+        weights: whether to print what becomes of each of its weights.
+
+    Raises:
+        UserError: it cannot be trained so.
+    """
     from trainrun.config import phases
-    from trainrun.config.rules import freezing
+    from trainrun.config.rules import freezing, hardware
     from trainrun.util import imports
 
-    console.note("the model is built by TensorFlow to look at its weights …")
+    console.note(f"the model is built by TensorFlow to look at its {'weights' if weights else 'steps'} …")
     with console.hushed(), imports.collector_paused("tensorflow"):
+        import tensorflow as tf
+
         from trainrun.run import builders, teacher, weights_overview
-    strategy = builders.strategy(config)
+    several = hardware.several(config["hardware"])
+    # Here on one device: this machine need not have those of the run, and other workers would be waited for.
+    strategy = tf.distribute.get_strategy() if several else builders.strategy(config)
     job = builders.job(config, teacher.taught(config, builders.dataset(config)), strategy)
+    builders.refuse_own_steps(config, job.model, hardware.count(config["hardware"]) or 2 if several else 1)
+    if not weights:
+        return
     if job.initial is not None:
         job.initial.show()
     for phase in phases.listed(config):
@@ -80,8 +107,9 @@ def main(argv: Sequence[str]) -> int:
     if problems:
         raise UserError(problems)
     plugins.load(named)
-    if not flags.multirun and treated_differently(config):
-        _show_weights(config)
+    shows = not flags.multirun and treated_differently(config)
+    if config and (shows or _is_built(config)):
+        _look_at_model(config, shows)
     warnings = _show_data(config["data"]) if config else 0
     wrong = f"{warnings} warning{'s' * (warnings > 1)} about the data" if warnings else "nothing wrong"
     console.say(f"ok: {sweep.counted(*counts)}, {wrong}", style="green")

@@ -78,7 +78,7 @@ def write(source: Source, format_name: str, path: Path, quantize: str | None) ->
             if format_name == "keras" and quantize is None:
                 shutil.copyfile(source.path, path)
             elif format_name == "keras":
-                saving.save(_quantized(source, quantize), path, source.fitted)
+                saving.save(_loadable(_quantized(source, quantize)), path, source.fitted)
             elif format_name == "savedmodel":
                 model = source.raw if quantize is None else _quantized(source, quantize)
                 _export(model, path, "tf_saved_model")
@@ -122,6 +122,19 @@ def _quantized(source: Source, mode: str) -> keras.Model:
     layers = keras_model_private.all_layers(model)
     if not any(getattr(layer.dtype_policy, "quantization_mode", None) for layer in layers):
         raise UserError(Problem("quantize", f"the model has no layer that Keras quantizes to {mode}."))
+    return model
+
+
+def _loadable(model: keras.Model) -> keras.Model:
+    """Return a quantized model, or refuse one that Keras can save but not load: attention, whose config lacks the types of its layers (Keras 3.15)."""
+    kinds = (keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention)
+    found = [layer.path for layer in keras_model_private.all_layers(model) if isinstance(layer, kinds)]
+    if found:
+        text = (
+            f"Keras {keras.__version__} cannot load a .keras file of quantized attention ({', '.join(found[:3])}"
+            f"{' …' if found[3:] else ''}). Take --format savedmodel, or leave the quantization out."
+        )
+        raise UserError(Problem("quantize", text))
     return model
 
 

@@ -163,15 +163,8 @@ def job(
         replicas.clip_together(model.optimizer, replica_count)
         if started is not None:
             started = replace(started, optimizer=initial.optimizer(config, model))
-    if replica_count > 1 and (reason := parts_refusal(model)) is not None:
-        raise UserError(Problem("loss", reason))
+    refuse_own_steps(config, model, replica_count)
     trains = declaration_reader.of("trainer", settings["name"])
-    honours = trains.takes_steps or lookup.is_plugin("trainer", settings["name"])
-    reason = model_steps.refusal(
-        model, settings["name"], honours, settings.get("accumulate") or 1, replica_count
-    )
-    if reason is not None and own_step(settings) is None:
-        raise UserError(Problem("model", reason))
     if adjustments.parts > 1 and trains.calls_train_step:
         divide(model, adjustments.parts)
     splits = {part: output.encoded(getattr(data, part), parts, unlabeled) for part in Dataset.PARTS}
@@ -195,6 +188,29 @@ def job(
         teacher=taught, validation_sets=sets, changes_over=settings.get("jit_compile") == "auto",
         embeds=embeds, saved=model_builder.saved_part(config, model),
     )  # fmt: skip
+
+
+def refuse_own_steps(config: Mapping[str, Any], model: keras.Model, replica_count: int) -> None:
+    """Refuse a model whose own `train_step`, `compute_loss` or added losses the trainer or the devices do not honour.
+
+    Args:
+        config: resolved and checked.
+        model: compiled, for any number of replicas.
+        replica_count: of the run.
+
+    Raises:
+        UserError: with the reason.
+    """
+    settings = config["trainer"]
+    if replica_count > 1 and (reason := parts_refusal(model)) is not None:
+        raise UserError(Problem("loss", reason))
+    honours = declaration_reader.of("trainer", settings["name"]).takes_steps or lookup.is_plugin(
+        "trainer", settings["name"]
+    )
+    accumulate = settings.get("accumulate") or 1
+    reason = model_steps.refusal(model, settings["name"], honours, accumulate, replica_count)
+    if reason is not None and own_step(settings) is None:
+        raise UserError(Problem("model", reason))
 
 
 def _plan(settings: Mapping[str, Any], examples: int, batch_size: int, seed: int) -> Plan:
