@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra._internal import defaults_list
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.errors import MissingConfigException
 from hydra.plugins.config_source import ConfigResult, ConfigSource
+from omegaconf import OmegaConf
+from omegaconf.basecontainer import BaseContainer
 
 from trainrun.compat import hydra_private as private
 
@@ -109,6 +112,34 @@ def test_application_composes_runs_and_sweeps_with_arguments_of_ours(folder, mon
 def test_application_raises_what_a_config_lacks(folder):
     with initialize_config_dir(str(folder), version_base="1.3"), pytest.raises(MissingConfigException):
         private.application().run("nowhere", lambda config: None, [])
+
+
+def test_files_are_merged_at_once_to_the_same_config_and_errors(folder, monkeypatch):
+    (folder / "config.yaml").write_text("defaults:\n  - g: a\n  - h@b: a\n  - _self_\na: 1\nb:\n  d: ${a}\n")
+    for path, text in {
+        "g/a": "name: 1\n",
+        "h/a": "c: [1, 2]\nd: 3\n",
+        "g/wrong": "# @package _global_\nhydra: {job: {chdir: [1]}}\n",
+    }.items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / f"{path}.yaml").write_text(text)
+
+    def composed(*overrides):
+        with initialize_config_dir(str(folder), version_base="1.3"):
+            try:
+                return OmegaConf.to_yaml(compose("config", list(overrides), return_hydra_config=True))
+            except Exception as error:
+                return type(error), str(error)
+
+    monkeypatch.setattr(ConfigLoaderImpl, "_compose_config_from_defaults_list", ConfigLoaderImpl._compose_config_from_defaults_list)  # fmt: skip
+    words = ([], ["a=4", "+b.e=5"], ["g=wrong"])
+    before = [composed(*w) for w in words]
+    calls = []
+    plain = BaseContainer.merge_with
+    monkeypatch.setattr(BaseContainer, "merge_with", lambda self, *others: calls.append(len(others)) or plain(self, *others))  # fmt: skip
+    private.merge_files_at_once()
+    assert [composed(*w) for w in words] == before
+    assert max(calls) > 3 and "In 'g/wrong'" in before[2][1]
 
 
 def test_choices_are_listed_for_interpolated_defaults_only(folder, monkeypatch):

@@ -56,6 +56,35 @@ def skip_unneeded_choices() -> None:
     defaults_list._create_interpolation_map = where_needed
 
 
+def merge_files_at_once() -> None:
+    """Have Hydra merge all files of a config in one call.
+
+    For: OmegaConf corrects the parents of all nodes after each merge, a tenth of the time that composing takes.
+    Public API: none. Checked: Hydra 1.3.8. Missing: AttributeError; tested. What cannot be merged is merged again, one by one, for
+    Hydra's message, which names the file.
+    """
+    from types import SimpleNamespace
+
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+    from omegaconf import OmegaConf, flag_override
+    from omegaconf.errors import OmegaConfBaseException
+
+    merged = ConfigLoaderImpl._compose_config_from_defaults_list
+
+    def at_once(self: Any, defaults: list[Any], repo: Any) -> DictConfig:
+        whole = OmegaConf.create()
+        files = (self._load_single_config(default=default, repo=repo).config for default in defaults)
+        with flag_override(whole, "no_deepcopy_set_nodes", True):
+            try:
+                whole.merge_with(*files)
+            except OmegaConfBaseException:
+                return merged(self, defaults, repo)
+        one = SimpleNamespace(_load_single_config=lambda default, repo: SimpleNamespace(config=whole))
+        return merged(one, defaults[:1], repo)
+
+    ConfigLoaderImpl._compose_config_from_defaults_list = at_once
+
+
 def application() -> Any:
     """Return the Hydra that `hydra.initialize_config_dir` has set up: it composes, runs, sweeps, shows and completes.
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 
-from trainrun.data.dataset import Dataset
+from trainrun.data.dataset import Dataset, Split
 from trainrun.data.lazy_array import RowsOnDemand, View
 from trainrun.errors import UserError
 
@@ -17,6 +17,8 @@ AT_ONCE = 64
 FIRST = 4
 # Seconds after which the thread begins in any case: few images are read in fewer readings.
 LATEST_S = 5.0
+# Seconds of training before the test set is read. A shorter one is over by then, and its evaluation reads with all processors.
+TEST_AFTER_S = 15.0
 POLL_INTERVAL_S = 0.02
 
 
@@ -24,15 +26,17 @@ POLL_INTERVAL_S = 0.02
 def reading(data: Dataset) -> Iterator[None]:
     """Decode images while the body of the `with` runs, those that the first epoch does not need last.
 
-    A damaged file is raised where the training reads next. Without this, one of the test set would end a run after its last epoch.
+    A damaged file is raised where the training reads next. Without this, one of the test set would end a long run after its last
+    epoch.
     """
-    views = _on_demand(data)
+    trained, tested = _on_demand(data)
+    views = [*trained, *tested]
     if all(view.complete for view in views):
         yield
         return
     stop = threading.Event()
     begin = _asked(views) + FIRST
-    thread = threading.Thread(target=_read, args=(views, stop, begin), name="decoding")
+    thread = threading.Thread(target=_read, args=(trained, tested, stop, begin), name="decoding")
     thread.start()
     try:
         yield
@@ -43,26 +47,35 @@ def reading(data: Dataset) -> Iterator[None]:
 
 def fault(data: Dataset) -> UserError | None:
     """Return what is wrong with files that examples were to be read from; None: nothing is known."""
-    return next((view.rows.fault for view in _on_demand(data) if view.rows.fault is not None), None)
+    return next((v.rows.fault for part in _on_demand(data) for v in part if v.rows.fault is not None), None)
 
 
-def _on_demand(data: Dataset) -> list[View]:
-    """Return the views whose rows are made on demand: validation before training, which reads its own; test last."""
-    splits = (data.validation, *data.validation_sets.values(), data.train, data.test)
-    arrays = [a for split in splits if split is not None for a in split.arrays()]
-    return [a for a in arrays if isinstance(a, View) and isinstance(a.rows, RowsOnDemand)]
+def _on_demand(data: Dataset) -> tuple[list[View], list[View]]:
+    """Return the views whose rows are made on demand: validation and training, which reads its own, too; and the test set."""
+
+    def of(*splits: Split | None) -> list[View]:
+        arrays = [a for split in splits if split is not None for a in split.arrays()]
+        return [a for a in arrays if isinstance(a, View) and isinstance(a.rows, RowsOnDemand)]
+
+    return of(data.validation, *data.validation_sets.values(), data.train), of(data.test)
 
 
 def _asked(views: Sequence[View]) -> int:
     return max(view.rows.asked for view in views)
 
 
-def _read(views: Sequence[View], stop: threading.Event, begin: int) -> None:
+def _read(trained: Sequence[View], tested: Sequence[View], stop: threading.Event, begin: int) -> None:
     """Decode the images of views, once the training has its first batch, which would wait for a processor otherwise."""
-    deadline = time.monotonic() + LATEST_S
-    while _asked(views) < begin and time.monotonic() < deadline:
+    started = time.monotonic()
+    while _asked(trained) < begin and time.monotonic() < started + LATEST_S:
         if stop.wait(POLL_INTERVAL_S):
             return
+    _decode(trained, stop)
+    if not stop.wait(max(0.0, started + TEST_AFTER_S - time.monotonic())):
+        _decode(tested, stop)
+
+
+def _decode(views: Sequence[View], stop: threading.Event) -> None:
     with contextlib.suppress(UserError):  # which the rows keep
         for view in views:
             for at in range(0, len(view), AT_ONCE):
