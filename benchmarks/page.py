@@ -1,7 +1,7 @@
-"""Make docs/benchmarks.md from the result files of the benchmarks.
+"""Make docs/benchmarks.md, and README's table of speeds, from the result files of the benchmarks.
 
     python benchmarks/training_speed.py --json     # measure, and write benchmarks/results/training_speed.json
-    python benchmarks/page.py                      # write docs/benchmarks.md from all results
+    python benchmarks/page.py                      # write both from all results
 
 A benchmark without a result file is shown as not measured.
 """
@@ -16,6 +16,19 @@ from typing import Any
 
 FOLDER = Path(__file__).parent
 PAGE = FOLDER.parent / "docs" / "benchmarks.md"
+README = FOLDER.parent / "README.md"
+MARKS = "<!-- speed: written by benchmarks/page.py -->\n", "<!-- /speed -->"
+# Columns of README's table: as in the result file, and as they are called there.
+SPEED = {
+    "model": "model",
+    "batch": "batch",
+    "plain examples/s": "plain Keras, examples/s",
+    "jax fit / plain": "plain Keras on JAX",
+    "fit / plain": "`fit`",
+    "custom / plain": "`custom`",
+    "xla / plain": "with XLA",
+    "jax scan / plain": "JAX alone",
+}
 
 
 @dataclass(frozen=True)
@@ -189,6 +202,31 @@ def page(results: Path) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def with_speed(text: str, result: dict[str, Any]) -> str:
+    """Return README's text with the table of training speeds between its marks.
+
+    Args:
+        text: of README.md.
+        result: of `training_speed.py`.
+    """
+    before, _, rest = text.partition(MARKS[0])
+    after = rest.partition(MARKS[1])[2]
+    table = result["tables"][0]
+    places = [table["columns"].index(name) for name in SPEED]
+    rows = [
+        [round(v, 2) if isinstance(v, float) else v for v in (row[i] for i in places)]
+        for row in table["rows"]
+    ]
+    shown = {"title": "", "columns": [*SPEED.values()], "rows": rows}
+    machine = f"{result['machine']['cores']} cores{'' if result['machine'].get('gpu') else ', no GPU'}"
+    words = (
+        f"Training on {machine}: times the speed of plain Keras `fit` on TensorFlow, once compiled; small models gain most. `custom` is "
+        "`trainer=custom`, XLA its `trainer.jit_compile=true`, JAX alone a hand-written scan over the epoch, without metrics. How it was "
+        f"measured ({result['date']}), and what is slower: [docs/benchmarks.md](docs/benchmarks.md)."
+    )
+    return f"{before}{MARKS[0]}{words}\n\n{_table(shown)}\n{MARKS[1]}{after}"
+
+
 def _measured(result: dict[str, Any]) -> list[str]:
     machine = [f"{result['machine']['cores']} cores" + ("" if result["machine"].get("gpu") else ", no GPU")]
     versions = [f"{name} {version}" for name, version in result["versions"].items()]
@@ -233,9 +271,11 @@ def _column(values: list[Any]) -> list[str]:
 
 
 def main() -> int:
-    """Write docs/benchmarks.md."""
+    """Write docs/benchmarks.md and README's table."""
     PAGE.write_text(page(FOLDER / "results"), encoding="utf-8")
-    print(f"wrote docs/{PAGE.name}")
+    speed = json.loads((FOLDER / "results" / "training_speed.json").read_text(encoding="utf-8"))
+    README.write_text(with_speed(README.read_text(encoding="utf-8"), speed), encoding="utf-8")
+    print(f"wrote docs/{PAGE.name} and the table of {README.name}")
     return 0
 
 

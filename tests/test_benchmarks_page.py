@@ -1,4 +1,4 @@
-"""docs/benchmarks.md is what benchmarks/page.py makes of the result files, and no figure stands anywhere else."""
+"""docs/benchmarks.md is what benchmarks/page.py makes of the result files, and so is README's table of speeds; no figure stands anywhere else."""
 
 from __future__ import annotations
 
@@ -36,6 +36,13 @@ def results_file(monkeypatch):
 def test_page_is_generated_from_the_result_files(page):
     written = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     assert written == page.page(BENCHMARKS / "results"), "run: python benchmarks/page.py"
+
+
+def test_the_table_of_readme_is_generated_from_the_result_file(page):
+    written = (ROOT / "README.md").read_text(encoding="utf-8")
+    result = json.loads((BENCHMARKS / "results" / "training_speed.json").read_text())
+    assert all(mark in written for mark in page.MARKS)
+    assert written == page.with_speed(written, result), "run: python benchmarks/page.py"
 
 
 def test_every_result_file_and_every_script_has_a_section(page):
