@@ -31,6 +31,9 @@ SPEED = {
 }
 
 
+PEERS = ("bare", "jax")  # columns of other ways of training than ours
+
+
 @dataclass(frozen=True)
 class Section:
     """A section of the page.
@@ -199,6 +202,9 @@ def page(results: Path) -> str:
             if result
             else [f"`python benchmarks/{section.name}.py`: not measured on this code."]
         )
+        former = results / "before" / f"{section.name}.json"
+        if result and former.exists():
+            parts.append(_before_and_after(json.loads(former.read_text(encoding="utf-8")), result))
     return "\n\n".join(parts) + "\n"
 
 
@@ -237,6 +243,23 @@ def _measured(result: dict[str, Any]) -> list[str]:
     if result["goals"]:
         parts.append("\n".join(map(_goal, result["goals"])))
     return parts + list(result["notes"])
+
+
+def _before_and_after(former: dict[str, Any], result: dict[str, Any]) -> str:
+    """Return a table of our ratios in an older result and in this one, by the first two columns; a way that is new has no older one."""
+    old, new = former["tables"][0], result["tables"][0]
+    ratios = [name for name in new["columns"] if " / " in name and not name.startswith(PEERS)]
+    columns, before = list(new["columns"][:2]), {tuple(row[:2]): row for row in old["rows"]}
+    rows = [(row, before[tuple(row[:2])]) for row in new["rows"] if tuple(row[:2]) in before]
+    shown = [list(row[:2]) for row, _ in rows]
+    for name in ratios:
+        for table, when, which in ((old, " before", 1), (new, "", 0)):
+            if name in table["columns"]:
+                columns.append(name + when)
+                for line, pair in zip(shown, rows, strict=True):
+                    line.append(pair[which][table["columns"].index(name)])
+    title = f"Before ({former['date']}) and after; ratios, since the machine was not equally fast"
+    return _table({"title": title, "columns": columns, "rows": shown})
 
 
 def _table(table: dict[str, Any]) -> str:

@@ -89,6 +89,20 @@ def test_numbers_of_a_column_have_the_same_decimals(page, results_file, tmp_path
     )
 
 
+def test_an_older_result_stands_beside_the_new_one(page, results_file, tmp_path):
+    columns = ["model", "batch", "fit / plain", "examples/s", "xla / plain"]
+    table = results_file.table(columns, [["mlp", 32, 4.0, 7, 9.0], ["new", 32, 3.0, 7, 9.0]])
+    results_file.write(str(tmp_path / "pruning.json"), "python benchmarks/pruning.py", [table])
+    (tmp_path / "before").mkdir()
+    older = {"date": "2026-01-01", "tables": [{"columns": columns[:4], "rows": [["mlp", 32, 2.0, 1]]}]}
+    (tmp_path / "before" / "pruning.json").write_text(json.dumps(older))
+    text = page.page(tmp_path)
+    assert (
+        "| model | batch | fit / plain before | fit / plain | xla / plain |\n| --- | ---: | ---: | ---: | ---: |\n| mlp | 32 | 2 | 4 | 9 |\n\n"
+        in text
+    )
+
+
 def test_no_result_names_a_path_of_the_machine():
     for path in (BENCHMARKS / "results").glob("*.json"):
         assert not any(word in path.read_text() for word in ("/home", "/work", "/tmp", "/root")), path.name
