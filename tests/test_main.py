@@ -13,8 +13,9 @@ from trainrun.registry import lookup
 
 @pytest.fixture
 def left(monkeypatch):
-    """What was done at the end, in order."""
-    done = []
+    """What was done at the end, in order; threads that other tests have left do not count."""
+    done, before, every = [], set(threading.enumerate()) - {threading.main_thread()}, threading.enumerate
+    monkeypatch.setattr(main.threading, "enumerate", lambda: [t for t in every() if t not in before])
     monkeypatch.setattr(main.atexit, "_run_exitfuncs", lambda: done.append("atexit"))
     monkeypatch.setattr(main.os, "_exit", done.append)
     monkeypatch.setattr(lookup, "announced", list)

@@ -173,7 +173,7 @@ YAMLS = [
 PLUGINS = [
     case("plug-in: not there", "plugins=[./nowhere.py]", "plugins", "there is no file ./nowhere.py"),
     case("plug-in: misspelt", "plugins=[./mien.py]", "Did you mean mine.py?", files=plugin("import trainrun\n")),
-    case("plug-in: a folder", "plugins=[./mine]", "plugins", "there is no file ./mine", files={"mine/a.py": "import trainrun\n"}),
+    case("plug-in: a folder", "plugins=[./mine]", "plugins", "./mine is a folder", files={"mine/a.py": "import trainrun\n"}),
     case("plug-in: no such module", "plugins=[no_such_module_at_all]", "there is no module"),
     case("plug-in: no such module in a package", "plugins=[json.no_such_module]", "there is no module"),
     case("plug-in: an odd name", "plugins=['a b c']", "there is no module"),

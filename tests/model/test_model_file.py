@@ -83,10 +83,10 @@ def test_files_that_are_no_models_are_refused(tmp_path):
     (tmp_path / "text.keras").write_text("no model")
     (tmp_path / "old.h5").write_bytes(b"x")
     for path, says in (
-        (None, "expected the path of a file, got null"),
+        (None, "expected a run or a file, got null"),
         (tmp_path / "hole.keras", "there is no file .*Did you mean whole.keras"),
-        (tmp_path, "got the folder"),
-        (tmp_path / "old.h5", "expected a file ending in .keras, got old.h5"),
+        (tmp_path, "is a folder, and no run's"),
+        (tmp_path / "old.h5", "expected a run, or a file ending in .keras, got old.h5"),
         (tmp_path / "text.keras", "is no Keras model, or is damaged"),
         (tmp_path / "cut.keras", "is no Keras model, or is damaged"),
     ):

@@ -39,6 +39,8 @@ def fault(source: str | None, key: str = KEY) -> str | None:
     path, file = paths.expanded(source), located(source)
     endings = (KERAS,) if key in WHOLE else (KERAS, H5)
     if path.is_dir() and not (file.is_file() and file.name.endswith(endings)):
+        if not (path / "config.yaml").is_file():
+            return f"{path} is a folder, and no run's. Expected a run, or a {' or '.join(endings)} file."
         lacks = MODEL if key in WHOLE else f"{MODEL} and no {WEIGHTS}"
         return (
             f"{path} has no {lacks}: the run has not finished, or was trained with another artifacts.model. "
