@@ -11,7 +11,6 @@ from trainrun.data._faults import raise_faults
 from trainrun.data._order import SAMPLE, SPLIT, bits, shuffled
 from trainrun.data.lazy_array import BLOCK, View
 from trainrun.errors import Problem, UserError
-from trainrun.util import threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -250,6 +249,8 @@ def _total(train: np.ndarray | View, mean: np.ndarray | None = None) -> np.ndarr
     each block begins with the sum of the earlier ones as its row 0. A test compares it with `numpy.mean` and `numpy.std`.
     """
     import numpy as np
+
+    from trainrun.util import threads  # with a thread pool 2 ms, for which a check without data does not wait
 
     step = max(1, BLOCK // max(train[:1].nbytes, 1))
 
