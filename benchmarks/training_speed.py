@@ -298,8 +298,13 @@ def main() -> int:
     if peers:
         tables.append(results_file.table(["batch", "examples/s", "Lightning / plain", "fit / Lightning", "custom / Lightning", "first epoch (s)"], peers,
                                          "PyTorch Lightning on the digits MLP"))  # fmt: skip
+    notes = [f"Not the same loss: {line}." for line in failed]
     results_file.write(
-        arguments.json, f"python benchmarks/training_speed.py --epochs {arguments.epochs}", tables, goals
+        arguments.json,
+        f"python benchmarks/training_speed.py --epochs {arguments.epochs}",
+        tables,
+        goals,
+        notes,
     )
     if lightning_peer.installed() is None:
         print("PyTorch Lightning: not compared; `lightning` or `torch` is not installed")
