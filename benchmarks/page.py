@@ -60,7 +60,7 @@ SECTIONS = [
         "training_speed",
         "Training",
         "Examples per second of `trainer=fit` and `trainer=custom` as ratios to the plain Keras script that a good user would write "
-        "(arrays, `model.fit`, defaults) on the digits data; all end with the same loss, which the script checks. `bare` is the compiled "
+        "(arrays, `model.fit`, defaults) on the digits data; all end with the same loss, which the script checks (what differs is noted below). `bare` is the compiled "
         "step on one constant batch, the limit of the machine; a row above its `bare` was measured while the machine was less "
         "busy. With `pip install -e '.[benchmarks]'`, PyTorch Lightning trains the MLP as well. Models that compute for "
         "milliseconds per step are limited by their kernels, so every loop comes to the same; small models gain what Python, the "
