@@ -76,12 +76,12 @@ def module_name(plugin: str, path: Path) -> str:
     return f"trainrun_plugin_{path.stem}" if is_file(plugin) else plugin
 
 
-def modules(plugin: str, path: Path) -> Iterator[tuple[str, Path]]:
-    """Yield name and file of a plug-in's module, and of those beside it that are imported with it, directly or indirectly.
+def modules(plugin: str, path: Path, tree: ast.Module) -> Iterator[tuple[str, Path, ast.Module]]:
+    """Yield name, file and syntax tree of a plug-in's module, and of those beside it that are imported with it, directly or indirectly.
 
     Args:
         plugin: as the config names it: of a module, those of its top package count; of a file, those in its folder.
-        path: its source.
+        path, tree: its source.
     """
     by_file, parts = is_file(plugin), plugin.split(".")
     root = path.parent if by_file else path.parents[len(parts) - (path.name != "__init__.py")]
@@ -92,9 +92,10 @@ def modules(plugin: str, path: Path) -> Iterator[tuple[str, Path]]:
         if file in collected:
             continue
         collected.add(file)
-        yield name, file
+        tree = tree if file == path else _tree(file)
+        yield name, file, tree
         package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-        for imported in _imported_at_top(file, package):
+        for imported in _imported_at_top(tree, package):
             base = root.joinpath(*imported.split("."))
             beside = (base.with_name(f"{base.name}.py"), base / "__init__.py")
             top = imported.partition(".")[0]
@@ -102,17 +103,21 @@ def modules(plugin: str, path: Path) -> Iterator[tuple[str, Path]]:
                 waiting += [(imported, f) for f in beside if f.is_file()][:1]
 
 
-def _imported_at_top(path: Path, package: str) -> list[str]:
+def _tree(path: Path) -> ast.Module:
+    """Return the syntax tree of a source file; an empty one if it cannot be read."""
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.Module([], [])
+
+
+def _imported_at_top(tree: ast.Module, package: str) -> list[str]:
     """Return the modules that a source file may import when it is imported itself.
 
     Args:
-        path: the file.
+        tree: of the file.
         package: its own, in which relative imports begin.
     """
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
     names: list[str] = []
     for node in tree.body:
         if isinstance(node, ast.Import):
@@ -236,12 +241,8 @@ def _with_neighbours(path: Path) -> set[Path]:
 
 def _imported(path: Path) -> set[str]:
     """Return the top-level names that a source file imports."""
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
     collected: set[str] = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Import):
             collected |= {a.name.partition(".")[0] for a in node.names}
         elif isinstance(node, ast.ImportFrom):

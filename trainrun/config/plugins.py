@@ -113,16 +113,11 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
         for name, line in registrations.uninitialized(tree):
             text = f"__init__ of {name} does not call super().__init__(), without which Keras' class does not work."
             problems.append(Problem("plugins", f"{plugin}, line {line}: {text} Make it the first statement."))
-        for module, file in plugin_sources.modules(plugin, path):
-            if file == path:
-                problems += plugin_registrations.announce(plugin, plugin, module, file, tree, places)
-            elif file not in own and not isinstance(
-                inside := plugin_registrations.parsed(plugin, file), Problem
-            ):
+        for module, file, inside in plugin_sources.modules(plugin, path, tree):
+            if file == path or file not in own:
                 own.add(file)
-                problems += plugin_registrations.announce(
-                    plugin, os.path.relpath(file), module, file, inside, places
-                )
+                shown = plugin if file == path else os.path.relpath(file)
+                problems += plugin_registrations.announce(plugin, shown, module, file, inside, places)
     return problems
 
 
