@@ -4,8 +4,8 @@ A CSV of a million rows, an npz and a Parquet file of 1 GB, 20,000 JPEGs in fold
 process of its own (`input_ways.py`), which reports the largest anonymous memory (RssAnon of /proc, read a hundred times a
 second) above that after the imports. Pages of a mapped file are not counted: they are cache, which the kernel frees when memory is
 needed. (`ru_maxrss` counts them, and in a child process begins at the parent's value.) trainrun and the plain
-way decode images in the first epoch, those of the training and the validation set (trainrun goes on with the test set while the second epoch
-trains); trainrun with antialiasing, and into a file. `again` is
+way decode images in the first epoch, those of the training and the validation set (trainrun reads the test set after 15 s of
+training, or when it evaluates); trainrun with antialiasing, and into a file. `again` is
 trainrun on images that a run before has decoded. The goals are of the slower, and the larger, of trainrun's ways. A repeat takes about four
 minutes.
 

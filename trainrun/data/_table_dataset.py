@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from trainrun.data.lazy_array import View
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.data.profile import TableValues, Values
 from trainrun.ui import console
+from trainrun.util import background
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,9 +61,7 @@ def dataset(
         _table_stored.warn_of_unknown(examples, stored)
     else:
         raise_faults(_table_notices.faults(examples, settings))
-    beside = ThreadPoolExecutor(1)
-    digests = beside.submit(examples.digests)
-    beside.shutdown(wait=False)
+    digests = background.begin(examples.digests)
     parts, faults = _table_split.parts(examples, settings, splitting)
     raise_faults(faults)
     keep, target = examples.keep, examples.target
