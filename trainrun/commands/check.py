@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainrun.errors import UserError
 from trainrun.ui import console
+
+if TYPE_CHECKING:
+    from trainrun.data.cache import DatasetCache
+    from trainrun.data.dataset import Dataset
 
 # Datasets that are read from local files.
 TABLES = ("csv", "parquet", "feather", "text", "image_folder")
 
 
-def _is_built(config: Mapping[str, Any]) -> bool:
-    """Return whether only the model itself tells if it can be trained so: one of the user's own on several devices, in parts, or by a trainer of one kind."""
+def _is_built(config: Mapping[str, Any], data: Dataset | None) -> bool:
+    """Return whether only the model itself tells if it can be trained so: one of a file whose record is not of such data,
+    or one of the user's own on several devices, in parts, or by a trainer of one kind.
+
+    Args:
+        config: resolved and checked.
+        data: of `_loaded`.
+    """
     from trainrun.config.rules import hardware
     from trainrun.registry import declaration_reader, lookup
 
+    if data is not None and _has_source(config):
+        from trainrun.run import stored_preprocessing
+
+        if not stored_preprocessing.surely_fits(config, data):
+            return True
     if not lookup.is_plugin("model", config["model"]["name"]):
         return False
     trainer = config["trainer"]
@@ -24,12 +39,13 @@ def _is_built(config: Mapping[str, Any]) -> bool:
     return hardware.several(config["hardware"]) or (trainer.get("accumulate") or 1) > 1 or not takes_any
 
 
-def _look_at_model(config: Mapping[str, Any], weights: bool) -> None:
+def _look_at_model(config: Mapping[str, Any], weights: bool, cache: DatasetCache) -> None:
     """Build the model and refuse what only it tells.
 
     Args:
         config: resolved and checked.
         weights: whether to print what becomes of each of its weights.
+        cache: of the data that was loaded already.
 
     Raises:
         UserError: it cannot be trained so.
@@ -38,7 +54,9 @@ def _look_at_model(config: Mapping[str, Any], weights: bool) -> None:
     from trainrun.config.rules import freezing, hardware
     from trainrun.util import imports
 
-    console.note(f"the model is built by TensorFlow to look at its {'weights' if weights else 'steps'} …")
+    console.note(
+        f"the model is built by TensorFlow to look at its {'weights' if weights else 'inputs, outputs and steps'} …"
+    )
     with console.hushed(), imports.collector_paused("tensorflow"):
         import tensorflow as tf
 
@@ -46,7 +64,7 @@ def _look_at_model(config: Mapping[str, Any], weights: bool) -> None:
     several = hardware.several(config["hardware"])
     # Here on one device: this machine need not have those of the run, and other workers would be waited for.
     strategy = tf.distribute.get_strategy() if several else builders.strategy(config)
-    job = builders.job(config, teacher.taught(config, builders.dataset(config)), strategy)
+    job = builders.job(config, teacher.taught(config, builders.dataset(config, cache)), strategy)
     builders.refuse_own_steps(config, job.model, hardware.count(config["hardware"]) or 2 if several else 1)
     if not weights:
         return
@@ -60,21 +78,38 @@ def _look_at_model(config: Mapping[str, Any], weights: bool) -> None:
             weights_overview.show(phase.config, job)
 
 
-def _show_data(spec: Mapping[str, Any]) -> int:
-    """Load a local dataset, print what is understood of it and what seems wrong, as training does; return the number of warnings.
+def _has_source(config: Mapping[str, Any]) -> bool:
+    """Return whether the run has a model or weights of another one, which its data has to fit."""
+    from trainrun.model import source_file
+
+    return config["model"]["name"] == "file" or any(
+        config.get(k) for k in (source_file.KEY, source_file.TEACHER)
+    )
+
+
+def _loaded(config: Mapping[str, Any], cache: DatasetCache, is_built: bool) -> Dataset | None:
+    """Return the data of a config if it is a local dataset, or one that a stored model has to fit; else None.
 
     Args:
-        spec: the config's `data`.
+        config: resolved and checked.
+        cache: keeps it.
+        is_built: whether the model is built anyway, which tells whether it fits the data.
 
     Raises:
-        UserError: all that is wrong with a table which is too large for the preflight check.
+        UserError: all that is wrong with a table which is too large for the preflight check, or the data does not fit the model.
     """
-    from trainrun.data import overview
-    from trainrun.registry.construct import construct
+    if config["data"]["name"] not in TABLES and (is_built or not _has_source(config)):
+        return None
+    from trainrun.run import stored_preprocessing
 
-    if spec["name"] not in TABLES:
-        return 0
-    understood = overview.of(construct("data", spec, complete=True))
+    return stored_preprocessing.load(config, cache)
+
+
+def _show_data(data: Dataset) -> int:
+    """Print what is understood of a dataset and what seems wrong, as training does; return the number of warnings."""
+    from trainrun.data import overview
+
+    understood = overview.of(data)
     for line in overview.lines(understood):
         console.say(line, fold=True)
     return len(understood["notices"])
@@ -85,6 +120,7 @@ def main(argv: Sequence[str]) -> int:
     from trainrun.config import plugins
     from trainrun.config.rules import sweep
     from trainrun.config.rules.freezing import treated_differently
+    from trainrun.data.cache import DatasetCache
     from trainrun.hydra_bridge import compose, preflight
 
     flags = compose.arguments(argv)
@@ -108,9 +144,11 @@ def main(argv: Sequence[str]) -> int:
         raise UserError(problems)
     plugins.load(named)
     shows = not flags.multirun and treated_differently(config)
-    if config and (shows or _is_built(config)):
-        _look_at_model(config, shows)
-    warnings = _show_data(config["data"]) if config else 0
+    cache = DatasetCache()
+    data = _loaded(config, cache, shows) if config else None
+    if config and (shows or _is_built(config, data)):
+        _look_at_model(config, shows, cache)
+    warnings = _show_data(data) if data is not None and config["data"]["name"] in TABLES else 0
     wrong = f"{warnings} warning{'s' * (warnings > 1)} about the data" if warnings else "nothing wrong"
     console.say(f"ok: {sweep.counted(*counts)}, {wrong}", style="green")
     return 0

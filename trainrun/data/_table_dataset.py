@@ -55,9 +55,8 @@ def dataset(
     examples, faults = _table_examples.examples(source, settings)
     raise_faults(faults)
     if stored is not None:
-        raise_faults(_table_stored.kind_faults(examples.table, stored))
-        examples, faults = _table_stored.with_labels(examples, stored, settings)
-        raise_faults([*faults, *_table_stored.gap_faults(examples.table, stored, settings.missing)])
+        examples, faults = _table_stored.fitted(examples, stored, settings)
+        raise_faults(faults)
         _table_stored.warn_of_unknown(examples, stored)
     else:
         raise_faults(_table_notices.faults(examples, settings))
@@ -164,7 +163,7 @@ def description(
         return Description("regression" if known else None, known)
     examples, faults = _table_examples.examples(source, settings)
     if stored is not None and not faults:
-        faults = _table_stored.kind_faults(examples.table, stored)
+        examples, faults = _table_stored.fitted(examples, stored, settings)
     if not faults:
         parts, faults = _table_split.parts(examples, settings, splitting)
         faults += _table_notices.faults(examples, settings) if stored is None else []

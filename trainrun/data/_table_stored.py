@@ -70,6 +70,20 @@ def header_faults(header: Sequence[str], stored: Preprocessor) -> list[Fault]:
     return [("path", message)]
 
 
+def fitted(examples: Examples, stored: Preprocessor, settings: TableSettings) -> tuple[Examples, list[Fault]]:
+    """Return the examples with the class ids of a preprocessor, and what does not fit it.
+
+    Args:
+        examples: as read from this table.
+        stored: the preprocessor.
+        settings: of the table.
+    """
+    if faults := kind_faults(examples.table, stored):
+        return examples, faults
+    examples, faults = with_labels(examples, stored, settings)
+    return examples, [*faults, *gap_faults(examples.table, stored, settings.missing)]
+
+
 def kind_faults(table: Table, stored: Preprocessor) -> list[Fault]:
     """Return the columns of a table that hold something else than a preprocessor takes."""
     faults: list[Fault] = []

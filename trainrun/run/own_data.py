@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import keras
 import numpy as np
 
 from trainrun.config import named_components
@@ -43,6 +42,8 @@ def load(
         key = {**spec, "unseen": True} if vectors else spec
         key = key if stored is None else {**key, "preprocessor": stored.to_json()}
         return make() if cache is None else cache.load(key, make)
+    import keras  # here, as `check` loads other data without it
+
     # Not the run's own seed, so that what a model draws later does not depend on the data.
     keras.utils.set_random_seed(int(np.random.SeedSequence([config["seed"], *b"data"]).generate_state(1)[0]))
     data = make()

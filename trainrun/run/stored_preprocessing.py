@@ -28,14 +28,7 @@ def load(config: Mapping[str, Any], cache: DatasetCache | None) -> Dataset:
     Raises:
         UserError: the data is faulty, or does not fit the file.
     """
-    if config["model"]["name"] == "file":
-        key, source, stored = (
-            "model.path",
-            "model=file",
-            stored_record.of_model_file(config["model"].get("path")),
-        )
-    else:
-        key, source, stored = INIT_FROM, INIT_FROM, stored_record.of_source(config)
+    key, source, stored = _first(config)
     teachers = stored_record.of_source(config, TEACHER)
     if stored is None:
         key, source, stored = TEACHER, TEACHER, teachers
@@ -50,6 +43,34 @@ def load(config: Mapping[str, Any], cache: DatasetCache | None) -> Dataset:
     # The target is the data's own: where it is another one, so is the output layer.
     data = own_data.load(config, cache, replace(stored, target=TargetSpec("none")))
     return class_order.as_stored(applied(data, stored, key, source), target, config["data"].get("positive"))
+
+
+def _first(config: Mapping[str, Any]) -> tuple[str, str, Preprocessor | None]:
+    """Return the key and the words of the model or weights that a run begins with, and what is recorded of their preprocessing."""
+    if config["model"]["name"] == "file":
+        return "model.path", "model=file", stored_record.of_model_file(config["model"].get("path"))
+    return INIT_FROM, INIT_FROM, stored_record.of_source(config)
+
+
+def surely_fits(config: Mapping[str, Any], data: Dataset) -> bool:
+    """Return whether the records tell that the models of `model=file` and `teacher` fit the data; False: only loading them tells.
+
+    Args:
+        config: resolved and checked.
+        data: of `load`.
+    """
+    records = []
+    if config["model"]["name"] == "file":
+        records.append(_first(config)[2])
+    if config.get(TEACHER) is not None:
+        records.append(stored_record.of_source(config, TEACHER))
+    return all(r is not None and _form(r) == _form(data) for r in records)
+
+
+def _form(data: Dataset | Preprocessor) -> tuple:
+    """Return what a model's inputs and outputs depend on."""
+    target = _undecided(data.target)
+    return {s.name: (s.kind, s.shape, s.cardinalities) for s in data.inputs}, target, dict(target.named)
 
 
 def _undecided(target: TargetSpec) -> TargetSpec:
@@ -183,7 +204,7 @@ def _say_differences(own: Preprocessor, stored: Preprocessor, source: str) -> No
     if len(own.features) == len(stored.features):
         names += (("columns", own.features, stored.features),)
     for what, own_names, stored_names in names:
-        if list(own_names) != list(stored_names):
+        if own_names and stored_names and list(own_names) != list(stored_names):
             console.warn(
                 f"{source} was trained on the {what} {listed(stored_names)} ({stored.data}); those of data={own.data} are {listed(own_names)}, "
                 "and are taken for them in this order."
