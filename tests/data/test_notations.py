@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from trainrun.data._notations import date_parts, date_text, reader, understand
+from trainrun.data._date_texts import date_parts, date_text
+from trainrun.data._notations import reader, understand
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def test_set_separators_leave_no_other_notation():
     "texts",
     [
         [], ["1", "2.5"], ["yes"], ["yes", "no", "maybe"], ["5%", "3"], ["$5", "€3"], ["10-20", "20-30"], ["00001", "00002"],
-        ["192.168.1.1"], ["1.2.3"], ["2021-02-30"], ["03/04/21"], ["2021-03-04", "soon"], ["2021-01-01 25:00"], ["12,34,5"],
+        ["192.168.1.1"], ["1.2.3"], ["2021-02-30"], ["03/04/21"], ["2021-03-04", "soon"], ["2021-01-01 25:00"], ["2021-01-01 05:00+24:00"], ["2021-01-01+02:00"], ["12,34,5"],
     ],
 )  # fmt: skip
 def test_other_texts_have_no_notation(texts):
@@ -58,6 +59,10 @@ def test_other_texts_have_no_notation(texts):
         (["2021/03/04"], "ymd", "%Y/%m/%d"),
         (["2021-03-04 05:06:07", "2021-03-05 00:00:00"], "ymd", "%Y-%m-%d %H:%M:%S"),
         (["2021-03-04T05:06:07.250Z"], "ymd", "%Y-%m-%dT%H:%M:%S.%fZ"),
+        (["2021-03-04T23:30:00+02:00", "2021-12-31T23:30:00-05:00"], "ymd", "ISO8601"),
+        (["2021-03-04 05:06+0530", "2021-03-04 05:06-0330"], "ymd", "%Y-%m-%d %H:%M%z"),
+        (["2021-03-04 05:06:07.5 UTC"], "ymd", "%Y-%m-%d %H:%M:%S.%f UTC"),
+        (["04.03.2021 05:06 +01:00", "31.12.1999 00:00 +00:00"], "dmy", "%d.%m.%Y %H:%M %z"),
         (["04.03.2021", "31.12.1999"], "dmy", "%d.%m.%Y"),
         (["13/03/2021", "01/02/2021"], "dmy", "%d/%m/%Y"),
         (["03/04/2021 05:06"], "mdy", "%m/%d/%Y %H:%M"),
@@ -65,7 +70,7 @@ def test_other_texts_have_no_notation(texts):
 )
 def test_dates_are_those_of_pandas(texts, order, pattern):
     notation, seconds = understand(texts)
-    expected = pd.DatetimeIndex(pd.to_datetime(texts, format=pattern)).tz_localize(None)
+    expected = pd.DatetimeIndex(pd.to_datetime(texts, format=pattern, utc=True)).tz_localize(None)
     assert (notation.kind, notation.form) == ("date", order)
     np.testing.assert_allclose(seconds, (expected - pd.Timestamp(0)).total_seconds())
     parts = date_parts(seconds, timed=True)
@@ -76,6 +81,13 @@ def test_dates_are_those_of_pandas(texts, order, pattern):
     assert list(date_parts(seconds, timed=False)) == ["year", "month", "day", "weekday"]
     assert date_text(seconds[0]).startswith(str(expected[0].date()))
     assert understand(texts, numbers_only=True) is None
+
+
+def test_the_clock_of_times_is_said():
+    named, bare = "2021-03-04 05:06+02", "2021-03-04 05:06"
+    assert understand([named])[0].words == "dates as year-month-day in UTC"
+    assert understand([named, bare])[0].words.endswith("in UTC, also those without an offset")
+    assert understand([bare])[0].words == "dates as year-month-day"
 
 
 @pytest.mark.parametrize("word", ["x", "3%", "2024-01-31"])

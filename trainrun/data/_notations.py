@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from trainrun.data import _date_texts
 from trainrun.data._columns import LARGEST, number
+from trainrun.data._date_texts import DATE, DATE_ORDERS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,14 +25,6 @@ TRUTH = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("off", "on")
 SEPARATORS = ("1,234.5", "1.234,5", "1 234,5", "1'234.5")
 LIST = "["  # begins the form of ordinal texts, and no other
 CURRENCY = "$€£¥"
-DATE = re.compile(
-    r"(\d{1,4})([-/.])(\d{1,2})\2(\d{1,4})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?(?:Z|[+-]00:?00)?)?"
-)
-# Fields of a date in the order in which a column has them -> that order in words.
-DATE_ORDERS = {"ymd": "year-month-day", "dmy": "day-month-year", "mdy": "month-day-year"}
-EPOCH = datetime.date(1970, 1, 1).toordinal()
-DAY = 86_400.0
-HOUR = "hour"  # the part of a date that a column of days lacks
 # Texts that are looked at first: most columns of categories are none of these.
 FIRST = 20
 
@@ -44,10 +37,12 @@ class Notation:
         kind: ``number``, ``truth``, ``date`` or ``ordinal``.
         form: of numbers one such as in `SEPARATORS`, with ``%`` or a currency's sign at its end; of truth values ``false/true`` and the like;
             of dates one of `DATE_ORDERS`; of ordinal texts their list in JSON, the lowest first.
+        clock: of dates: which clock their times are of, in words; see `_date_texts.clock`.
     """
 
     kind: str
     form: str
+    clock: str = field(default="", compare=False)
 
     @classmethod
     def of_levels(cls, levels: Sequence[str]) -> Notation:
@@ -63,7 +58,7 @@ class Notation:
     def words(self) -> str:
         """What a column in this notation holds, in words."""
         if self.kind == "date":
-            return f"dates as {DATE_ORDERS[self.form]}"
+            return f"dates as {DATE_ORDERS[self.form]}{self.clock}"
         if self.kind == "ordinal":
             return f"ranks of {' < '.join(self.levels)}"
         return f"truth values {self.form}" if self.kind == "truth" else f"numbers as {self.form}"
@@ -157,7 +152,7 @@ def read(text: str, notation: Notation) -> float | None:
     if notation.kind == "date":
         match = DATE.fullmatch(text)
         try:
-            return number(text) if match is None else _seconds(match, notation.form)
+            return number(text) if match is None else _date_texts.seconds(match, notation.form)
         except ValueError:  # there is no such day, or the fields are in another order
             return None
     sign = notation.form[-1] if notation.form[-1] in f"%{CURRENCY}" else ""
@@ -242,56 +237,10 @@ def _date(texts: Sequence[str]) -> tuple[Notation, np.ndarray] | None:
     import numpy as np
 
     matches = [DATE.fullmatch(text) for text in texts]
-    if not all(matches):
-        return None
-    first, last = {len(m[1]) for m in matches}, {len(m[4]) for m in matches}
-    if first == {4} and max(last) <= 2:
-        order = "ymd"
-    elif last == {4} and max(first) <= 2:
-        # Dots are written in countries that write the day first.
-        day_first = matches[0][2] == "." or any(int(m[1]) > 12 for m in matches)
-        order = "dmy" if day_first else "mdy"
-    else:
+    if not all(matches) or (order := _date_texts.order(matches)) is None:
         return None
     try:
-        return Notation("date", order), np.array([_seconds(m, order) for m in matches])
+        seconds = np.array([_date_texts.seconds(match, order) for match in matches])
     except ValueError:  # there is no such day
         return None
-
-
-def _seconds(match: re.Match, order: str) -> float:
-    fields = dict(zip(order, (int(match[i]) for i in (1, 3, 4)), strict=True))
-    days = datetime.date(fields["y"], fields["m"], fields["d"]).toordinal() - EPOCH
-    hours, minutes, seconds = (float(match[i] or 0) for i in (5, 6, 7))
-    if hours > 23 or minutes > 59 or seconds >= 60:
-        raise ValueError
-    return days * DAY + hours * 3600 + minutes * 60 + seconds
-
-
-def date_parts(seconds: np.ndarray, timed: bool) -> dict[str, np.ndarray]:
-    """Return year, month, day and weekday (0 is Monday) of dates, and the hour if `timed`, each float64 `[n]`.
-
-    Args:
-        seconds: since 1970, `[n]`, all finite.
-        timed: whether the column has times of day.
-    """
-    import numpy as np
-
-    number = np.floor(seconds / DAY).astype("int64")
-    days = number.astype("datetime64[D]")
-    months, years = days.astype("datetime64[M]"), days.astype("datetime64[Y]")
-    parts = {
-        "year": years.astype("int64") + 1970,
-        "month": (months - years).astype("int64") + 1,
-        "day": (days - months).astype("int64") + 1,
-        "weekday": (number + 3) % 7,
-    }
-    if timed:
-        parts[HOUR] = (seconds - number * DAY) / 3600
-    return {name: part.astype("float64") for name, part in parts.items()}
-
-
-def date_text(seconds: float) -> str:
-    """Return a date as text, to the minute if it has a time of day."""
-    moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds)
-    return moment.strftime("%Y-%m-%d %H:%M" if seconds % DAY else "%Y-%m-%d")
+    return Notation("date", order, _date_texts.clock(matches)), seconds

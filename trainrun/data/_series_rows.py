@@ -114,6 +114,8 @@ def read(source: TableSource, settings: TableSettings) -> tuple[SeriesRows | Non
         shown = listed([f"{name} {count:,}" for name, count in missing.items()])
         notes.append(f"missing values imputed by the last one before, of the same series: {shown}")
     is_date = settings.time is not None and columns[settings.time].is_date
+    if is_date and columns[settings.time].notation.clock:
+        notes.append(f"column {settings.time} holds {columns[settings.time].kind}")
     notes += _irregular(series, times, is_date)
     known = ~np.isnan(values[:, 0])
     values = _filled_forward(values, series) if missing else values

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _columns, _notations, _spool
+from trainrun.data import _columns, _date_texts, _notations, _spool
 from trainrun.data._arrow_arrays import as_numpy, is_date, strings, within_float32
 from trainrun.data._columns import LARGEST
 from trainrun.data._notations import Notation
@@ -78,7 +78,7 @@ class Column:
     @property
     def is_timed(self) -> bool:
         """Whether a date has a time of day."""
-        return bool((self.numbers[self.known()] % _notations.DAY != 0).any())
+        return bool((self.numbers[self.known()] % _date_texts.DAY != 0).any())
 
 
 @dataclass(frozen=True)
@@ -195,9 +195,10 @@ def _dates(values: pa.ChunkedArray) -> Column:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    clock = " in UTC" if getattr(values.type, "tz", None) else ""
     microseconds = pc.cast(pc.cast(values, pa.timestamp("us"), safe=False), pa.int64())
     numbers = as_numpy(pc.cast(microseconds, pa.float64(), safe=False), np.nan) / 1e6
-    column = Column(numbers, notation=Notation("date", "ymd"), typed=True)
+    column = Column(numbers, notation=Notation("date", "ymd", clock), typed=True)
     gaps = np.isnan(numbers)
     if gaps.any():
         column.missing, column.first_missing = {"": int(gaps.sum())}, int(gaps.argmax())

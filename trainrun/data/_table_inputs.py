@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from trainrun.data import _notations, _spool, _text_columns
+from trainrun.data import _date_texts, _spool, _text_columns
 from trainrun.data._gaps import coded, filled, indicator, is_blank, is_whole
 from trainrun.data._split import fitted, standardizer
 from trainrun.data._table_examples import Examples
@@ -215,12 +215,12 @@ def _numbers(
     dates: dict[str, np.ndarray] = {}
     for name in dated:
         of_stored = record["dates"].get(name)
-        timed = columns[name].is_timed if of_stored is None else _notations.HOUR in of_stored
-        seconds, fill = complete(name, MINUTE if timed else _notations.DAY)
+        timed = columns[name].is_timed if of_stored is None else _date_texts.HOUR in of_stored
+        seconds, fill = complete(name, MINUTE if timed else _date_texts.DAY)
         record["fill"] |= fill
         if name in record["fill"]:
-            record["fill"][name] = _notations.date_text(record["fill"][name])
-        of_date = _notations.date_parts(seconds, timed)
+            record["fill"][name] = _date_texts.date_text(record["fill"][name])
+        of_date = _date_texts.date_parts(seconds, timed)
         record["dates"][name] = list(of_date)
         dates |= {f"{name} {part}": store(values) for part, values in of_date.items()}
     numbers = []

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from trainrun.data import _other_separators
 from trainrun.data._columns import LARGEST, OWN_VALUE, missing_words, shortened
+from trainrun.data._date_texts import DATE_ORDERS
 from trainrun.data._faults import Fault
 from trainrun.data._header_names import exclusion, override
-from trainrun.data._notations import DATE_ORDERS
 from trainrun.data._table import Column, Table
 from trainrun.data._table_settings import TableSettings
 from trainrun.errors import listed

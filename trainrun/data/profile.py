@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _equal_rows, _notations
+from trainrun.data import _date_texts, _equal_rows
 from trainrun.data.dataset import TargetSpec
 from trainrun.data.lazy_array import View
 
@@ -49,7 +49,7 @@ class Values:
         if self.numbers is None:
             return self.texts[self.codes[row]] if self.codes[row] >= 0 else ""
         value = float(self.numbers[row])
-        return "" if math.isnan(value) else _notations.date_text(value) if self.is_date else f"{value:.6g}"
+        return "" if math.isnan(value) else _date_texts.date_text(value) if self.is_date else f"{value:.6g}"
 
 
 @dataclass(frozen=True)
@@ -123,10 +123,10 @@ def of_columns(columns: Iterable[Values], labels: np.ndarray, target: TargetSpec
             values = column.numbers[known]
             distinct = len(np.unique(values))
             if len(values):
-                shown = _notations.date_text if column.is_date else float
+                shown = _date_texts.date_text if column.is_date else float
                 ends = [float(f(values)) for f in (np.min, np.median, np.max)]
-                if column.is_date and not (values % _notations.DAY).any():
-                    ends[1] -= ends[1] % _notations.DAY  # the middle of two days
+                if column.is_date and not (values % _date_texts.DAY).any():
+                    ends[1] -= ends[1] % _date_texts.DAY  # the middle of two days
                 least, median, largest = map(shown, ends)
                 record |= {"least": least, "median": median, "largest": largest}
                 record["histogram"] = np.histogram(values, BARS)[0].tolist()

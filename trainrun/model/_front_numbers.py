@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from keras import layers, ops
 
-from trainrun.data._notations import DAY, HOUR, TRUTH, Notation
+from trainrun.data._date_texts import DAY, HOUR
+from trainrun.data._notations import TRUTH, Notation
 from trainrun.data.preprocessor import Column, Preprocessor
 from trainrun.model.keras_file import RAW_ROWS
 
@@ -94,7 +95,7 @@ def _imputed(numbers: Any, gaps: Any, columns: Sequence[Column]) -> Any:
 
 
 def _date_parts(seconds: Any) -> dict[str, Any]:
-    """Return the parts of dates by name, float64, as `trainrun.data._notations.date_parts`.
+    """Return the parts of dates by name, float64, as `trainrun.data._date_texts.date_parts`.
 
     Args:
         seconds: since 1970, float64.

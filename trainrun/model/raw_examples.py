@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from trainrun.data import _vectorized_text
-from trainrun.data._notations import DAY, HOUR, Notation
+from trainrun.data._date_texts import DAY, HOUR
+from trainrun.data._notations import Notation
 from trainrun.data.preprocessor import Preprocessor
 
 # A text that no vocabulary and no list of categories has: a character for private use.

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data._notations import CURRENCY, Notation, date_text
+from trainrun.data._date_texts import date_text
+from trainrun.data._notations import CURRENCY, Notation
 from trainrun.data.dataset import TargetSpec
 from trainrun.data.preprocessor import Column, Preprocessor
 from trainrun.data.scoring import column_name
