@@ -276,5 +276,6 @@ def in_parallel(
         return work(items)
     size = max(1, min(AT_ONCE, -(-len(items) // threads)))
     some = [items[first : first + size] for first in range(0, len(items), size)]
-    results: Iterator[Any] = itertools.chain.from_iterable(ahead(work, some, threads))
+    of_some = map(work, some) if threads == 1 else ahead(work, some, threads)
+    results: Iterator[Any] = itertools.chain.from_iterable(of_some)
     return [next(results) for _ in (counted(items, doing) if doing else items)]

@@ -33,6 +33,7 @@ ENDING = 64
 MOST_KEPT = 64 * 2**20
 # Files that are read to see how fast they come, and seconds for one of fast ones.
 TRIED, FAST_S = 64, 1e-4
+OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 
 
 def decoded(files: Sequence[str], form: ImageForm, folder: Path) -> tuple[DecodedRows, list[str]]:
@@ -152,28 +153,31 @@ class _Reader:
         return first + in_parallel(self._some, others, "reading images", threads=1 if fast else None)
 
     def _some(self, some: Sequence[int]) -> list[_Read]:
-        return [self._read(i) for i in some]
-
-    def _read(self, i: int) -> _Read:
-        try:
-            descriptor = os.open(self._files[i], os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        # In one loop of few calls: of small files these take as long as the reading.
+        read = []
+        for i in some:
             try:
-                status = os.fstat(descriptor)
-                content = os.read(descriptor, status.st_size)
-                if len(content) < status.st_size:  # more than one call reads
-                    content += b"".join(iter(lambda: os.read(descriptor, 2**24), b""))
-            finally:
-                os.close(descriptor)
-        except OSError:
-            return _Read("", (0, 0), False)
-        if content.startswith(_jpeg.BEGIN):
-            whole = _jpeg.END in content[-ENDING:]
-            if self._left > 0:
-                self.jpegs[i] = content
-                self._left -= len(content)
-        else:
-            whole = any(content.startswith(begin) and end in content[-ENDING:] for begin, end in ENDS)
-        return _Read(hashlib.sha256(content).hexdigest(), (status.st_size, status.st_mtime_ns), whole)
+                descriptor = os.open(self._files[i], OPEN_FLAGS)
+                try:
+                    status = os.fstat(descriptor)
+                    content = os.read(descriptor, status.st_size)
+                    if len(content) < status.st_size:  # more than one call reads
+                        content += b"".join(iter(lambda at=descriptor: os.read(at, 2**24), b""))
+                finally:
+                    os.close(descriptor)
+            except OSError:
+                read.append(_Read("", (0, 0), False))
+                continue
+            if content.startswith(_jpeg.BEGIN):
+                whole = _jpeg.END in content[-ENDING:]
+                if self._left > 0:
+                    self.jpegs[i] = content
+                    self._left -= len(content)
+            else:
+                whole = any(content.startswith(begin) and end in content[-ENDING:] for begin, end in ENDS)
+            state = status.st_size, status.st_mtime_ns
+            read.append(_Read(hashlib.sha256(content).hexdigest(), state, whole))
+        return read
 
 
 def _note(folder: Path, form: ImageForm, files: Sequence[str], states: Sequence[tuple[int, int]]) -> Path:
