@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra._internal import defaults_list
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
@@ -115,10 +118,12 @@ def test_application_raises_what_a_config_lacks(folder):
 
 
 def test_files_are_merged_at_once_to_the_same_config_and_errors(folder, monkeypatch):
-    (folder / "config.yaml").write_text("defaults:\n  - g: a\n  - h@b: a\n  - _self_\na: 1\nb:\n  d: ${a}\n")
+    (folder / "config.yaml").write_text(
+        "defaults:\n  - g: a\n  - h@b: a\n  - h@e.f: a\n  - _self_\na: 1\nb:\n  d: ${a}\n"
+    )
     for path, text in {
         "g/a": "name: 1\n",
-        "h/a": "c: [1, 2]\nd: 3\n",
+        "h/a": "c: [1, 2]\nd: 3\ni: {j: 1}\n",
         "g/wrong": "# @package _global_\nhydra: {job: {chdir: [1]}}\n",
     }.items():
         (folder / path).parent.mkdir(exist_ok=True)
@@ -132,14 +137,28 @@ def test_files_are_merged_at_once_to_the_same_config_and_errors(folder, monkeypa
                 return type(error), str(error)
 
     monkeypatch.setattr(ConfigLoaderImpl, "_compose_config_from_defaults_list", ConfigLoaderImpl._compose_config_from_defaults_list)  # fmt: skip
-    words = ([], ["a=4", "+b.e=5"], ["g=wrong"])
+    words = ([], ["a=4", "+b.e=5"], ["e.f.d=4", "b.i.j=2", "b.c=[3]"], ["g=wrong"])
     before = [composed(*w) for w in words]
     calls = []
     plain = BaseContainer.merge_with
     monkeypatch.setattr(BaseContainer, "merge_with", lambda self, *others: calls.append(len(others)) or plain(self, *others))  # fmt: skip
     private.merge_files_at_once()
     assert [composed(*w) for w in words] == before
-    assert max(calls) > 3 and "In 'g/wrong'" in before[2][1]
+    assert max(calls) > 3 and "In 'g/wrong'" in before[-1][1]
+
+
+def test_a_shared_store_keeps_what_is_stored(folder, monkeypatch):
+    monkeypatch.setattr(ConfigStore, "__deepcopy__", None, raising=False)
+    private.share_stored_configs()
+    store = ConfigStore.instance()
+    assert copy.deepcopy(store) is store
+    monkeypatch.setitem(store.repo, "stored", {})
+    store.store(group="stored", name="x", node={"a": {"b": 1}})
+    (folder / "config.yaml").write_text("defaults:\n  - stored: x\n  - _self_\nstored: {c: 2}\n")
+    with initialize_config_dir(str(folder), version_base="1.3"):
+        values = [compose("config", [f"stored.a.b={n}"]).stored for n in (5, 6)] + [compose("config").stored]
+    assert values == [{"a": {"b": n}, "c": 2} for n in (5, 6, 1)]
+    assert store.repo["stored"]["x.yaml"].node == {"a": {"b": 1}}
 
 
 def test_choices_are_listed_for_interpolated_defaults_only(folder, monkeypatch):

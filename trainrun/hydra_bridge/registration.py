@@ -104,6 +104,7 @@ def _register() -> None:
     Plugins.instance().register(Nearest)
     hydra_private.replace_file_source(folder_source.FileConfigSource)
     hydra_private.skip_unneeded_choices()
+    hydra_private.share_stored_configs()
     hydra_private.merge_files_at_once()
     omegaconf_private.parse_by_libyaml()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import functools
 import typing
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
@@ -74,14 +75,34 @@ def evaluated(node: ast.expr | None, module: ast.Module, depth: int = 0) -> Any:
 def _named(name: str, module: ast.Module, depth: int) -> Any:
     if (assigned := literals.assigned(name, module)) is not None:
         return evaluated(assigned, module, depth + 1)
-    for statement in ast.walk(module):
-        if isinstance(statement, ast.ClassDef) and statement.name == name:
-            return Any
+    bound = _bound(module)
+    if name not in bound:
+        return NAMES.get(name, Any)
+    imported = bound[name]
+    return _of_keras(*imported) or _known(*imported) if imported is not None else Any
+
+
+@functools.lru_cache(maxsize=256)
+def _bound(module: ast.Module) -> Mapping[str, tuple[str, str] | None]:
+    """Return each name of a file's first class or `from … import`: what it is called where it comes from, and the module; None: a class."""
+    names: dict[str, tuple[str, str] | None] = {}
+    for statement in _statements(module):
+        if isinstance(statement, ast.ClassDef):
+            names.setdefault(statement.name, None)
         for alias in statement.names if isinstance(statement, ast.ImportFrom) else ():
-            if name == (alias.asname or alias.name):
-                origin = "." * statement.level + (statement.module or "")
-                return _of_keras(alias.name, origin) or _known(alias.name, origin)
-    return NAMES.get(name, Any)
+            origin = "." * statement.level + (statement.module or "")
+            names.setdefault(alias.asname or alias.name, (alias.name, origin))
+    return names
+
+
+def _statements(module: ast.Module) -> Iterator[ast.AST]:
+    """Yield the statements of a file, those in blocks included, in the order of `ast.walk`, without the expressions, which are most nodes."""
+    found: deque[ast.AST] = deque([module])
+    while found:
+        node = found.popleft()
+        yield node
+        for block in ("body", "handlers", "orelse", "finalbody", "cases"):
+            found.extend(getattr(node, block, ()))
 
 
 def _known(name: str, origin: str) -> Any:
@@ -92,7 +113,7 @@ def _known(name: str, origin: str) -> Any:
 def _origin(owner: str, module: ast.Module) -> str:
     """Return the module behind the owner of an attribute, ``t`` after ``import typing as t``."""
     first = owner.partition(".")[0]
-    for statement in ast.walk(module):
+    for statement in _statements(module):
         for alias in statement.names if isinstance(statement, ast.Import | ast.ImportFrom) else ():
             if first == (alias.asname or alias.name.partition(".")[0]):
                 inside = statement.module if isinstance(statement, ast.ImportFrom) else alias.name

@@ -96,15 +96,13 @@ def _computed(function: Callable[..., Any] | None, *values: Any) -> Any:
 
 def assigned(name: str, module: ast.Module) -> ast.expr | None:
     """Return what a module assigns to a name, if it does so once, at its top, and nowhere else."""
-    return _assigned_once(module).get(name)
+    # Few names are assigned, and the search of a whole file for other bindings takes a millisecond.
+    value = _assigned_at_top(module).get(name)
+    return value if value is not None and _bindings(module)[name] == 1 else None
 
 
 @functools.lru_cache(maxsize=256)
-def _assigned_once(module: ast.Module) -> Mapping[str, ast.expr]:
-    """Return what a module assigns at its top, to each name that is bound only there."""
-    bound = Counter(
-        n.id for n in ast.walk(module) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)
-    )
+def _assigned_at_top(module: ast.Module) -> Mapping[str, ast.expr]:
     tops: dict[str, ast.expr] = {}
     for statement in module.body:
         match statement:
@@ -113,4 +111,12 @@ def _assigned_once(module: ast.Module) -> Mapping[str, ast.expr]:
                 | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
             ):
                 tops[name] = value
-    return {name: value for name, value in tops.items() if bound[name] == 1}
+    return tops
+
+
+@functools.lru_cache(maxsize=256)
+def _bindings(module: ast.Module) -> Counter[str]:
+    """Return how often each name is bound in a module, functions and classes inside included."""
+    return Counter(
+        n.id for n in ast.walk(module) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)
+    )

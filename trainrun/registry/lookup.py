@@ -21,7 +21,7 @@ from typing import Any
 from trainrun.errors import UserError, did_you_mean, listed
 from trainrun.registry import saved_names
 from trainrun.registry.keras_groups import EXCLUDED, KERAS
-from trainrun.util import declarations
+from trainrun.util import declarations, paths
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -131,8 +131,8 @@ def own_names(group: str) -> dict[str, Path]:
     if group == "tracking":
         return {}  # its files are the parts of one recorder; its options are settings of that
     # `_shared.yaml` is no option: other files' lists of defaults bring it in.
-    options = {p.stem for p in (package_conf() / group).glob("*.yaml") if not p.stem.startswith("_")}
-    return {p.stem: p for p in sorted((PACKAGE / group).glob("*.py")) if p.stem in options}
+    folder, options = PACKAGE / group, set(paths.stems(package_conf() / group, ".yaml"))
+    return {n: folder / f"{n}.py" for n in paths.stems(folder, ".py") if n in options and n[0] != "_"}
 
 
 _registered: dict[str, dict[str, Callable[..., Any]]] = {}

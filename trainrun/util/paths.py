@@ -36,6 +36,15 @@ def version(path: str | os.PathLike[str]) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
+def stems(folder: Path, ending: str) -> list[str]:
+    """Return the names of a folder's files with an ending, without it and sorted; none if there is no such folder."""
+    # Not by `Path.glob`, which takes five times as long.
+    try:
+        return sorted(name.removesuffix(ending) for name in os.listdir(folder) if name.endswith(ending))
+    except OSError:
+        return []
+
+
 def no_link(path: str, flags: int) -> int:
     """Open a file unless it is a link: an `opener` for files of directories that may come from elsewhere.
 
