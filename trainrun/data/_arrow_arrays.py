@@ -32,11 +32,16 @@ def as_numpy(values: pa.Array | pa.ChunkedArray, null: float) -> np.ndarray:
 
 def within_float32(numbers: np.ndarray) -> bool:
     """Return whether all numbers that are present are finite as float32."""
+    return within(numbers, LARGEST)
+
+
+def within(numbers: np.ndarray, largest: float) -> bool:
+    """Return whether the absolute values of all numbers that are present are at most `largest`."""
     import numpy as np
 
     with np.errstate(invalid="ignore"):
         low, high = np.fmin.reduce(numbers, initial=0), np.fmax.reduce(numbers, initial=0)
-    return bool(low >= -LARGEST and high <= LARGEST)
+    return bool(low >= -largest and high <= largest)
 
 
 def strings(texts: Sequence[str]) -> pa.StringArray:

@@ -7,13 +7,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _csv_file, _csv_lines, _csv_reading, _open_quote, _spool, _table_files
-from trainrun.data._arrow_arrays import as_numpy, within_float32
+from trainrun.data._arrow_arrays import as_numpy, within
 from trainrun.data._bounded_stream import TooLarge, Unexpected
 from trainrun.data._columns import number
 from trainrun.data._csv_file import CsvFile
 from trainrun.data._csv_reading import Way
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._header_names import override
+from trainrun.data._large_integers import LARGEST_EXACT
 from trainrun.data._notations import understand
 from trainrun.util import threads
 
@@ -252,7 +253,7 @@ def _text_bytes(file: CsvFile) -> int:
 
 
 def _are_clean(table: pa.Table, numbers: Collection[str]) -> bool:
-    """Return whether the columns in `numbers` hold only finite float32 numbers; otherwise their text is needed."""
+    """Return whether the columns in `numbers` hold only finite numbers that float64 holds exactly, if they are whole; otherwise their text is needed."""
     import pyarrow.compute as pc
 
     def is_clean(name: str) -> bool:
@@ -260,7 +261,7 @@ def _are_clean(table: pa.Table, numbers: Collection[str]) -> bool:
         if column.null_count == len(column) or not math.isfinite(pc.sum(column).as_py()):
             return False
         # Not `pyarrow.compute.min_max`, which takes ten times as long.
-        return all(within_float32(as_numpy(chunk, 0.0)) for chunk in column.chunks)
+        return all(within(as_numpy(chunk, 0.0), LARGEST_EXACT) for chunk in column.chunks)
 
     return all(threads.ahead(is_clean, numbers))
 

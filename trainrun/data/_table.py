@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _columns, _date_texts, _notations, _spool
+from trainrun.data import _columns, _large_integers, _notations, _spool
 from trainrun.data._arrow_arrays import as_numpy, is_date, strings, within_float32
 from trainrun.data._columns import LARGEST
 from trainrun.data._notations import Notation
@@ -33,6 +33,7 @@ class Column:
         invalid: rows whose value is not a number, or too large for one.
         notation: in which the numbers are written; None: plainly, or the column is not numeric. Dates are seconds since 1970, truth
             values 0 and 1.
+        integers: those that `numbers` does not hold exactly, `[n]`; None: it holds each.
         typed: dates are dates in the file, not texts.
         is_text: it is free text, which becomes tokens.
         values: the column as read, where its texts are still needed: of the target, and to name invalid values.
@@ -45,6 +46,7 @@ class Column:
     first_missing: int = 0
     invalid: np.ndarray | Sequence[int] = ()
     notation: Notation | None = None
+    integers: np.ndarray | None = None
     typed: bool = False
     values: Any = None
     is_text: bool = False
@@ -74,11 +76,6 @@ class Column:
     def is_date(self) -> bool:
         """Whether the numbers are dates, in seconds."""
         return self.notation is not None and self.notation.kind == "date"
-
-    @property
-    def is_timed(self) -> bool:
-        """Whether a date has a time of day."""
-        return bool((self.numbers[self.known()] % _date_texts.DAY != 0).any())
 
 
 @dataclass(frozen=True)
@@ -150,6 +147,7 @@ def _typed(values: pa.ChunkedArray, settings: TableSettings, name: str) -> Colum
         return encoded(values, settings)
     numbers = as_numpy(pc.cast(values, pa.float64(), safe=False), np.nan)
     column = Column(numbers, notation=settings.notations.get(name))
+    column.integers = _large_integers.exact(values, numbers)
     gaps = np.isnan(numbers)
     if gaps.any():
         column.missing, column.first_missing = {"": int(gaps.sum())}, int(gaps.argmax())
@@ -227,16 +225,17 @@ def _clean_numbers(values: pa.ChunkedArray, settings: TableSettings) -> Column |
         values = pc.utf8_trim_whitespace(values)
         words = pc.cast(strings(sorted(settings.missing_words)), values.type)
         gone = pc.or_(pc.is_null(values), pc.is_in(pc.utf8_lower(values), value_set=words))
-        numbers = cast(pc.if_else(gone, pa.nulls(1, values.type)[0], values))
+        present = pc.if_else(gone, pa.nulls(1, values.type)[0], values)
+        numbers = cast(present)
         if numbers is None:
             return None
-        counts = values.filter(gone).value_counts()
+        counts, values = values.filter(gone).value_counts(), present
         for text, count in zip(counts.field(0).to_pylist(), counts.field(1).to_pylist(), strict=True):
             column.missing[text or ""] = column.missing.get(text or "", 0) + count
         column.first_missing = int(np.isnan(numbers).argmax()) if column.missing else 0
     if np.isnan(numbers).all() or not within_float32(numbers):
         return None
-    column.numbers = numbers
+    column.numbers, column.integers = numbers, _large_integers.exact(values, numbers)
     return column
 
 

@@ -211,6 +211,7 @@ def values(
                 None if column.numbers is not None else kept(column.codes),
                 column.texts,
                 column.is_date,
+                None if column.integers is None else examples.kept(column.integers),
             )
             for name, column in columns.items()
         ],

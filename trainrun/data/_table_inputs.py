@@ -19,9 +19,16 @@ from trainrun.util import threads
 if TYPE_CHECKING:
     import numpy as np
 
+    from trainrun.data._table import Column
+
 # What is added to a column's name for that of its indicator.
 INDICATOR = " is missing"
 MINUTE = 60.0
+
+
+def _is_timed(column: Column) -> bool:
+    """Return whether dates have times of day."""
+    return bool((column.numbers[column.known()] % _date_texts.DAY != 0).any())
 
 
 @dataclass(frozen=True)
@@ -215,7 +222,7 @@ def _numbers(
     dates: dict[str, np.ndarray] = {}
     for name in dated:
         of_stored = record["dates"].get(name)
-        timed = columns[name].is_timed if of_stored is None else _date_texts.HOUR in of_stored
+        timed = _is_timed(columns[name]) if of_stored is None else _date_texts.HOUR in of_stored
         seconds, fill = complete(name, MINUTE if timed else _date_texts.DAY)
         record["fill"] |= fill
         if name in record["fill"]:

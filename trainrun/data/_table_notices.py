@@ -11,6 +11,7 @@ from trainrun.data import (
     _class_notices,
     _columns,
     _equal_rows,
+    _large_integers,
     _notations,
     _other_separators,
     _table_leaks,
@@ -83,6 +84,7 @@ def notices(
         *_other_separators.notices(examples.table.columns, numbers),
         *_dates(dates),
         *_hardly_repeat(columns, [name for name in unique if name in others], examples.table.rows),
+        *_large_integers.notices(others),
         *_row_numbers(others),
         *_one_value(every),
         *_same_but_for_case(others, unique),
@@ -98,9 +100,11 @@ def faults(examples: Examples, settings: TableSettings) -> list[Fault]:
     others = {name: column for name, column in columns.items() if name not in unique}
     if not all(map(_has_one_value, others.values())):
         return []
-    constant = list(others)
+    rounded = _large_integers.rounded(others)
+    constant = [name for name in others if name not in rounded]
     why = [f"{listed(unique, NAMED)}: the categories hardly repeat"] if unique else []
     why += [f"{listed(constant, NAMED)}: one value only"] if constant else []
+    why += [f"{listed(list(rounded), NAMED)}: one number after rounding to float64"] if rounded else []
     texts = [name for name in unique if name not in _unread_dates.columns(columns)]
     text = f" To learn from texts: {override('text', texts[:1])}." if texts else ""
     return [("features", f"no column says anything about new rows ({'; '.join(why)}). Name others.{text}")]
@@ -189,6 +193,8 @@ def _numbers_rows(column: Column, name: str = "x") -> bool:
     numbers = column.numbers
     if numbers is None or column.notation is not None or column.missing or len(numbers) < ENOUGH_ROWS:
         return False
+    if column.integers is not None and _large_integers.rounded({name: column}):
+        return False  # which another notice says
     # The usual case shows in the first rows.
     if len(np.unique(numbers[:ENOUGH_ROWS])) < ENOUGH_ROWS or not is_whole(numbers):
         return False
@@ -212,7 +218,9 @@ def _has_one_value(column: Column) -> bool:
 
 
 def _one_value(columns: dict[str, Column]) -> Iterator[str]:
-    if constant := [name for name, column in columns.items() if _has_one_value(column)]:
+    constant = [name for name, column in columns.items() if _has_one_value(column)]
+    rounded = _large_integers.rounded({name: columns[name] for name in constant})
+    if constant := [name for name in constant if name not in rounded]:
         yield f"columns with one value only: {listed(constant, NAMED)}. Leave them out: {exclusion(constant[:NAMED])}."
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _date_texts, _equal_rows
+from trainrun.data import _date_texts, _equal_rows, _histogram
 from trainrun.data.dataset import TargetSpec
 from trainrun.data.lazy_array import View
 
@@ -35,6 +35,7 @@ class Values:
         codes: int64 `[n]`, indices into `texts`, -1 where a value is missing; None: numbers.
         texts: the categories.
         is_date: whether the numbers are seconds since 1970.
+        integers: those that `numbers` does not hold exactly, `[n]`; None: it holds each.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Values:
     codes: np.ndarray | None = None
     texts: Sequence[str] = ()
     is_date: bool = False
+    integers: np.ndarray | None = None
 
     def text(self, row: int) -> str:
         """Return a value as text; nothing if it is missing."""
@@ -121,7 +123,7 @@ def of_columns(columns: Iterable[Values], labels: np.ndarray, target: TargetSpec
         else:
             known = ~np.isnan(column.numbers)
             values = column.numbers[known]
-            distinct = len(np.unique(values))
+            distinct = len(np.unique(values if column.integers is None else column.integers[known]))
             if len(values):
                 shown = _date_texts.date_text if column.is_date else float
                 ends = [float(f(values)) for f in (np.min, np.median, np.max)]
@@ -129,7 +131,7 @@ def of_columns(columns: Iterable[Values], labels: np.ndarray, target: TargetSpec
                     ends[1] -= ends[1] % _date_texts.DAY  # the middle of two days
                 least, median, largest = map(shown, ends)
                 record |= {"least": least, "median": median, "largest": largest}
-                record["histogram"] = np.histogram(values, BARS)[0].tolist()
+                record["histogram"] = _histogram.counts(values, BARS)
         record |= {"missing": int((~known).sum()), "distinct": distinct, "with_target": None}
         if len(values) > 1 and column.kind != "texts" and (numbers is not None or classes is not None):
             other = numbers[known] if classes is None else classes[known]
