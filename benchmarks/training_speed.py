@@ -9,16 +9,11 @@ What is left between XLA and JAX's scan, digits MLP at 32 (33 full batches and o
 thread 4.6 ms an epoch; XLA 1.6 to 1.9 ms; the scan 1.1 ms. A step takes 30 us, the scan's 33. In the HLO, the variables are carried by the
 loop as they are in JAX's: TensorFlow's compiler turns resources into values, and a step is 61 kernels (JAX: 55, with metrics left
 out and five products by another library). So carrying them by hand, a flattened update of Adam and metrics outside of the loop have
-nothing left to win. What differs is outside of the steps: 0.48 ms of a call that takes no step (0.22 any compiled call, 0.1 to 0.16
-30 variables, 0.07 the indices from numpy), 0.1 ms the reset of the metrics; and hand-offs to the thread pool, 20 a call: 0.8 ms of
-the median (not of the minimum), which `hardware.threads=1` saves, and the flags `--xla_cpu_enable_concurrency_optimized_scheduler=false` and
+nothing left to win. What differs is outside of the steps: 0.25 ms of a call that takes no step (0.16 any call of an XLA program, 0.02
+its 30 variables, 0.08 the indices from numpy; 0.41 before the traced function was called itself: `tf.function` looks it up each
+time), and hand-offs to the thread pool, 20 a call: 0.8 ms of the median (not of the minimum), which `hardware.threads=1` saves, and the flags `--xla_cpu_enable_concurrency_optimized_scheduler=false` and
 `--xla_cpu_multi_thread_eigen=false` do not. Fast math and a lower optimization level were worth nothing. The smaller last batch as a call
 of TensorFlow's kernels took 1.0 to 1.5 ms, and all of the gain; it is in XLA's program, which compiles longer for it.
-
-A call of the MLP's program again, with up to fifteen processes waiting for the two cores (us of processor time, best of 150): with its
-34 steps 1,900, with none 525, the reset of the metrics before it 155, the order 27, the indices 14. The reset on one thread takes 136.
-Inside of the program it would cost next to nothing and close the gap to 30 times plain Keras (29.1, 50 us an epoch); not done, because
-callbacks between the reset and the first call would see the old values.
 
 Recurrent model at 256, us of a step of XLA's program (clock, kernel by kernel): 2,000, of which 877 are the six products of each time
 step, 250 the gates forward and backward, 250 copies and stacks of each time step's values, the layer's kernels among them, 74 the
