@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainrun.config import plugin_registrations, plugin_sources
+from trainrun.config import plugin_sources
 from trainrun.errors import Problem, UserError, did_you_mean
-from trainrun.registry import lookup, option_files, registrations, saved_names
+from trainrun.registry import lookup, option_files, saved_names
 from trainrun.ui import console
 from trainrun.util import paths, yaml_file
 
@@ -91,6 +91,11 @@ def announce(plugins: Iterable[str]) -> list[Problem]:
     problems: list[Problem] = []
     places: dict[tuple[str, str], tuple[Path, int, str]] = {}
     located = {plugin: plugin_sources.locate(plugin) for plugin in plugins}
+    if not located:
+        return []
+    from trainrun.config import plugin_registrations
+    from trainrun.registry import registrations
+
     own = {path for path in located.values() if path is not None}
     for plugin, path in located.items():
         if path is None:

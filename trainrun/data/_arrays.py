@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data._split import fitted, share_problems, sizes, split, standardizer
-from trainrun.data._split_settings import SplitSettings
 from trainrun.data.dataset import Dataset, Description, InputKind, InputSpec, Split, TargetSpec
 from trainrun.data.lazy_array import View
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from trainrun.data._split_settings import SplitSettings
 
 # Of one target, or of several by name.
 Labels = Any
@@ -50,6 +51,8 @@ def dataset(
         weight: one weight per example, or None.
         preprocessing: record of earlier preprocessing.
     """
+    from trainrun.data._split_settings import SplitSettings  # not for `description`
+
     splitting = SplitSettings(validation, test, stratify, seed)
     return of_parts(
         name,

@@ -21,7 +21,6 @@ from trainrun.hydra_bridge import own_plugins
 from trainrun.registry import option_files
 from trainrun.registry.followed_keys import walk
 from trainrun.sweep.launchers import launcher_settings
-from trainrun.tracking import find
 from trainrun.util import yaml_file
 
 if TYPE_CHECKING:
@@ -209,6 +208,12 @@ def _mode(hydra: Mapping[str, Any], multirun: bool) -> Iterator[Problem]:
         yield Problem("hydra.mode", f"got {mode}; only -m starts a sweep. Leave it null.")
 
 
+def _abandoned(folder: Path) -> bool:
+    from trainrun.tracking import find  # with a dozen modules, for the few runs whose folder exists
+
+    return find.abandoned(folder)
+
+
 def _directory(config: DictConfig, multirun: bool) -> Iterator[Problem]:
     """Yield a problem if the run's directory is not empty or cannot be made."""
     from omegaconf.errors import OmegaConfBaseException
@@ -221,7 +226,7 @@ def _directory(config: DictConfig, multirun: bool) -> Iterator[Problem]:
     if unseen := UNSEEN.search(str(folder)) or re.search("\n", str(folder)):
         yield Problem(key, f"the folder's name holds the character U+{ord(unseen[0]):04X}. Take it out.")
         return
-    if folder.is_dir() and any(folder.iterdir()) and (multirun or not find.abandoned(folder)):
+    if folder.is_dir() and any(folder.iterdir()) and (multirun or not _abandoned(folder)):
         yield Problem(
             key,
             f"{folder} is not empty; a run never writes into another's directory. Name a new one, or leave it out.",

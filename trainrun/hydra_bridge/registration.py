@@ -76,7 +76,7 @@ def _offer_components() -> None:
 @functools.cache
 def _register() -> None:
     from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
-    from hydra.core.config_store import ConfigStore
+    from hydra.core.config_store import ConfigNode, ConfigStore
     from hydra.core.plugins import Plugins
     from hydra.plugins.search_path_plugin import SearchPathPlugin
     from omegaconf import OmegaConf
@@ -88,7 +88,10 @@ def _register() -> None:
     # Hydra 1.3.8 names a run's folder by the second: four starts within one share it. This adds random characters,
     # cached per config and argument, so that hydra.run.dir always resolves to the same name.
     OmegaConf.register_new_resolver("trainrun.unique", unique, use_cache=True, replace=True)
-    ConfigStore.instance().store(name="schema", node=schema.typed(), provider="trainrun")
+    # Not by its method `store`, which copies the node; whatever is loaded is copied anyway.
+    ConfigStore.instance().repo["schema.yaml"] = ConfigNode(
+        "schema.yaml", schema.typed(), None, None, "trainrun"
+    )
 
     class Nearest(SearchPathPlugin):
         """The folders of `option_files.search_path`, the project's before trainrun's."""

@@ -19,11 +19,8 @@ from trainrun.registry import (
     old_arguments,
     option_files,
     signatures,
-    tried_initializer,
 )
 from trainrun.util import patterns
-from trainrun.util.places import place
-from trainrun.util.user_frames import user_frames
 
 
 def construct(
@@ -98,9 +95,14 @@ def construct(
     try:
         built = target(**arguments)
         if group == "initializer" and component.origin.startswith("plug-in"):
+            from trainrun.registry import tried_initializer  # few runs need it
+
             tried_initializer.check(key, component.name, built)
         return _marked(group, component, built)
     except (TypeError, ValueError) as error:
+        from trainrun.util.places import place
+        from trainrun.util.user_frames import user_frames
+
         # The traceback of arguments that the user's code does not take has no frame of that code.
         if isinstance(error, UserError) or user_frames(error):
             raise

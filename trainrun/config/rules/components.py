@@ -22,7 +22,6 @@ from trainrun.registry.construct import resolve, unknown_argument
 from trainrun.registry.followed_keys import FOLLOWED
 from trainrun.util.arguments import Form, Reference
 from trainrun.util.durations import seconds
-from trainrun.util.lengths import parse as parse_length
 
 # Groups whose options hold more keys than their component's signature: the run's own settings.
 SETTINGS_GROUPS = ("trainer", "hardware", "tracking")
@@ -238,8 +237,14 @@ def _no_text(value: Any) -> str | None:
     return f"expected text, got {hints.shown(value)}." if isinstance(value, list | Mapping) else None
 
 
+def _length(value: Any) -> Any:
+    from trainrun.util import lengths  # few configs need it
+
+    return lengths.parse(value)
+
+
 FORMS: Mapping[str, Callable[[Any], str | None]] = {
-    "length": _unread(parse_length),
+    "length": _unread(_length),
     "duration": _unread(seconds),
     "path": _outside,
     "name": _no_text,

@@ -8,7 +8,6 @@ from typing import Any
 
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem, UserError
-from trainrun.hardware._cluster import FIRST_PORT, cluster
 from trainrun.registry import declaration_reader
 
 # Fails in Keras 3.15 under MirroredStrategy: "merge_call called while defining a new graph".
@@ -84,6 +83,8 @@ def _workers(config: Mapping[str, Any], hardware: Mapping[str, Any]) -> Iterator
                 f"starts the workers itself, and hardware.{keys[0]} names them. Set one of them to null.",
             )
         return
+    from trainrun.hardware._cluster import FIRST_PORT, cluster  # few configs need it
+
     port = hardware.get("port")
     try:
         cluster(

@@ -8,7 +8,7 @@ from typing import Any
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem
 from trainrun.loss.auto import auto as auto_loss
-from trainrun.model import keras_file, source_file, written_head
+from trainrun.model import source_file, written_head
 from trainrun.registry import declaration_reader, option_files
 from trainrun.util.declarations import LossDeclaration
 
@@ -96,6 +96,8 @@ def _written(model: Mapping[str, Any], data: Description, demands: LossDeclarati
     elif model["name"] == "file" and isinstance(model.get("path"), str):
         if source_file.fault(model["path"], source_file.PATH) is not None:  # `rules.initial` says it
             return None
+        from trainrun.model import keras_file  # few configs need it
+
         try:
             ends = written_head.of_file(
                 keras_file.core(keras_file.read(source_file.located(model["path"]))[0])

@@ -7,7 +7,7 @@ from typing import Any
 
 from trainrun.data.dataset import Description
 from trainrun.errors import Problem
-from trainrun.util import hub_preset, paths
+from trainrun.util import paths
 
 
 def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
@@ -15,6 +15,8 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     model = config["model"]
     if model.get("name") != "keras_hub":
         return
+    from trainrun.util import hub_preset  # few configs need it
+
     preset, load = model.get("preset"), model.get("load_weights") is not False
     kind = data.inputs[0] if data.inputs and len(set(data.inputs)) == 1 else None
     known = kind if kind in ("image", "tokens") else None  # others are refused by what the model declares
