@@ -7,6 +7,7 @@ composes a config raises ImportError or AttributeError, except where a function 
 from __future__ import annotations
 
 import copy
+import functools
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,7 @@ def merge_files_at_once() -> None:
     merged, load = ConfigLoaderImpl._compose_config_from_defaults_list, ConfigLoaderImpl._load_single_config
     whole_file = SimpleNamespace(_embed_result_config=_embedded)
 
+    @functools.wraps(merged)
     def at_once(self: Any, defaults: list[Any], repo: Any) -> DictConfig:
         uses = Counter(default.config_path for default in defaults)
 
