@@ -298,9 +298,27 @@ def test_texts_with_line_ends_and_quotes_are_no_open_quotation_marks(write):
     assert len(load(path).preprocessing["categories"]["city"]) >= len(texts)
 
 
-def test_a_comma_at_the_end_of_each_row_is_one_fault(write):
-    text = faults(write("a,b,y\n" + "1,2,x,\n2,3,z,\n" * 30), "y").splitlines()
-    assert len(text) == 11 and text[0] == "data.path: line 2: 4 fields, expected 3."
+@pytest.mark.parametrize(("start", "end", "names"), [("{i},", "", "row,a,b,y"), ("", ",", "a,b,y,empty")])
+def test_rows_with_one_field_more_than_the_header_are_one_fault_with_the_way_out(write, start, end, names):
+    rows = [f"{start.format(i=i)}{i % 7},{i * i % 11},{'yn'[i % 2]}{end}" for i in range(30)]
+    path = write("\n".join(["a,b,y", *rows]))
+    (problem,) = describe(path=path, target="y", seed=0).problems
+    assert f"3 names, and each row 4 fields. If each row {'ends' if end else 'begins'} with" in problem[1]
+    assert f"data.names=[{names}] data.header=1" in problem[1]
+    data = construct(
+        "data",
+        {"name": "csv", "path": path, "target": "y", "names": names.split(","), "header": 1,
+         "exclude": [n for n in names.split(",") if n in ("row", "empty")], "seed": 0},
+        complete=True,
+    )  # fmt: skip
+    assert data.features == ("a", "b") and data.target.classes == ("n", "y")
+
+
+@pytest.mark.parametrize(("blanks", "way_out"), [(" ", "data.delimiter=blank"), ("   ", "tr -s ' ' ','")])
+def test_blanks_between_fields_are_told(write, blanks, way_out):
+    path = write("\n".join(blanks.join(row) for row in [("a", "b", "y"), *[("1", "2", "n")] * 9]))
+    ((_, message),) = describe(path=path, target="y", seed=0).problems
+    assert f"separated by blanks: {way_out}" in message or way_out in message
 
 
 def test_many_faults_are_counted_not_listed(write):

@@ -195,7 +195,8 @@ def _with_header(file: CsvFile, form: CsvFormat) -> tuple[CsvFile | None, list[F
     if not first_rows:
         quote = "" if "\n" not in "".join(header or ()) else " Is a quotation mark in the header left open?"
         return None, [("path", f"{file.path} has a header and no rows.{quote}")]
-    width = len(first_rows[0]) if header is None else len(header)
+    # Names may be given because the header lacks some.
+    width = len(first_rows[0]) if header is None or form.names is not None else len(header)
     if form.names is not None and len(form.names) != width:
         return None, [("names", f"{len(form.names)} names for the {width} columns of {file.path}.")]
     if header is not None and header.count("") == 1:
@@ -221,6 +222,12 @@ def header_advice(file: CsvFile, names: Sequence[str]) -> str:
         return ""
     with file.open_text() as stream:
         lines = [line.rstrip("\r\n") for line in itertools.islice(stream, TOP)]
+    if len(file.header) == 1 and set(names) < set(lines[0].replace('"', "").split()):
+        runs = "  " in lines[0].strip() or {len(line.split(" ")) for line in lines if line} != {
+            len(lines[0].split())
+        }
+        way_out = "one comma in place of each run of them: tr -s ' ' ','" if runs else "data.delimiter=blank"
+        return f"The fields seem to be separated by blanks: {way_out}."
     for i, line in enumerate(lines, 1):
         for delimiter in DELIMITERS:
             fields = [field.strip(' "') for field in line.split(delimiter)]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 DATE = re.compile(
-    r"(\d{1,4})([-/.])(\d{1,2})\2(\d{1,4})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2}(?:[.,]\d+)?))?(?: ?(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?))?)?"
+    r"(\d{1,4})([-/.])(\d{1,2})\2(\d{1,4})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2}(?:[.,]\d+)?))?(?: ?([AaPp])\.?[Mm]\.?)?(?: ?(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?))?)?"
 )
 # Fields of a date in the order in which a column has them -> that order in words.
 DATE_ORDERS = {"ymd": "year-month-day", "dmy": "day-month-year", "mdy": "month-day-year"}
@@ -50,9 +50,13 @@ def seconds(match: re.Match, order: str) -> float:
     days = datetime.date(fields["y"], fields["m"], fields["d"]).toordinal() - EPOCH
     hours, minutes = int(match[5] or 0), int(match[6] or 0)
     of_minute = float((match[7] or "0").replace(",", "."))
+    if half := (match[8] or "").lower():
+        if not 1 <= hours <= 12:
+            raise ValueError(f"{match[0]} is no time of day")
+        hours = hours % 12 + 12 * (half == "p")
     if hours > 23 or minutes > 59 or of_minute >= 60:
         raise ValueError(f"{match[0]} is no time of day")
-    return days * DAY + hours * 3600 + minutes * 60 + of_minute - _offset(match[8] or "Z")
+    return days * DAY + hours * 3600 + minutes * 60 + of_minute - _offset(match[9] or "Z")
 
 
 def _offset(zone: str) -> float:
@@ -72,9 +76,9 @@ def clock(matches: Sequence[re.Match]) -> str:
     Args:
         matches: of `DATE` with each text.
     """
-    if not any(match[8] for match in matches):
+    if not any(match[9] for match in matches):
         return ""
-    return " in UTC" + ("" if all(match[8] for match in matches) else ", also those without an offset")
+    return " in UTC" + ("" if all(match[9] for match in matches) else ", also those without an offset")
 
 
 def date_parts(seconds: np.ndarray, timed: bool) -> dict[str, np.ndarray]:

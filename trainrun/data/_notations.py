@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 TRUTH = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("off", "on"))
 # Numbers with a thousands separator and a decimal point; the first notation that fits all texts is meant.
 SEPARATORS = ("1,234.5", "1.234,5", "1 234,5", "1'234.5")
+# A negative number as accountants write it: (7.78), ($1,024.00).
+NEGATIVE = re.compile(r"\(([^()+-]+)\)")
 LIST = "["  # begins the form of ordinal texts, and no other
 CURRENCY = "$€£¥"
 # Texts that are looked at first: most columns of categories are none of these.
@@ -117,7 +119,7 @@ def understand(
     numbers = functools.partial(_numbers, forms=SEPARATORS if form is None else (form,))
     readers = (numbers,) if numbers_only else (_truth, _date, numbers)
     odd = [text for text in texts if number(text) is None]
-    if not odd:
+    if not odd or all(map(NEGATIVE.fullmatch, texts)):  # (1), (2), (3) are no numbers
         return None
     for reader in readers:
         # One word among a million numbers shows at once.
@@ -156,8 +158,7 @@ def read(text: str, notation: Notation) -> float | None:
         except ValueError:  # there is no such day, or the fields are in another order
             return None
     sign = notation.form[-1] if notation.form[-1] in f"%{CURRENCY}" else ""
-    bare = text.replace(sign, "", 1).strip() if sign else text
-    value = _read_number(bare, notation.form.removesuffix(sign))
+    value = _read_number(_bare(text, sign), notation.form.removesuffix(sign))
     return number(text) if value is None else value
 
 
@@ -183,6 +184,12 @@ def plain_numbers(texts: pa.ChunkedArray, form: str) -> pa.ChunkedArray:
         plain = pc.replace_substring(plain, decimal, ".")
     fits = pc.match_substring_regex(texts, f"^(?:{_number_in(form).pattern})$")
     return pc.if_else(fits, plain, pa.scalar("-", texts.type))
+
+
+def _bare(text: str, sign: str) -> str:
+    """Return a number without its sign, percent or a currency's, and with a minus instead of parentheses."""
+    bare = text.replace(sign, "", 1).strip() if sign else text
+    return f"-{match[1].strip()}" if (match := NEGATIVE.fullmatch(bare)) else bare
 
 
 def _read_number(text: str, form: str) -> float | None:
@@ -225,7 +232,7 @@ def _numbers(texts: Sequence[str], forms: Sequence[str]) -> tuple[Notation, np.n
     if len(signs) > 1 or (signs and not all(signs & set(text) for text in texts)):
         return None
     sign = "".join(signs)
-    bare = [text.replace(sign, "", 1).strip() for text in texts] if sign else texts
+    bare = [_bare(text, sign) for text in texts]
     for form in forms:
         numbers = [_read_number(text, form) for text in bare]
         if None not in numbers:

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data._columns import shortened
+from trainrun.data._columns import number, shortened
 from trainrun.data._faults import raise_faults
 from trainrun.data._order import SAMPLE, SPLIT, bits, shuffled
 from trainrun.data.lazy_array import BLOCK, View
@@ -204,10 +204,12 @@ def class_problem(counts: Mapping[str, int], parts: int) -> str | None:
     small = [f"{shortened(name)} ({count})" for name, count in counts.items() if count < parts]
     if not small:
         return None
+    numbers = len(counts) > 2 and all(number(name) is not None for name in counts)
+    regression = " If it is a number to predict: data.task=regression." if numbers else ""
     listed = ", ".join(small[:10]) + (" …" if len(small) > 10 else "")
     return (
         f"expected at least {parts} examples of each class, one for each part of the split; too few of {listed}. "
-        "Add examples, merge classes, or set data.validation=0 or data.test=0."
+        f"Add examples, merge classes, or set data.validation=0 or data.test=0.{regression}"
     )
 
 
