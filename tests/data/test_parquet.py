@@ -12,7 +12,9 @@ from pyarrow import feather as arrow_feather
 
 from trainrun.data import _spool, csv, feather, parquet
 from trainrun.data.lazy_array import View
+from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import UserError
+from trainrun.registry.construct import construct
 
 KINDS = {"parquet": parquet, "feather": feather}
 
@@ -233,3 +235,19 @@ def test_folders_that_name_values_are_columns(tmp_path, kind):
     (tmp_path / "parts" / f"more.{kind}").rename(tmp_path / "parts" / "year=2023" / f"more.{kind}")
     assert "other columns" in faults(tmp_path / "parts", kind)
     assert load(tmp_path / "parts", kind, features=["age"]).features == ("age",)
+
+
+def test_truth_values_of_a_later_file_are_the_classes_of_a_csv_file(tmp_path):
+    frame = pd.DataFrame({"x": np.arange(40.0), "y": np.arange(40) % 3 == 0})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_parquet(tmp_path / "t.parquet")
+
+    def load(kind, **more):
+        spec = {"name": kind, "path": str(tmp_path / f"t.{kind}"), "target": "y", "seed": 0}
+        return construct("data", spec, complete=True, **more)
+
+    written = load("csv")
+    typed = load("parquet", preprocessor=Preprocessor.of(written))
+    assert typed.target.classes == written.target.classes == ("False", "True")
+    for part, split in written.parts.items():
+        np.testing.assert_array_equal(typed.parts[part].y, split.y)

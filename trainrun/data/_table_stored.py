@@ -152,6 +152,13 @@ def gap_faults(table: Table, stored: Preprocessor, missing: str) -> list[Fault]:
     ]
 
 
+def _spelled_as(stored: Sequence[str], classes: Sequence[str]) -> tuple[str, ...]:
+    """Return classes as a preprocessor spells them: of truth values, CSV files of pandas have True, and typed columns true."""
+    spellings = {name.lower(): name for name in stored}
+    is_truth = {name.lower() for name in classes} <= spellings.keys() <= {"false", "true"}
+    return tuple(spellings[name.lower()] if is_truth else name for name in classes)
+
+
 def with_labels(
     examples: Examples, stored: Preprocessor, settings: TableSettings
 ) -> tuple[Examples, list[Fault]]:
@@ -176,6 +183,7 @@ def with_labels(
     target, classes = examples.target, stored.target.classes
     if "real" in (stored.target.kind, target.kind):
         return examples, []  # the model's loader says that its head is another
+    target = replace(target, classes=_spelled_as(classes, target.classes))
     if stored.target.kind == "multilabel" and target.classes == classes:
         return examples, []
     strange = [name for name in target.classes if name not in classes]
