@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from trainrun.data.dataset import InputSpec, TargetSpec
+from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import UserError
 from trainrun.run import array_blocks
 
@@ -24,3 +26,48 @@ def test_hidden_files_are_no_images_to_predict_as_they_are_none_to_train_on(tmp_
     (tmp_path / "2.png").unlink()
     with pytest.raises(UserError, match="has no images"):
         [*array_blocks.of_images(model, model, str(tmp_path), [])]
+
+
+def test_the_only_input_is_the_array_that_training_took(tmp_path):
+    """A file may have others of the same shape, also by the names that an input has where none is known."""
+    kind = InputSpec("numeric", "numeric", (2,))
+    fitted = Preprocessor("t", "regression", (kind,), TargetSpec("real"))
+    arrays = {name: np.full((3, 2), value) for value, name in enumerate(["x", "numeric", "signal"])}
+    np.savez(tmp_path / "t.npz", **arrays)
+    x = keras.Input((2,), name="numeric")
+    model = keras.Model(x, keras.ops.sum(x, axis=1))
+
+    def taken(**options):
+        ((output, _),) = array_blocks.of_npz(model, model, fitted, str(tmp_path / "t.npz"), [], 9, **options)
+        ((same, _),) = array_blocks.of_arrays(model, model, fitted, arrays, [], 9, **options)
+        np.testing.assert_array_equal(output, same)
+        return set(np.ravel(output) / 2)
+
+    assert taken(key="signal") == {2} and taken(key="x") == {0}
+    assert taken() == {1} and taken(key="absent") == {1}
+
+
+def test_images_in_grey_are_taken_as_training_takes_them():
+    image = keras.Input((4, 5, 1), name="image")
+    model = keras.Model(image, keras.layers.GlobalAveragePooling2D()(image))
+    fitted = Preprocessor("t", "regression", (InputSpec("image", "image", (4, 5, 1)),), TargetSpec("real"))
+    x = np.arange(60.0).reshape(3, 4, 5)
+    for array in (x, x[..., None]):
+        blocks = array_blocks.of_arrays(model, model, fitted, {"x": array}, [], 2)
+        output = np.concatenate([output for output, _ in blocks])
+        np.testing.assert_allclose(output[:, 0], x.mean(axis=(1, 2)), rtol=1e-6)
+
+
+def test_one_image_is_predicted_as_in_its_folder(tmp_path):
+    Image.new("RGB", (5, 4), (7,) * 3).save(tmp_path / "7.PNG")
+    image = keras.Input((None, None, 3))
+    model = keras.Model(image, keras.layers.GlobalAveragePooling2D()(image))
+    fitted = Preprocessor(
+        "t", "classification", (InputSpec("image", "image", (4, 5, 3)),), TargetSpec("real")
+    )
+    path = str(tmp_path / "7.PNG")
+    assert array_blocks.are_images(path, fitted) and not array_blocks.are_images("t.csv", fitted)
+    ((output, rows),) = array_blocks.of_images(model, model, path, ["file"])
+    assert rows.further["file"].to_pylist() == ["7.PNG"] and output.tolist() == [[7, 7, 7]]
+    with pytest.raises(UserError, match="there is no image or folder"):
+        [*array_blocks.of_images(model, model, str(tmp_path / "8.png"), [])]

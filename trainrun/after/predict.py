@@ -19,7 +19,7 @@ from trainrun.data._faults import raise_faults
 from trainrun.errors import Problem, UserError
 from trainrun.model import fitted_record
 from trainrun.model.source_file import MODEL
-from trainrun.run import conformal, item_blocks
+from trainrun.run import array_blocks, conformal, item_blocks
 from trainrun.run.result import RunResult
 from trainrun.ui import console, counter
 from trainrun.util import paths
@@ -88,7 +88,7 @@ def predict(
 
     Args:
         run_dir: the run's directory.
-        path: a CSV, Parquet or Feather file, an .npz file with the arrays of training, or a folder of images.
+        path: a CSV, Parquet or Feather file, an .npz file with the arrays of training, an image, or a folder of images.
         output: the file for the predictions, of one of these kinds; it appears when it is whole. None: `write` gets them. Of masks a
             folder or an .npz file (`predicted_masks`).
         keep: columns or arrays of the file that are carried through; always of a folder's files ``file``, the path, and of a
@@ -155,7 +155,7 @@ def predict(
 
 def _check(path: str, run: RunResult, fitted: Preprocessor, keep: Sequence[str]) -> None:
     """Raise a UserError for the faults of a table's file that show before TensorFlow is loaded."""
-    if Path(path).is_dir() or Path(path).suffix == ".npz":
+    if Path(path).is_dir() or Path(path).suffix == ".npz" or array_blocks.are_images(path, fitted):
         return
     if item_blocks.takes(path, spec := run.config.get("data"), fitted):
         item_blocks.open_rows(path, spec, fitted, keep, announces=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -29,7 +30,13 @@ IMAGES = 64
 
 
 def of_npz(
-    raw: keras.Model, call: Call, fitted: Preprocessor, path: str, keep: Sequence[str], size: int
+    raw: keras.Model,
+    call: Call,
+    fitted: Preprocessor,
+    path: str,
+    keep: Sequence[str],
+    size: int,
+    key: str | None = None,
 ) -> Iterator[tuple[Any, TableRows]]:
     """Yield the model's output for the rows of arrays, some at a time, with the arrays that are carried through.
 
@@ -40,6 +47,7 @@ def of_npz(
         path: of the file.
         keep: arrays of one axis to carry through.
         size: rows at once.
+        key: the name of the only input's array in the training file (`data.x`); None: it is not known.
 
     Raises:
         UserError: the file cannot be read, or its arrays do not fit the model; the rows before the fault were yielded.
@@ -51,7 +59,8 @@ def of_npz(
             def stream(name: str) -> _npz_file.Stream:
                 return _npz_file.Stream(stack.enter_context(archive.open(f"{name}.npy")))
 
-            yield from _blocks(raw, call, fitted, present, stream, keep, size, path)
+            names = _names(raw, fitted, present, keep, key)
+            yield from _blocks(raw, call, names, present, stream, keep, size, path)
     except _npz_file.DAMAGED as error:
         text = f"{path} cannot be read as arrays: {_npz_file.first_line(error)}"
         raise UserError(Problem("input", text)) from error
@@ -64,17 +73,30 @@ def of_arrays(
     arrays: Mapping[str, Any],
     keep: Sequence[str],
     size: int,
+    key: str | None = None,
 ) -> Iterator[tuple[Any, TableRows]]:
     """Yield the model's output for arrays in memory, some rows at a time, with the arrays that are carried through.
 
     Args:
-        raw, call, fitted, keep, size: as in `of_npz`.
+        raw, call, fitted, keep, size, key: as in `of_npz`.
         arrays: by name.
 
     Raises:
         UserError: the arrays do not fit the model.
     """
-    return _blocks(raw, call, fitted, list(arrays), lambda name: _InMemory(arrays[name]), keep, size, "data")
+    names = _names(raw, fitted, list(arrays), keep, key)
+    return _blocks(raw, call, names, list(arrays), lambda name: _InMemory(arrays[name]), keep, size, "data")
+
+
+class _WithChannel:
+    """An array of images in grey `[rows, height, width]`, read as the `[rows, height, width, 1]` that training makes of it."""
+
+    def __init__(self, array: _npz_file.Stream | _InMemory) -> None:
+        self._array = array
+        self.shape = (*array.shape, 1)
+
+    def take(self, count: int) -> np.ndarray:
+        return self._array.take(count)[..., None]
 
 
 class _InMemory:
@@ -92,7 +114,7 @@ class _InMemory:
 def _blocks(
     raw: keras.Model,
     call: Call,
-    fitted: Preprocessor,
+    names: Mapping[str, str],
     present: Sequence[str],
     stream: Callable[[str], _npz_file.Stream | _InMemory],
     keep: Sequence[str],
@@ -101,14 +123,15 @@ def _blocks(
 ) -> Iterator[tuple[Any, TableRows]]:
     import pyarrow as pa
 
-    names = _names(raw, fitted, present, keep)
     missing = [name for name in (*names.values(), *keep) if name not in present]
     if missing:
         raise UserError([
             Problem("input", f"{origin} has no array {name!r}.{did_you_mean(name, present)} It has {', '.join(present)}.")
             for name in missing
         ])  # fmt: skip
-    arrays = {tensor: stream(name) for tensor, name in names.items()}
+    arrays = {
+        tensor.name: _as_taken(stream(names[tensor.name]), tuple(tensor.shape[1:])) for tensor in raw.inputs
+    }
     kept = {name: stream(name) for name in keep}
     _check_shapes(raw, names, arrays, kept)
     count = next(iter(arrays.values())).shape[0]
@@ -119,6 +142,19 @@ def _blocks(
         yield output_of(raw, call, block), TableRows({}, rows, {}, {}, table)
 
 
+def _as_taken(array: Any, expected: tuple[int | None, ...]) -> Any:
+    """Return an array with the axis of one channel that images lack."""
+    lacks_channel = len(expected) == 3 and expected[-1] == 1 and len(array.shape) == 3
+    return _WithChannel(array) if lacks_channel else array
+
+
+def are_images(data: Any, fitted: Preprocessor) -> bool:
+    """Return whether data is the path of an image or of a folder, of which a model of images takes the files."""
+    if [spec.kind for spec in fitted.inputs] != ["image"] or not isinstance(data, str | os.PathLike):
+        return False
+    return Path(data).is_dir() or Path(data).suffix.lower() in image_folder.ENDINGS
+
+
 def of_images(
     raw: keras.Model, call: Call, path: str, keep: Sequence[str]
 ) -> Iterator[tuple[Any, TableRows]]:
@@ -127,7 +163,7 @@ def of_images(
     Args:
         raw: takes images of values from 0 to 255.
         call: the model, compiled.
-        path: of the folder; those in it count, too, hidden files do not.
+        path: of the folder; those in it count, too, hidden files do not. Or of one image.
         keep: ``file``, the path below the folder, or nothing.
 
     Raises:
@@ -137,8 +173,13 @@ def of_images(
 
     if other := [name for name in keep if name != FILE]:
         raise UserError(Problem("keep", f"images have no column {other[0]!r}; their paths are {FILE!r}."))
-    folder = Path(path)
-    files = sorted(map(Path, _class_folders.files_below(folder, image_folder.ENDINGS)))
+    if not Path(path).exists():
+        raise UserError(Problem("input", f"there is no image or folder {path}."))
+    one = Path(path).is_file()
+    folder = Path(path).parent if one else Path(path)
+    files = (
+        [Path(path)] if one else sorted(map(Path, _class_folders.files_below(folder, image_folder.ENDINGS)))
+    )
     if not files:
         raise UserError(Problem("input", f"{path} has no images ({', '.join(image_folder.ENDINGS)})."))
     channels = raw.inputs[0].shape[-1]
@@ -170,15 +211,15 @@ def _image(path: Path, channels: int) -> np.ndarray:
 
 
 def _names(
-    raw: keras.Model, fitted: Preprocessor, present: Sequence[str], keep: Sequence[str]
+    raw: keras.Model, fitted: Preprocessor, present: Sequence[str], keep: Sequence[str], key: str | None
 ) -> dict[str, str]:
     """Return the array of each input of the model; the only input may have another name in the file."""
     if len(raw.inputs) > 1:
         return {tensor.name: tensor.name for tensor in raw.inputs}
     own = raw.inputs[0].name
     others = [name for name in present if name not in keep]
-    chosen = next((n for n in (own, fitted.inputs[0].name, "x") if n in present), None)
-    return {own: chosen or (others[0] if len(others) == 1 else "x")}
+    chosen = next((n for n in (key, own, fitted.inputs[0].name, "x") if n in present), None)
+    return {own: chosen or (others[0] if len(others) == 1 else key or "x")}
 
 
 def _check_shapes(

@@ -15,6 +15,7 @@ from trainrun.data._faults import raise_faults
 from trainrun.data._table_examples import TableSource
 from trainrun.data.table_rows import TableRows
 from trainrun.errors import Problem, UserError
+from trainrun.run import array_blocks
 from trainrun.run.array_blocks import FILE, blank, output_of
 from trainrun.ui import console
 
@@ -54,7 +55,7 @@ def kept(data: Any, spec: Mapping[str, Any] | None, fitted: Preprocessor, keep: 
     """
     names: list[Any] = []
     if isinstance(data, str | os.PathLike):  # a DataFrame has its index
-        if Path(data).is_dir() and not fitted.table:
+        if array_blocks.are_images(data, fitted) or (Path(data).is_dir() and not fitted.table):
             names = [FILE]
         elif takes(data, spec, fitted) and spec["name"] == "timeseries":
             names = [spec["series"], spec["time"]]

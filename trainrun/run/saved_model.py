@@ -114,7 +114,9 @@ class SavedModel:
         if isinstance(data, str | os.PathLike):
             return _joined([*self.blocks_of_file(str(data), further)])
         arrays = data if isinstance(data, Mapping) else {self.raw.inputs[0].name: data}
-        blocks = array_blocks.of_arrays(self.raw, self._compiled_raw, self.fitted, arrays, further, BATCH)
+        blocks = array_blocks.of_arrays(
+            self.raw, self._compiled_raw, self.fitted, arrays, further, BATCH, self._key
+        )
         return _joined([*self._of_parts(blocks)])
 
     def blocks(self, source: table_rows.TableSource, further: Sequence[str] = ()) -> Iterator[Predictions]:
@@ -128,15 +130,17 @@ class SavedModel:
             yield self._of_rows(rows)
 
     def blocks_of_file(self, path: str, further: Sequence[str] = ()) -> Iterator[Predictions]:
-        """Yield predictions for a table's file, for the arrays of an .npz file, or for the images or texts of a folder.
+        """Yield predictions for a table's file, for the arrays of an .npz file, or for an image, or the images or texts of a folder.
 
         Args:
             path: of the file or folder.
             further: names of columns or arrays that are wanted, too; of images and of a folder's texts, ``file``.
         """
         if Path(path).suffix == ".npz":
-            parts = array_blocks.of_npz(self.raw, self._compiled_raw, self.fitted, path, further, BATCH)
-        elif [i.kind for i in self.fitted.inputs] == ["image"] and Path(path).is_dir():
+            parts = array_blocks.of_npz(
+                self.raw, self._compiled_raw, self.fitted, path, further, BATCH, self._key
+            )
+        elif array_blocks.are_images(path, self.fitted):
             parts = array_blocks.of_images(self.raw, self._compiled_raw, path, further)
         elif item_blocks.takes(path, self.spec, self.fitted):
             parts = self._of_items(path, further)
@@ -144,6 +148,13 @@ class SavedModel:
             yield from self.blocks(table_rows.open_rows(path, self.fitted), further)
             return
         yield from self._of_parts(background.one_ahead(parts))
+
+    @property
+    def _key(self) -> str | None:
+        """The name of the only input's array in the training file."""
+        names = (self.spec or {}).get("x")
+        names = [names] if isinstance(names, str) else names or []
+        return str(names[0]) if len(names) == 1 else None
 
     def _of_items(self, data: Any, further: Sequence[str]) -> item_blocks.Blocks:
         return item_blocks.of(self.raw, self._compiled_raw, self.fitted, data, self.spec, further, BATCH)
