@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainrun.data import _arrays
+from trainrun.data import _arrays, _sklearn
 from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
 from trainrun.util.arguments import Decay
 
@@ -22,9 +22,7 @@ def breast_cancer(
         standardize: scale each column to mean 0 and standard deviation 1, fitted on the training set.
         seed: of the split.
     """
-    from sklearn.datasets import load_breast_cancer
-
-    raw = load_breast_cancer()
+    raw = _sklearn.loaded("load_breast_cancer")
     return _arrays.dataset(
         "breast_cancer",
         InputSpec("numeric", "numeric", (raw.data.shape[1],)),

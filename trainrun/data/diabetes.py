@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainrun.data import _arrays
+from trainrun.data import _arrays, _sklearn
 from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
 from trainrun.util.arguments import Decay
 
@@ -29,9 +29,7 @@ def diabetes(
             and predictions stay in its unit.
         seed: of the split.
     """
-    from sklearn.datasets import load_diabetes
-
-    raw = load_diabetes(scaled=False)
+    raw = _sklearn.loaded("load_diabetes", scaled=False)
     return _arrays.dataset(
         "diabetes",
         InputSpec("numeric", "numeric", (raw.data.shape[1],)),

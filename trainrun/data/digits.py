@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from trainrun.data import _arrays
+from trainrun.data import _arrays, _sklearn
 from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
 from trainrun.util.arguments import Decay
 
@@ -37,9 +37,7 @@ def digits(*, validation: Decay = 0.2, test: Decay = 0.2, seed: int = 42) -> Dat
 @functools.cache
 def _raw() -> Any:
     """Return the file's content; trials of a sweep split it in many ways."""
-    from sklearn.datasets import load_digits
-
-    return load_digits()
+    return _sklearn.loaded("load_digits")
 
 
 def describe(*, validation: Decay = 0.2, test: Decay = 0.2, **_: Any) -> Description:

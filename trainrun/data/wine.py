@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainrun.data import _arrays
+from trainrun.data import _arrays, _sklearn
 from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
 from trainrun.util.arguments import Decay
 
@@ -20,9 +20,7 @@ def wine(*, validation: Decay = 0.2, test: Decay = 0.2, standardize: bool = True
         standardize: scale each column to mean 0 and standard deviation 1, fitted on the training set.
         seed: of the split.
     """
-    from sklearn.datasets import load_wine
-
-    raw = load_wine()
+    raw = _sklearn.loaded("load_wine")
     return _arrays.dataset(
         "wine",
         InputSpec("numeric", "numeric", (raw.data.shape[1],)),

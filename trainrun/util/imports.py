@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from trainrun.compat import keras_import_private
+
 # Objects made since the last collection at which the youngest are collected again; Python's own number is 700.
 RARE_COLLECTION = 200_000
 _PYTHONS_OWN = gc.get_threshold()
@@ -37,7 +39,8 @@ def collector_paused(library: str, freeze: bool = False) -> Iterator[None]:
         return
     gc.disable()
     try:
-        yield
+        with keras_import_private.optional_parts_postponed():
+            yield
     finally:
         if freeze:
             gc.freeze()
