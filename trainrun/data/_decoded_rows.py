@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
+import mmap
 import os
 import shutil
 import threading
@@ -184,6 +185,7 @@ class DecodedRows(RowsOnDemand):
                 self._pixels.flush()
                 os.replace(pixels, self.path)
                 marks.unlink()
+        _advise(self._pixels, "MADV_NORMAL")
         self._decoded = self._decoder = None
 
 
@@ -234,7 +236,19 @@ def _opened(path: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray 
         _make(pixels, shape)
         with paths.whole(marks) as new:
             new.write_bytes(bytes(shape[0]))
-    return np.lib.format.open_memmap(pixels, mode="r+"), np.memmap(marks, "uint8", "r+")
+    rows = np.lib.format.open_memmap(pixels, mode="r+")
+    _advise(rows, "MADV_RANDOM")
+    return rows, np.memmap(marks, "uint8", "r+")
+
+
+def _advise(rows: np.ndarray, advice: str) -> None:
+    """Tell the kernel how a mapped file is used.
+
+    Rows are written in the order of the training. Without advice, Linux makes its whole read-ahead (here 8 MB) present around each of
+    the first hundred, although there is nothing to read in a new file: 0.1 s before the first batch.
+    """
+    if hasattr(mmap, advice):  # not on Windows
+        rows.base.madvise(getattr(mmap, advice))
 
 
 def _make(pixels: Path, shape: tuple[int, ...]) -> None:
