@@ -14,6 +14,7 @@ from trainrun.data import _arrays
 from trainrun.errors import UserError
 from trainrun.trainer import compiled_epoch, pipeline
 from trainrun.trainer.held_on_demand import HeldInPlace
+from trainrun.trainer.measure import measure
 
 RNG = np.random.default_rng(2)
 
@@ -62,6 +63,22 @@ def test_the_first_epoch_decodes_and_trains_to_the_bit(
     assert warm.history == cold.history
     for got, expected in zip(warm.weights, cold.weights, strict=True):
         assert np.array_equal(got, expected)
+
+
+def test_other_splits_are_measured_by_the_pass_of_the_validation(
+    train, deterministic, photos, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(_arrays, "IN_MEMORY", 0)
+    data = ("data=image_folder", f"data.path={photos}", "data.size=8", f"data.cache={tmp_path}")
+    job = train("fit", *data, "model=linear", "trainer.batch_size=16", "trainer.epochs=1").job
+    steps = job.state.passes["measuring"]
+    assert isinstance(steps.on_demand, HeldInPlace)
+    for split in (job.test, job.validation, job.train):
+        measured = measure(job, split)
+        p = job.model.predict_on_batch(np.asarray(split.x))[:, 0]
+        y = np.asarray(split.y)[:, 0]
+        assert measured["loss"] == pytest.approx(-np.log(np.where(y == 1, p, 1 - p)).mean(), rel=1e-4)
+        assert job.state.passes["measuring"] is steps
 
 
 def test_a_damaged_image_ends_the_run_as_an_error_of_the_input(photos, inside, monkeypatch):

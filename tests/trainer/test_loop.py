@@ -61,6 +61,28 @@ def test_every_trainer_calls_a_callback_with_the_same_events_and_logs(train, det
             assert got == pytest.approx(expected, rel=1e-5)
 
 
+class StopsAt(Heard):
+    """Ends the training within its second epoch."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, logs)
+        self.model.stop_training = self.calls.count(f"> {batch}") == 2 and batch >= 2
+
+
+@pytest.mark.parametrize("coarse", [False, True])
+def test_a_callback_ends_the_training_within_an_epoch(train, deterministic, coarse):
+    heard = []
+    for trainer in TRAINERS:
+        heard.append(StopsAt())
+        heard[-1].coarse = coarse
+        settings = () if trainer == "train_on_batch" else ("trainer.steps_per_execution=3",)
+        train(trainer, *SMALL, "trainer.epochs=4", *settings, callbacks=[heard[-1]])
+        assert heard[-1].calls.count("> 2") == 2 and heard[-1].calls.count("> 4") == 1
+        assert heard[-1].sums[-1] == pytest.approx(heard[0].sums[-1], rel=1e-5)
+        ends = [call for call in heard[-1].calls if call[0] not in "<>"]
+        assert ends == [call for call in heard[0].calls if call[0] not in "<>"]
+
+
 @pytest.mark.parametrize("trainer", TRAINERS)
 def test_early_stopping_restores_the_best_weights(trainer, train):
     stop = keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True)

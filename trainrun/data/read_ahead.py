@@ -13,8 +13,8 @@ from trainrun.errors import UserError
 
 # Images that are decoded at once, by one thread: the training, which decodes what it needs itself, has the other processors.
 AT_ONCE = 64
-# Readings of the training until its first batch is done, at most: `fit` has two before, by which it measures.
-FIRST = 4
+# Readings that the training has begun when its first batch is done.
+FIRST = 2
 # Seconds after which the thread begins in any case: few images are read in fewer readings.
 LATEST_S = 5.0
 # Seconds of training before the test set is read. A shorter one is over by then, and its evaluation reads with all processors.

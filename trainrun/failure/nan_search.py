@@ -33,10 +33,10 @@ from trainrun.model.variables import by_purpose
 from trainrun.step.default import default
 from trainrun.trainer.compiled_epoch import Pass
 from trainrun.trainer.epoch_loop import build
-from trainrun.trainer.fit_from_arrays import StepByModel
 from trainrun.trainer.job import Job, Plan
 from trainrun.trainer.model_steps import as_tensors, takes_own
 from trainrun.trainer.pipeline import order
+from trainrun.trainer.step_by_model import StepByModel
 from trainrun.trainer.steps_per_call import Pace
 from trainrun.ui import console
 from trainrun.util import paths

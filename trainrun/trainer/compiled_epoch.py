@@ -20,7 +20,7 @@ from trainrun.trainer import compiled_calls, held_arrays, replica_step
 from trainrun.trainer.change_over import ChangeOver
 from trainrun.trainer.executor import ONE_THREAD, THREAD_POOL, is_short, may_wait, operation_types, scope
 from trainrun.trainer.held_arrays import MAX_HELD_BYTES, exchangeable, gathered, held, held_bytes, kinds
-from trainrun.trainer.held_on_demand import on_demand
+from trainrun.trainer.held_on_demand import HeldInPlace, on_demand
 from trainrun.trainer.job import Job
 from trainrun.trainer.steps_per_call import Pace, traced
 from trainrun.trainer.stored_pass import StoredPass
@@ -76,7 +76,8 @@ class Pass:
         self.some_are_empty = min(remainder, batch_size) < self.strategy.num_replicas_in_sync
         size, reusable = held_bytes(split), reusable and held_arrays.may_renew()
         fits = size <= MAX_HELD_BYTES
-        self.on_demand = on_demand(self.arrays, reusable) if fits and not self.replicated else None
+        on_one = fits and not self.replicated
+        self.on_demand = on_demand(self.arrays, reusable, job.state.shared) if on_one else None
         self.held = self.on_demand.held if self.on_demand is not None else None
         if fits and self.held is None:
             with tf.device("cpu:0") if self.replicated else tf.device(None):
@@ -108,6 +109,10 @@ class Pass:
             return False
         if (self.by_xla or self._change_over.compiled) and len(split) != len(self.split):
             return False  # the program is compiled for the number of examples
+        if isinstance(self.on_demand, HeldInPlace):
+            if renewed := self.on_demand.renew(arrays):
+                self.split, self.arrays = split, arrays
+            return renewed
         variables, new = tf.nest.flatten(self.held), tf.nest.flatten(arrays)
         if any(v is not None and not isinstance(v, tf.Variable) for v in variables):
             return False
@@ -134,8 +139,7 @@ class Pass:
             epoch: the run's seed and the epoch, which `augment` draws by.
 
         Yields:
-            `(first, last, run)`: the numbers of the first and last step of a call, and the call itself, which
-            returns the metrics since their last reset.
+            `(first, last, run)`: the first and last step of a call, and the call, which returns the metrics since their last reset.
         """
         steps = -(-len(order) // self.batch_size)
         if self.held is None:
@@ -191,8 +195,7 @@ class Pass:
         if self.on_demand is not None:
             with self.clock(INPUT):
                 index = self.on_demand.read(index)
-            if self.on_demand.done:
-                self.on_demand = None
+            self.on_demand = None if self.on_demand.done else self.on_demand
         first = self.by_kernels is None
         if first:
             self._prepare()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, Literal
 
@@ -16,12 +16,12 @@ from trainrun.step._evaluate import evaluate
 from trainrun.step.default import default
 from trainrun.trainer import pass_cache
 from trainrun.trainer.compiled_epoch import Pass, Step
-from trainrun.trainer.epoch_loop import Logs, build, loop
-from trainrun.trainer.fit_from_arrays import StepByModel
+from trainrun.trainer.epoch_loop import Logs, build, loop, run_calls
 from trainrun.trainer.job import Job
 from trainrun.trainer.model_steps import takes_own
 from trainrun.trainer.pipeline import order
-from trainrun.trainer.steps_per_call import TEST, TRAIN, Pace, call_interval, wants_steps
+from trainrun.trainer.step_by_model import StepByModel
+from trainrun.trainer.steps_per_call import TEST, TRAIN, Pace
 from trainrun.util.arguments import Count, Reference
 from trainrun.util.clock import INPUT
 from trainrun.util.declarations import declare
@@ -92,11 +92,11 @@ class Custom:
             with job.clock(INPUT):
                 indices = order(plan, len(job.train), epoch)
             calls = training.calls(indices, pace, first, (plan.seed, epoch))
-            return self._run(
+            return run_calls(
                 job.clock.each(INPUT, calls),
                 callback_list.on_train_batch_begin,
                 callback_list.on_train_batch_end,
-                model,
+                partial(stopped, model),
             )
 
         if job.validation is None:
@@ -111,35 +111,18 @@ class Custom:
 
         def validate(callback_list: keras.callbacks.CallbackList) -> Logs:
             calls = measuring.calls(indices, test_pace)
-            return self._run(calls, callback_list.on_test_batch_begin, callback_list.on_test_batch_end)
+            return run_calls(calls, callback_list.on_test_batch_begin, callback_list.on_test_batch_end)
 
         return loop(job, callbacks, train, validate, self.validation_freq)
 
     def _pace(self, job: Job, callbacks: Sequence[keras.callbacks.Callback], hooks: tuple[str, ...]) -> Pace:
-        if wants_steps(callbacks, hooks) or job.model.run_eagerly:
+        if job.model.run_eagerly:
             return Pace(1)
-        stride = call_interval(callbacks) if hooks is TRAIN else None
-        if self.steps_per_execution != "auto":
-            return Pace(int(self.steps_per_execution), stride)
+        setting = self.steps_per_execution
         # A fixed number, not by measured time: workers must return to Python after the same step, or they would deadlock.
-        return Pace(STEPS_OF_WORKERS if workers(job.model) > 1 else None, stride)
-
-    def _run(
-        self,
-        calls: Iterable[tuple[int, int, Callable[[], dict]]],
-        begin: Callable[[int], None],
-        end: Callable[[int, Logs], None],
-        model: keras.Model | None = None,
-    ) -> Logs:
-        """Make the calls of a pass, with the callbacks around each, until a callback stops the training."""
-        logs: Logs = {}
-        for first, last, run in calls:
-            begin(first)
-            logs = run()
-            end(last, logs)
-            if model is not None and stopped(model):
-                break
-        return logs
+        if setting == "auto" and workers(job.model) > 1:
+            setting = STEPS_OF_WORKERS
+        return Pace.of(setting, callbacks, hooks)
 
 
 def workers(model: keras.Model) -> int:

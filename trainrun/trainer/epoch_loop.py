@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -76,6 +76,32 @@ def loop(
     model.optimizer.finalize_variable_values(model.trainable_weights)
     callback_list.on_train_end(logs)
     return numbers(model.history)
+
+
+def run_calls(
+    calls: Iterable[tuple[int, int, Callable[[], Logs]]],
+    begin: Callable[[int], None],
+    end: Callable[[int, Logs], None],
+    stopped: Callable[[], bool] = lambda: False,
+) -> Logs:
+    """Make the calls of a pass, with the callbacks around each, until a callback stops the training.
+
+    Args:
+        calls: as `Pass.calls` yields them.
+        begin, end: the hooks of the first and of the last step of a call.
+        stopped: whether to stop; asked after each call.
+
+    Returns:
+        The logs of the last call; none: there was none.
+    """
+    logs: Logs = {}
+    for first, last, run in calls:
+        begin(first)
+        logs = run()
+        end(last, logs)
+        if stopped():
+            break
+    return logs
 
 
 def _resetting(job: Job) -> Callable[[], None]:

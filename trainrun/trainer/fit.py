@@ -15,9 +15,9 @@ from trainrun.trainer.callbacks import Callbacks
 from trainrun.trainer.epoch_loop import build, numbers
 from trainrun.trainer.fit_from_arrays import Indexed
 from trainrun.trainer.job import Job
-from trainrun.trainer.model_steps import can_test, logs_loss, takes_own
+from trainrun.trainer.model_steps import logs_loss, takes_own
 from trainrun.trainer.pipeline import Feed, in_order
-from trainrun.trainer.steps_per_call import TEST, TRAIN, call_interval, traced, wants_steps
+from trainrun.trainer.steps_per_call import TEST, TRAIN, call_interval, wants_steps
 from trainrun.util.arguments import Count
 from trainrun.util.clock import INPUT
 from trainrun.util.declarations import declare
@@ -41,8 +41,7 @@ class Fit:
 
     Args:
         validation_freq: epochs from one validation to the next; default 1.
-        steps_per_execution: batches per compiled call; default ``auto``: those of about 0.2 seconds, by a short measurement, and
-            at most an epoch.
+        steps_per_execution: batches per compiled call; default ``auto``: those of about 0.2 seconds, by measurement.
     """
 
     def __init__(self, validation_freq: Count = 1, steps_per_execution: Count | Literal["auto"] = "auto"):
@@ -56,42 +55,45 @@ class Fit:
             The history: metric name -> one value per epoch.
         """
         build(job)
-        model, plan = job.model, job.plan
-        steps = model.steps_per_execution
+        model = job.model
         if takes_own(model, "train_step"):
             keras_model_private.log_what_steps_return(model)
         if Indexed.fits(job):
-            feed = Indexed(job)
-            feed.training.begin(job, callbacks)
-            feed.measuring.traced = traced(callbacks)
-            feed.training.stored.load_beside()
-            model.steps_per_execution = self._steps(job, callbacks, feed)
-            data, validation = feed.dataset(), feed.validation()
-        else:
-            if model.distribute_strategy.num_replicas_in_sync > 1:
-                average_together(model, *(logs_loss(model, step) for step in ("train_step", "test_step")))
-            model.steps_per_execution = self._steps(job, callbacks, None)
-            replicas = model.distribute_strategy.num_replicas_in_sync
-            feed = Feed(job.train, plan, job.position(), replicas, job.augment, timed=replicas == 1)
-            data = feed.dataset()
-            validation = None if job.validation is None else self._validation(job)
+            feed = Indexed(job, callbacks, self.steps_per_execution)
+            validation = None if job.validation is None else feed.dataset()
+            try:
+                return self._fit(job, feed.dataset(), validation, feed.callbacks)
+            finally:
+                model.train_function = model.test_function = None
+        replicas, steps = model.distribute_strategy.num_replicas_in_sync, model.steps_per_execution
+        if replicas > 1:
+            average_together(model, *(logs_loss(model, step) for step in ("train_step", "test_step")))
+        model.steps_per_execution = self._steps(job, callbacks)
+        feed = Feed(job.train, job.plan, job.position(), replicas, job.augment, timed=replicas == 1)
+        validation = None if job.validation is None else self._validation(job)
         try:
-            history = model.fit(
-                data,
-                epochs=plan.epochs,
-                validation_data=validation,
-                validation_freq=self.validation_freq,
-                callbacks=Callbacks(job, [feed, *callbacks]),
-                shuffle=False,  # the data is already shuffled; Keras would warn that it cannot shuffle a dataset
-                verbose=0,
-            )
+            history = self._fit(job, feed.dataset(), validation, Callbacks(job, [feed, *callbacks]))
         finally:
             if model.steps_per_execution != steps:
                 model.steps_per_execution = steps
                 # Keras traces the model once for each batch of a call, and keeps what it has traced.
                 model.train_function = model.test_function = model.predict_function = None
-        if isinstance(feed, Feed) and feed.waited is not None:
+        if feed.waited is not None:
             job.clock.add(INPUT, feed.waited)
+        return history
+
+    def _fit(
+        self, job: Job, data: tf.data.Dataset, validation: tf.data.Dataset | None, callbacks: Callbacks
+    ) -> dict[str, list[float]]:
+        history = job.model.fit(
+            data,
+            epochs=job.plan.epochs,
+            validation_data=validation,
+            validation_freq=self.validation_freq,
+            callbacks=callbacks,
+            shuffle=False,  # the data is already shuffled; Keras would warn that it cannot shuffle a dataset
+            verbose=0,
+        )
         return numbers(history)
 
     def _validation(self, job: Job) -> tf.data.Dataset:
@@ -99,21 +101,16 @@ class Fit:
         size = even_batches(len(job.validation), job.plan.batch_size, replicas)
         return in_order(job.validation, size, again=True)
 
-    def _steps(self, job: Job, callbacks: Sequence[keras.callbacks.Callback], feed: Indexed | None) -> int:
-        """Return the number of batches per compiled call."""
+    def _steps(self, job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> int:
+        """Return the number of batches per compiled call from a `tf.data` iterator; it is the same for all calls."""
         if job.model.run_eagerly or wants_steps(callbacks, TRAIN + TEST):
             return 1
         if job.model.distribute_strategy.num_replicas_in_sync > 1:
             return 1  # Keras 3.15 fails with more: replicas cannot synchronize inside its loop
-        auto, steps = self.steps_per_execution == "auto", job.plan.steps_per_epoch
-        measured = feed is not None and can_test(job.model)
-        count = (
-            int(self.steps_per_execution)
-            if not auto
-            else min(steps, feed.longest() if measured else MAX_UNMEASURED_STEPS)
-        )
+        auto = self.steps_per_execution == "auto"
+        count = min(job.plan.steps_per_epoch, MAX_UNMEASURED_STEPS) if auto else int(self.steps_per_execution)
         if (interval := call_interval(callbacks)) is not None:
             # All calls have the same length, which must divide the interval.
             count = max(n for n in range(1, min(count, interval) + 1) if interval % n == 0)
-        # A call must begin at the step where the run is resumed; with indices, a call may be a partial one.
-        return count if feed is not None else math.gcd(job.position()[1], count)
+        # A call must begin at the step where the run is resumed.
+        return math.gcd(job.position()[1], count)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
@@ -12,17 +11,18 @@ from trainrun.data.lazy_array import RowsOnDemand, View
 from trainrun.trainer.held_arrays import aligned, exchangeable, held, stored, whole
 
 
-def on_demand(arrays: Any, reusable: bool) -> HeldInPlace | HeldOnDemand | None:
+def on_demand(arrays: Any, reusable: bool, by_trials: bool) -> HeldInPlace | HeldOnDemand | None:
     """Return what TensorFlow has of a split whose images are decoded on demand; None: all examples are here, or go to a GPU at once.
 
     Args:
         arrays: `(x, y, weight)` of the split.
-        reusable: hold variables, see `held_arrays.exchangeable`; their values are in memory of their own.
+        reusable: for other splits, too.
+        by_trials: also for those of other trials, whose images are others: all is held in variables, see `held_arrays.exchangeable`.
     """
     if tf.config.list_logical_devices("GPU"):
         return None
-    if not reusable and HeldInPlace.fits(arrays):
-        return HeldInPlace(arrays)
+    if not (reusable and by_trials) and HeldInPlace.fits(arrays):
+        return HeldInPlace(arrays, reusable)
     complete = all(view.complete for view in _views(arrays))
     return None if complete else HeldOnDemand(arrays, reusable)
 
@@ -34,27 +34,41 @@ class HeldInPlace:
 
     Args:
         arrays: as in `on_demand`.
+        reusable: also for other splits of the same images.
 
     Attributes:
-        held: tensors.
-        example_s: seconds for an example at the latest reading that took some; None: nothing was read.
+        held: tensors; but for the images variables, if `reusable`.
     """
 
     done = False  # indices of examples always become those of rows
 
-    def __init__(self, arrays: Any):
+    def __init__(self, arrays: Any, reusable: bool):
         (view,) = _views(arrays)
-        self._rows, self._index = view.rows, view.index
-        self.example_s: float | None = None
+        self._rows, self._index, self._reusable = view.rows, view.index, reusable
+        self.held = held(arrays, self._hold)
 
-        def hold(array: np.ndarray | View) -> tf.Tensor:
-            if isinstance(array, View):
-                return tf.experimental.dlpack.from_dlpack(array.rows.memory.__dlpack__())
-            rows = np.zeros((len(self._rows), *array.shape[1:]), array.dtype)
-            rows[self._index] = array
-            return tf.constant(rows)
+    def _hold(self, array: np.ndarray | View) -> tf.Tensor | tf.Variable:
+        if isinstance(array, View):
+            return tf.experimental.dlpack.from_dlpack(array.rows.memory.__dlpack__())
+        values = self._by_row(array)
+        return tf.Variable(values, trainable=False) if self._reusable else tf.constant(values)
 
-        self.held = held(arrays, hold)
+    def _by_row(self, array: np.ndarray) -> np.ndarray:
+        """Return an array of the split with a row for each image of the file."""
+        rows = np.zeros((len(self._rows), *array.shape[1:]), array.dtype)
+        rows[self._index] = array
+        return rows
+
+    def renew(self, arrays: Any) -> bool:
+        """Hold another split of the same images from now on; return False if its images are others."""
+        views = _views(arrays)
+        if not self._reusable or len(views) != 1 or views[0].rows is not self._rows:
+            return False
+        self._index = views[0].index
+        for variable, array in zip(tf.nest.flatten(self.held), tf.nest.flatten(arrays), strict=True):
+            if isinstance(variable, tf.Variable):
+                variable.assign(self._by_row(array))
+        return True
 
     @staticmethod
     def fits(arrays: Any) -> bool:
@@ -78,10 +92,8 @@ class HeldInPlace:
         Raises:
             UserError: files are damaged, of these examples or of others that were read meanwhile.
         """
-        rows, begun = self._index[index], time.perf_counter()
+        rows = self._index[index]
         self._rows.prepare(rows)
-        if self.example_s is None or not self._rows.complete:
-            self.example_s = (time.perf_counter() - begun) / len(index)
         return rows
 
 
@@ -89,11 +101,11 @@ class HeldOnDemand:
     """What TensorFlow holds of a split on a CPU, with the examples of views that have been asked for.
 
     Args:
-        arrays, reusable: as in `on_demand`.
+        arrays: as in `on_demand`.
+        reusable: in variables.
 
     Attributes:
         held: tensors, which share the memory that is written to, or variables.
-        example_s: seconds for an example at the latest reading; None: nothing was read.
     """
 
     def __init__(self, arrays: Any, reusable: bool):
@@ -101,7 +113,6 @@ class HeldOnDemand:
         self._reusable = reusable
         self.held = held(arrays, self._hold)
         self._missing = np.ones(len(self._targets[0][0]), "bool")
-        self.example_s: float | None = None
 
     @property
     def done(self) -> bool:
@@ -120,14 +131,12 @@ class HeldOnDemand:
             for view, _ in self._targets:
                 view.rows.prepare(index)
             return examples
-        begun = time.perf_counter()
         for view, target in self._targets:
             if isinstance(target, tf.Variable):
                 target.scatter_update(tf.IndexedSlices(view[index], index))
             else:
                 target[index] = view[index]
         self._missing[index] = False
-        self.example_s = (time.perf_counter() - begun) / len(index)
         return examples
 
     def _hold(self, array: np.ndarray | View) -> Any:

@@ -7,9 +7,9 @@ import numpy as np
 from trainrun.data.dataset import Split
 from trainrun.data.lazy_array import View
 from trainrun.trainer.compiled_epoch import Pass
-from trainrun.trainer.fit_from_arrays import measuring
 from trainrun.trainer.job import Job
 from trainrun.trainer.pipeline import in_order
+from trainrun.trainer.step_by_model import measuring
 from trainrun.trainer.steps_per_call import Pace
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import keras
 
@@ -29,6 +30,20 @@ class Pace:
         self.fixed, self.stride = fixed, stride
         self.seconds: float | None = None  # of a step, by the latest measurement
         self._calls = 0
+
+    @classmethod
+    def of(
+        cls,
+        setting: int | Literal["auto"],
+        callbacks: Sequence[keras.callbacks.Callback],
+        hooks: tuple[str, ...],
+    ) -> Pace:
+        """Return the pace for a trainer's `steps_per_execution` and callbacks with some of `hooks`, `TRAIN` or `TEST`."""
+        if wants_steps(callbacks, hooks):
+            return cls(1)
+        return cls(
+            None if setting == "auto" else int(setting), call_interval(callbacks) if hooks is TRAIN else None
+        )
 
     def steps(self, left: int, at: int = 0) -> int:
         """Return the number of steps of the next call.
