@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from trainrun.compat import sklearn_private
 from trainrun.data import _arrays, _sklearn
 from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
 from trainrun.util.arguments import Decay
+
+if TYPE_CHECKING:
+    import numpy as np
 
 EXAMPLES = 1797
 TARGET = TargetSpec("multiclass", tuple("0123456789"), 10)
@@ -20,13 +24,13 @@ def digits(*, validation: Decay = 0.2, test: Decay = 0.2, seed: int = 42) -> Dat
         validation, test: fractions of all examples; 0: no such set.
         seed: of the split.
     """
-    raw = _raw()
+    images, target = raw()
     return _arrays.dataset(
         "digits",
         InputSpec("image", "image", (8, 8, 1)),
-        raw.images[..., None] / 16.0,
+        images[..., None] / 16.0,
         TARGET,
-        raw.target,
+        target,
         validation=validation,
         test=test,
         seed=seed,
@@ -35,9 +39,15 @@ def digits(*, validation: Decay = 0.2, test: Decay = 0.2, seed: int = 42) -> Dat
 
 
 @functools.cache
-def _raw() -> Any:
-    """Return the file's content; trials of a sweep split it in many ways."""
-    return _sklearn.loaded("load_digits")
+def raw() -> tuple[np.ndarray, np.ndarray]:
+    """Return scikit-learn's images, float64 `[1797, 8, 8]` from 0 to 16, and classes, int64; read once, as trials of a sweep split them in many ways."""
+    import numpy as np
+
+    if (file := sklearn_private.dataset_file("digits.csv.gz")) is None:
+        bunch = _sklearn.loaded("load_digits")
+        return bunch.images, bunch.target
+    table = np.loadtxt(file, delimiter=",")
+    return table[:, :-1].reshape(-1, 8, 8), table[:, -1].astype(int)
 
 
 def describe(*, validation: Decay = 0.2, test: Decay = 0.2, **_: Any) -> Description:
