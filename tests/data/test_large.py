@@ -9,6 +9,7 @@ import sys
 import zipfile
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from trainrun.data import _arrays, _csv_reading, _gaps, _npz_file, _spool, csv
@@ -244,3 +245,22 @@ def test_a_csv_read_in_pieces_is_that_read_at_once(wrong, tmp_path, monkeypatch)
                 outcomes.add(str(error))
             monkeypatch.undo()
     assert len(outcomes) == 1
+
+
+def test_a_large_csv_has_the_values_that_pandas_reads(tmp_path, monkeypatch):
+    monkeypatch.setattr(_spool, "LARGE", 0)
+    monkeypatch.setattr(_csv_reading, "PIECE", 5000)
+    table = pd.DataFrame(RNG.normal(size=(900, 4)), columns=["a", "b", "c", "y"]).round(3)
+    table.loc[table.index % 7 == 3, "b"] = np.nan
+    table["c"] = [f"t{i % 5}" for i in range(900)]
+    table.to_csv(tmp_path / "data.csv", index=False)
+    data = csv.csv(path=str(tmp_path / "data.csv"), target="y", standardize=False, standardize_target=False)
+    read, parts = pd.read_csv(tmp_path / "data.csv"), split(900, validation=0.2, test=0.2, seed=42)
+    numbers = np.column_stack([read.a, read.b.fillna(read.b[parts[0]].median()), read.b.isna()])
+    for part, rows in zip(("train", "validation", "test"), parts, strict=True):
+        of_part = getattr(data, part)
+        np.testing.assert_array_equal(np.asarray(of_part.x["numeric"]), numbers[rows].astype("float32"))
+        np.testing.assert_array_equal(of_part.y[:, 0], read.y[rows])
+        assert np.asarray(of_part.x["categorical"])[:, 0].tolist() == [
+            1 + rows_at % 5 for rows_at in rows.tolist()
+        ]

@@ -176,6 +176,15 @@ def test_repeated_rows_and_unseen_categories_are_reported(load):
     assert "whose category" not in load(shops)[1]
 
 
+@pytest.mark.parametrize("differ", ["a", "e"])
+def test_rows_are_repeated_if_they_are_equal_in_all_of_many_columns(load, differ):
+    table = {name: [DRAW.random() for _ in range(ROWS)] * 2 for name in "abcde"}
+    table["y"] = [i % 2 for i in range(ROWS)] * 2
+    assert "of the 120 test rows have the same features and target" in load(table)[1]
+    table[differ] = [DRAW.random() for _ in range(2 * ROWS)]
+    assert "same features" not in load(table)[1]
+
+
 def test_a_feature_that_copies_a_real_target_is_reported(load):
     price = [DRAW.random() * 1000 for _ in range(ROWS)]
     table = {

@@ -23,7 +23,10 @@ def as_numpy(values: pa.Array | pa.ChunkedArray, null: float) -> np.ndarray:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    if isinstance(values, pa.ChunkedArray):
+        # A single chunk stays where it is.
+        values = values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
+    array = values
     if array.null_count:
         filler = pa.py_buffer(np.full(1, null, str(array.type).replace("double", "float64")))
         array = pc.fill_null(array, pa.Array.from_buffers(array.type, 1, [None, filler])[0])

@@ -70,13 +70,14 @@ class CsvFile:
         return pa.input_stream(str(self.path), compression=self.compression)
 
     def open_for_arrow(self, unexpected: bytes | None = None, bounded: bool = True) -> Any:
-        """Open the file for pyarrow; the arguments, for a compressed file, are those of `BoundedStream`."""
-        if self.compression is None:
-            import pyarrow as pa
+        """Open the file for pyarrow; arguments as of `BoundedStream`, `bounded` only of a compressed file."""
+        import pyarrow as pa
 
-            # By a path pyarrow would unpack plain text that is called .csv.gz.
-            return pa.OSFile(str(self.path))
-        return BoundedStream(self.open_bytes(), self.path, unexpected, bounded)
+        # By a path pyarrow would unpack plain text that is called .csv.gz.
+        stream = pa.OSFile(str(self.path)) if self.compression is None else self.open_bytes()
+        if self.compression is None and unexpected is None:
+            return stream
+        return BoundedStream(stream, self.path, unexpected, bounded and self.compression is not None)
 
     def open_text(self) -> IO[str]:
         """Open the file in text mode, with newlines untranslated as the csv module requires."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from trainrun.data._bounded_stream import Unexpected
 from trainrun.data._csv_file import CsvFile
 from trainrun.data._encoding import UTF_8
 from trainrun.util import threads
@@ -42,10 +43,8 @@ def ways(file: CsvFile) -> list[Way]:
     """Return how a file may be read, the fastest first; each but the last one may raise `Unexpected`."""
     if file.encoding != UTF_8:
         return [ANY_ROWS]
-    if file.compression:  # What it holds is known when it is unpacked.
-        return [Way(BLOCK, False, b'"'), Way(BLOCK, True, b"\r"), ANY_ROWS]
-    quotes, returns = _holds(file, b'"', b"\r")
-    return [ANY_ROWS if quotes and returns else Way(BLOCK, quotes)]
+    # What it holds is known when it is read.
+    return [Way(BLOCK, False, b'"'), Way(BLOCK, True, b"\r"), ANY_ROWS]
 
 
 def options(
@@ -90,12 +89,18 @@ def options(
     }
 
 
-def pieces(file: CsvFile, options: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
+def pieces(
+    file: CsvFile, options: Mapping[str, Any], unexpected: bytes | None = None
+) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a file that is neither compressed nor has line ends in its fields, some at a time.
 
     Args:
         file: in UTF-8.
         options: of pyarrow, as `options` returns them.
+        unexpected: see `Way`.
+
+    Raises:
+        Unexpected: the file holds it.
     """
     import pyarrow as pa
     from pyarrow import csv
@@ -104,11 +109,13 @@ def pieces(file: CsvFile, options: Mapping[str, Any]) -> Iterator[pa.RecordBatch
     reading.use_threads = False  # several pieces are parsed at once, each by one thread, as a whole
     reading.block_size = ONE_BLOCK
 
-    def rows(text: bytes | memoryview) -> list[pa.RecordBatch]:
+    def rows(text: memoryview) -> list[pa.RecordBatch]:
+        if unexpected is not None and unexpected in text.obj:
+            raise Unexpected
         return csv.read_csv(pa.BufferReader(text), **options).to_batches()
 
     texts = _whole_lines(file)
-    yield from rows(next(texts, b""))  # with the lines to be skipped
+    yield from rows(next(texts, memoryview(b"")))  # with the lines to be skipped
     reading.skip_rows = 0
     for batches in threads.ahead(rows, texts):
         yield from batches
@@ -127,13 +134,3 @@ def _whole_lines(file: CsvFile) -> Iterator[memoryview]:
                 yield memoryview(block)[:end]
                 start, size = start + end, PIECE
             stream.seek(start)  # To read the begun line again is cheaper than to put its halves together.
-
-
-def _holds(file: CsvFile, *marks: bytes) -> list[bool]:
-    """Return for each byte whether the file contains it."""
-    found = [False] * len(marks)
-    # Not mapped: the pages of a mapped file count as memory of the process.
-    with file.path.open("rb", buffering=0) as stream:
-        while not all(found) and (block := stream.read(SMALL_BLOCK)):
-            found = [known or mark in block for known, mark in zip(found, marks, strict=True)]
-    return found

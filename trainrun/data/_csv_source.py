@@ -6,7 +6,15 @@ import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _csv_file, _csv_lines, _csv_reading, _open_quote, _spool, _table_files
+from trainrun.data import (
+    _csv_file,
+    _csv_lines,
+    _csv_reading,
+    _open_quote,
+    _spool,
+    _spooled_table,
+    _table_files,
+)
 from trainrun.data._arrow_arrays import as_numpy, within
 from trainrun.data._bounded_stream import TooLarge, Unexpected
 from trainrun.data._columns import number
@@ -231,9 +239,11 @@ def _read(file: CsvFile, columns: Sequence[str], numbers: Collection[str]) -> tu
             options["read_options"].block_size = _csv_reading.SMALL_BLOCK
         if way.quoted_lines or file.compression:
             with csv.open_csv(file.open_for_arrow(way.unexpected), **options) as reader:
-                return _spool.arrow_table(reader.schema, reader)
+                return _spooled_table.arrow_table(reader.schema, reader)
         schema = pa.schema([(name, options["convert_options"].column_types[name]) for name in columns])
-        return _spool.arrow_table(schema, _csv_reading.pieces(file, options))
+        # A field takes a byte at least, with its separator.
+        most = _text_bytes(file) // len(file.header) + 1
+        return _spooled_table.arrow_table(schema, _csv_reading.pieces(file, options, way.unexpected), most)
 
     for way in _csv_reading.ways(file):
         try:

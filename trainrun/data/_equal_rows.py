@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from trainrun.data._table import Column
 from trainrun.util import threads
@@ -25,22 +25,60 @@ EXACT = 20_000
 ROWS = 16_384
 # Columns that are hashed one after another; more are halved by blocks of so many first.
 BLOCK = 64
+# Columns by which rows are compared first: what differs in them differs.
+FEW_COLUMNS = 3
 # Bits of a hash by which most rows without an equal are sorted out.
 FIRST_BITS = 22
 
 
-class Features(NamedTuple):
+class Features:
     """The features of the examples, of which several targets may be predicted.
 
     Args:
-        hashes: of each example, uint64 `[n]`.
-        columns: how many there are.
-        chance: returns the logarithm of the share of the pairs of examples that are equal if the columns are independent.
+        columns: of each feature its values, or codes or hashes of them, 8 bytes each, `[rows]`.
+        keep: the rows that are examples.
+        contents: the features are contents, as texts or images are, which are never equal by chance.
     """
 
-    hashes: np.ndarray
-    columns: int
-    chance: Callable[[], float]
+    def __init__(self, columns: Sequence[np.ndarray], keep: np.ndarray, contents: bool = False) -> None:
+        import numpy as np
+
+        self._columns, self._keep, self._contents, self._hashed = columns, keep, contents, 0
+        self._hashes = np.zeros(len(keep), "uint64")
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._columns)
+
+    def hashes(self, count: int) -> np.ndarray:
+        """Return hashes of the examples by so many of their features, or as many as were asked for before, uint64 `[n]`."""
+        columns, first = self._columns[self._hashed : count], self._hashed
+        is_every = len(columns) > 0 and len(self._keep) == len(columns[0])
+
+        def fill(begin: int) -> None:
+            some = slice(begin, begin + ROWS)
+            rows, made = some if is_every else self._keep[some], self._hashes[some]
+            for i, values in enumerate(columns, first):
+                _add(made, values[rows], i)
+
+        if columns:
+            threads.each(fill, range(0, len(self._keep), ROWS))
+        self._hashed = max(count, first)
+        return self._hashes
+
+    @functools.cached_property
+    def chance(self) -> float:
+        """The logarithm of the share of the pairs of examples that are equal if the features are independent."""
+        import numpy as np
+
+        if self._contents:
+            return -math.inf
+        sample, sum_of_logarithms = self._keep[:: math.ceil(len(self._keep) / EXACT)], 0.0
+        for values in self._columns:
+            shares = np.unique(values[sample], return_counts=True, equal_nan=True)[1]
+            sum_of_logarithms += math.log(((shares / shares.sum()) ** 2).sum())
+        return sum_of_logarithms
 
 
 def features(columns: Mapping[str, Column], keep: np.ndarray) -> Features:
@@ -50,28 +88,7 @@ def features(columns: Mapping[str, Column], keep: np.ndarray) -> Features:
         columns: by name.
         keep: the rows that are examples.
     """
-    import numpy as np
-
-    of_columns = [column.codes if column.numbers is None else column.numbers for column in columns.values()]
-
-    @functools.cache
-    def chance() -> float:
-        sample, sum_of_logarithms = keep[:: math.ceil(len(keep) / EXACT)], 0.0
-        for values in of_columns:
-            shares = np.unique(values[sample], return_counts=True, equal_nan=True)[1]
-            sum_of_logarithms += math.log(((shares / shares.sum()) ** 2).sum())
-        return sum_of_logarithms
-
-    hashes, is_every = np.zeros(len(keep), "uint64"), len(of_columns) > 0 and len(keep) == len(of_columns[0])
-
-    def fill(first: int) -> None:
-        some = slice(first, first + ROWS)
-        rows, made = some if is_every else keep[some], hashes[some]
-        for i, values in enumerate(of_columns):
-            _add(made, values[rows], i)
-
-    threads.each(fill, range(0, len(keep), ROWS))
-    return Features(hashes, len(columns), chance)
+    return Features([c.codes if c.numbers is None else c.numbers for c in columns.values()], keep)
 
 
 def of_arrays(arrays: Sequence[np.ndarray]) -> np.ndarray:
@@ -112,17 +129,21 @@ def counts(
     """
     import numpy as np
 
-    rows = whole = of_features.hashes
-    # Most tables have hardly any equal rows: one count of all parts shows it.
-    fewest = min((max(1, EQUAL * len(part)) for part in parts.values()), default=0)
-    if not parts or count_in(rows[np.concatenate([*parts.values()])], rows[train]) <= fewest:
+    if not parts:
         return
-    share = max(EQUAL, NO_CHANCE * min(1.0, len(train) * math.exp(of_features.chance())))
+    # Most tables have hardly any equal rows: one count of all parts shows it, often by a few columns.
+    fewest = min(max(1, EQUAL * len(part)) for part in parts.values())
+    held_out = np.concatenate([*parts.values()])
+    for count in sorted({min(FEW_COLUMNS, of_features.count), of_features.count}):
+        rows = whole = of_features.hashes(count)
+        if count_in(rows[held_out], rows[train]) <= fewest:
+            return
+    share = max(EQUAL, NO_CHANCE * min(1.0, len(train) * math.exp(of_features.chance)))
     # Rows with equal targets are among those with equal features, which are few in most tables.
     alike = {name: count_in(rows[part], rows[train]) for name, part in parts.items()}
     alike = {name: count for name, count in alike.items() if count > max(1, share * len(parts[name]))}
     columns = (column for one in labels if alike for column in one.reshape(len(rows), -1).T)
-    for i, column in enumerate(columns, of_features.columns):
+    for i, column in enumerate(columns, of_features.count):
         whole = _hashed(whole, column.astype("float64"), i)
     for name, count in alike.items():
         equal = count_in(whole[parts[name]], whole[train])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -218,7 +217,10 @@ def dataset(
 
 def _equal_items(items: Items, what: str) -> Iterator[str]:
     """Yield a notice for each held-out part that has many items of the training part, with their targets."""
-    features = _equal_rows.Features(_hashes(items.values), 1, lambda: -math.inf)
+    import numpy as np
+
+    hashes = _hashes(items.values)
+    features = _equal_rows.Features([hashes], np.arange(len(hashes)), contents=True)
     labels = _hashes(items.masks) if items.masks else items.examples.labels
     of_each = labels.values() if isinstance(labels, Mapping) else [labels]
     held_out = dict(zip(PARTS[1:], items.parts[1:], strict=True))

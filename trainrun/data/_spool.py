@@ -8,7 +8,7 @@ import os
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import IO, TYPE_CHECKING
 
 from trainrun.data.lazy_array import View
@@ -17,7 +17,6 @@ from trainrun.util import threads
 
 if TYPE_CHECKING:
     import numpy as np
-    import pyarrow as pa
 
 # Tables of more bytes of numbers (float64) are not held in memory.
 LARGE = 64 * 2**20
@@ -148,7 +147,7 @@ class Appended:
             for block in [*self._blocks, *self._last]:
                 self._file.write(block.tobytes())
         except OSError as error:
-            raise _no_room(error) from error
+            raise no_room(error) from error
         self._blocks, self._last, self._bytes = [], [], 0
 
 
@@ -171,15 +170,20 @@ def _write(file: int, at: int, parts: Sequence[np.ndarray | View]) -> None:
 
     def write(job: tuple[np.ndarray | View, slice, int]) -> None:
         values, some, at = job
-        content = memoryview(np.ascontiguousarray(values[some]).view("uint8").reshape(-1))
-        while content:
-            written = os.pwrite(file, content, at)
-            content, at = content[written:], at + written
+        write_all(file, np.ascontiguousarray(values[some]), at)
 
     try:
         threads.each(write, jobs)
     except OSError as error:
-        raise _no_room(error) from error
+        raise no_room(error) from error
+
+
+def write_all(file: int, values: np.ndarray, at: int) -> None:
+    """Write a contiguous array to a file from a place on."""
+    content = memoryview(values.view("uint8").reshape(-1))
+    while content:
+        written = os.pwrite(file, content, at)
+        content, at = content[written:], at + written
 
 
 def _mapped(size: int) -> tuple[IO[bytes], mmap.mmap]:
@@ -195,39 +199,12 @@ def _mapped(size: int) -> tuple[IO[bytes], mmap.mmap]:
             content = mmap.mmap(file.fileno(), size)
             weakref.finalize(content, opened.pop_all().close)
     except OSError as error:
-        raise _no_room(error) from error
+        raise no_room(error) from error
     return file, content
 
 
-def arrow_table(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.Table:
-    """Return rows that are read one batch after another as a table in a mapped file without a name.
-
-    Args:
-        schema: of all batches.
-        batches: these.
-
-    Raises:
-        UserError: there is no room.
-    """
-    import pyarrow as pa
-
-    with tempfile.TemporaryFile(dir=folder()) as file:
-        writer = pa.ipc.new_file(file, schema)
-        for batch in batches:
-            try:
-                writer.write_batch(batch)
-            except OSError as error:
-                raise _no_room(error) from error
-        try:
-            writer.close()
-            file.flush()
-        except OSError as error:
-            raise _no_room(error) from error
-        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    return pa.ipc.open_file(pa.py_buffer(content)).read_all()
-
-
-def _no_room(error: OSError) -> UserError:
+def no_room(error: OSError) -> UserError:
+    """Return the error of a write as that of the user."""
     message = (
         f"the data is too large to be held in memory, and there is no room for a temporary file in {folder()}: {first_line(error)}. "
         "Make room there, or set TMPDIR to a folder with room."

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _columns, _large_integers, _notations, _spool
+from trainrun.data import _columns, _large_integers, _notations, _spool, _spooled_table
 from trainrun.data._arrow_arrays import as_numpy, is_date, strings, within_float32
 from trainrun.data._columns import LARGEST
 from trainrun.data._notations import Notation
@@ -106,7 +106,7 @@ def converted(
     import pyarrow as pa
     import pyarrow.types as t
 
-    names, read = table.column_names, table.columns
+    names, read, schema = table.column_names, table.columns, table.schema
     del table
     columns = {}
     for i, name in enumerate(names):
@@ -117,7 +117,7 @@ def converted(
             column.values = values
         if column.numbers is None:
             column.codes = store(column.codes)
-        else:
+        elif not _spooled_table.is_in_file(schema, values, column.numbers):
             column.numbers = store(column.numbers)
         columns[name] = column
     # Arrow's memory pool keeps freed memory unless asked to release it.
