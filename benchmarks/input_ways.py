@@ -170,6 +170,7 @@ def main() -> None:
     from trainrun.data import csv, image_folder, npz, parquet, text  # noqa: F401
     from trainrun.hydra_bridge import preflight  # noqa: F401
     from trainrun.run import builders  # noqa: F401
+    from trainrun.trainer import custom, fit  # noqa: F401
 
     if way != "plain":
         gc.freeze()  # as `trainrun` does after its imports
