@@ -116,6 +116,21 @@ def test_classes_that_a_drawn_training_part_lacks_are_told(save, capsys):
     assert "that they cannot be predicted" in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.parametrize(
+    ("y", "words"),
+    [(np.eye(4)[FOUR], "4 numbers"), (np.eye(4, dtype=int)[FOUR], "4 labels of which any may")],
+)
+def test_classes_in_one_hot_form_are_told(save, capsys, y, words):
+    path = save(x=NUMBERS, y=y)
+    (notice,) = load(path).inferred["notices"]
+    assert words in notice and "y.argmax(axis=1)" in notice
+    assert notice in capsys.readouterr().err.replace("\n", " ")
+    assert not load(path, task="classification" if y.dtype == int else "regression").inferred
+    several = y.copy()
+    several[0] = 1  # an example with several labels
+    assert not load(save(x=NUMBERS, y=several)).inferred
+
+
 def test_other_keys_and_weights(save):
     path = save(inputs=NUMBERS, labels=TWO, w=np.arange(30.0))
     data = load(path, x="inputs", y="labels", weight="w", standardize=False)

@@ -51,6 +51,21 @@ def test_a_table_is_read_as_the_same_parquet_file(load, value, tmp_path):
     assert load(value, target="spend").digest() == expected.digest()
 
 
+def test_columns_whose_types_only_pandas_has(load):
+    columns = {
+        "band": pd.cut(FRAME["age"], [0, 30, 60, 99]),
+        "month": pd.period_range("2020-01", periods=40, freq="M"),
+        "some": pd.arrays.SparseArray(np.arange(40) % 3),
+    }
+    arrow = {
+        "band": columns["band"].astype(str),
+        "month": columns["month"].to_timestamp(),
+        "some": np.arange(40) % 3,
+    }
+    data, same = (load(FRAME.assign(**more), target="spend") for more in (columns, arrow))
+    assert data.digest() == same.digest() and len(data.preprocessing["categories"]["band"]) == 4
+
+
 def test_features_and_a_series_name_the_target(load):
     data = load((FRAME[["age", "spend"]], FRAME["city"]))
     assert (data.target.classes, data.features) == (("Oslo", "Rome"), ("age", "spend"))

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _arrow_source, _header_names, _read_once, _spool
+from trainrun.data import _arrow_source, _header_names, _pandas_columns, _read_once, _spool
 from trainrun.data._faults import Fault
 from trainrun.data.dataset import Dataset
 from trainrun.errors import Problem, UserError, first_line
@@ -247,7 +247,7 @@ def _table(value: Any) -> pa.Table:
             value = value.set_axis([str(name) for name in value.columns], axis=1)
             if faults := _header_names.faults(list(value.columns)):
                 raise _refused(faults[0][1])
-            table = pa.Table.from_pandas(value, preserve_index=False)
+            table = pa.Table.from_pandas(_pandas_columns.readable(value), preserve_index=False)
         else:
             table = pa.table(value)
     except UserError:

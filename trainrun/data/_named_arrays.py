@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _arrays
+from trainrun.data import _arrays, _one_hot
 from trainrun.data._array_faults import each
 from trainrun.data._columns import CLASSES_UP_TO
 from trainrun.data._faults import Fault, raise_faults
@@ -87,7 +87,9 @@ def dataset(
     parts = _arrays.own_parts(labels, target, splitting, rows)
     unseen_by_own, unseen_by_drawn = _unseen_classes(labels, target, parts, rows)
     raise_faults(unseen_by_own)
-    for notice in unseen_by_drawn:
+    one_hot = _one_hot.notices(labels, target, settings.y) if settings.task == "auto" else ()
+    notices = [*unseen_by_drawn, *one_hot]
+    for notice in notices:
         console.warn(notice)
     made = _arrays.of_parts(
         name,
@@ -101,7 +103,7 @@ def dataset(
         weight=_weights(arrays, settings),
         preprocessing=inputs[0][2] if single else {"inputs": records},
     )
-    return replace(made, inferred={"notices": unseen_by_drawn}) if unseen_by_drawn else made
+    return replace(made, inferred={"notices": notices}) if notices else made
 
 
 def _unseen_classes(
