@@ -129,6 +129,8 @@ LABELS = columns()["y"]
         ({"Unnamed: 0": DRAW.sample(range(9 * ROWS), ROWS)}, "columns that number the rows: Unnamed: 0."),
         ({"end": ["" if y == "stays" else DRAW.random() for y in LABELS]}, "can be read off one column alone: end."),
         ({"tax": ["n.a." if i % 40 == 0 else f"{i / 7:.1f}%" for i in range(ROWS)]}, "Most values of tax are numbers as 1,234.5%; mend the others: 'n.a.'. If 'n.a.' marks a missing value: data.na_values=['n.a.']."),
+        ({"sent": [f"{1 + i % 28:02}.0{1 + i // 28 % 2}.2021" if i % 9 == 0 else f"2021-0{1 + i // 28 % 2}-{1 + i % 28:02}" for i in range(ROWS)]}, "categories most of which are dates or numbers: sent (dates as year-month-day; but '01.01.2021'). Write the others alike"),
+        ({"rate": [f"{i % 40 / 7:.1f}" if i % 5 == 0 else f"{i % 39}.5%" for i in range(ROWS)]}, "rate (numbers as 1,234.5%; but '"),
         ({"note": [f"the {i} th said so" for i in range(ROWS)]}, "To learn from the text: data.text=[note]."),
         ({"paid": [f"{1 + i % 28} {('Feb', 'March')[i % 2]} {1700 + i}" for i in range(ROWS)]}, "read as categories or as plain numbers: paid (1 Feb 1700). Write them as 2013-02-01, and the model gets year, month, day and weekday; or leave them out: data.exclude=[paid]."),
         ({"paid": [20210101 + 100 * (i % 12) + i % 28 for i in range(ROWS)]}, "read as categories or as plain numbers: paid (20210101)."),

@@ -9,7 +9,10 @@ from decimal import Decimal
 
 # Texts that stand for a missing value unless `data.na_values` names others, stripped and in lower case. An empty field always
 # does.
-MISSING = ("na", "n/a", "nan", "null", "none", "?")
+MISSING = (
+    "na", "n/a", "nan", "null", "none", "?", "<na>",
+    "#n/a", "#div/0!", "#value!", "#ref!", "#name?", "#num!", "#null!",  # a spreadsheet's
+)  # fmt: skip
 # A target of whole numbers with at most this many distinct values is a class label, otherwise a quantity.
 CLASSES_UP_TO = 20
 # The largest float32, the type that models compute in; larger values would become infinity.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ TRUTH = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("off", "on")
 SEPARATORS = ("1,234.5", "1.234,5", "1 234,5", "1'234.5")
 # A negative number as accountants write it: (7.78), ($1,024.00).
 NEGATIVE = re.compile(r"\(([^()+-]+)\)")
+MINUS = "\u2212"  # as typesetters and some programs write it
 LIST = "["  # begins the form of ordinal texts, and no other
 CURRENCY = "$€£¥"
 # Texts that are looked at first: most columns of categories are none of these.
@@ -132,10 +134,13 @@ def understand(
 def mostly(texts: Sequence[str]) -> tuple[Notation | None, list[str]]:
     """Return the notation of dates or numbers of more than half of the texts, and the other texts; None: there is none."""
     for reader in (_date, functools.partial(_numbers, forms=SEPARATORS)):
-        fitting = [text for text in texts if reader([text]) is not None]
-        if len(fitting) > len(texts) / 2 and (read := reader(fitting)) is not None:
-            known = set(fitting)
-            return read[0], [text for text in texts if text not in known]
+        forms = {text: read[0].form for text in texts if (read := reader([text])) is not None}
+        usual = Counter(forms.values()).most_common(1)
+        # Of all that fit, 13/03/2021 tells the order of 03/04/2021; else those alone that are written alike.
+        for fitting in [list(forms), [text for text in forms if forms[text] == usual[0][0]]] if usual else []:
+            if len(fitting) > len(texts) / 2 and (read := reader(fitting)) is not None:
+                known = set(fitting)
+                return read[0], [text for text in texts if text not in known]
     return None, []
 
 
@@ -187,9 +192,10 @@ def plain_numbers(texts: pa.ChunkedArray, form: str) -> pa.ChunkedArray:
 
 
 def _bare(text: str, sign: str) -> str:
-    """Return a number without its sign, percent or a currency's, and with a minus instead of parentheses."""
+    """Return a number without its sign, percent or a currency's, and with a hyphen for a minus or parentheses."""
     bare = text.replace(sign, "", 1).strip() if sign else text
-    return f"-{match[1].strip()}" if (match := NEGATIVE.fullmatch(bare)) else bare
+    bare = f"-{match[1].strip()}" if (match := NEGATIVE.fullmatch(bare)) else bare
+    return bare.replace(MINUS, "-")
 
 
 def _read_number(text: str, form: str) -> float | None:

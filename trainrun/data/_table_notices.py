@@ -12,6 +12,7 @@ from trainrun.data import (
     _columns,
     _equal_rows,
     _large_integers,
+    _mixed_notations,
     _notations,
     _other_separators,
     _table_leaks,
@@ -88,6 +89,9 @@ def notices(
         *_row_numbers(others),
         *_one_value(every),
         *_same_but_for_case(others, unique),
+        *_mixed_notations.notices(
+            {n: c for n, c in others.items() if n not in unique and settings.forced(n) is None}
+        ),
         *dict.fromkeys(of_targets),
         *_unseen(others, examples, parts, unique),
     ]

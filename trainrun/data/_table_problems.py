@@ -18,6 +18,8 @@ from trainrun.errors import listed
 NAMED = 10
 # Invalid values of a column that a message for all of them shows.
 EXAMPLES = 3
+# Different texts that may all stand for missing values.
+MARKERS = 3
 # Invalid values that are compared.
 LOOKED_AT = 100
 # Rows -> location of each for messages: {7: "line 9"}.
@@ -113,11 +115,16 @@ def _why_invalid(name: str, text: str, settings: TableSettings) -> str:
 
 
 def _marker(column: Column, settings: TableSettings) -> str:
-    """Return how to have the invalid values of a column count as missing, if they are one text; else nothing."""
+    """Return how to have the invalid values of a column count as missing, if they are a few texts; else nothing."""
     texts = {str(column.values[int(row)].as_py()).strip() for row in column.invalid[:LOOKED_AT]}
-    if len(column.invalid) == 1 or len(texts) > 1 or settings.read_number(text := texts.pop()) is not None:
+    few = len(texts) <= min(MARKERS, len(column.invalid) - 1)
+    if not few or any(settings.read_number(text) is not None for text in texts):
         return ""
-    return f" If {shortened(text)!r} marks a missing value: 'data.na_values=[{json.dumps(text)}]'."
+    shown = " and ".join(repr(shortened(text)) for text in sorted(texts))
+    marks = "marks a missing value" if len(texts) == 1 else "mark missing values"
+    # The setting takes the place of the texts that count as missing without it.
+    words = ",".join(map(json.dumps, sorted(texts | {text for text in column.missing if text})))
+    return f" If {shown} {marks}: 'data.na_values=[{words}]'."
 
 
 def _separators(name: str, column: Column, settings: TableSettings) -> str:

@@ -84,9 +84,10 @@ def load(file_path: Path, key: str, compiled: bool = False) -> keras.Model:
 
 @contextmanager
 def built_by_their_call() -> Iterator[None]:
-    """Leave out Keras' warnings of layers without `build`: the model that is loaded calls them, and the call builds them."""
+    """Leave out Keras' warnings of layers without `build`, which the call of the model that is loaded builds, and of inputs named x/y, whose tensors cannot be."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"`build\(\)` was called on layer", UserWarning)
+        warnings.filterwarnings("ignore", r"When providing `inputs` as a dict, all keys", UserWarning)
         yield
 
 
