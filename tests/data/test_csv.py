@@ -856,3 +856,8 @@ def test_a_word_that_marks_a_missing_number_is_offered_as_one(write):
     path = write("age,y\n" + "".join(f"{'-' if i % 9 == 0 else i},{i % 2}\n" for i in range(60)))
     assert """If '-' marks a missing value: 'data.na_values=["-"]'.""" in faults(path, "y")
     assert load(path, "y", na_values=["-"]).preprocessing["missing"] == {"age": 7}
+    path = write(
+        "x,z,y\n" + "\n".join(f"{('-', '--', 'NA', 1, 2, 3, 4)[i % 7]},{i},{'ab'[i % 2]}" for i in range(70))
+    )
+    assert """If '-' and '--' mark missing values: 'data.na_values=["-","--","NA"]'.""" in faults(path, "y")
+    assert "mark" not in faults(path, "y", weight="y")  # of which no value is a number

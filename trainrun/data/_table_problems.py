@@ -117,7 +117,7 @@ def _why_invalid(name: str, text: str, settings: TableSettings) -> str:
 def _marker(column: Column, settings: TableSettings) -> str:
     """Return how to have the invalid values of a column count as missing, if they are a few texts; else nothing."""
     texts = {str(column.values[int(row)].as_py()).strip() for row in column.invalid[:LOOKED_AT]}
-    few = len(texts) <= min(MARKERS, len(column.invalid) - 1)
+    few = len(texts) <= MARKERS and 1 < len(column.invalid) <= int(column.known().sum())
     if not few or any(settings.read_number(text) is not None for text in texts):
         return ""
     shown = " and ".join(repr(shortened(text)) for text in sorted(texts))

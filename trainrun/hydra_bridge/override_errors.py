@@ -148,7 +148,8 @@ def _valued(
 
 def _sweep_without_flag(key: str, text: str) -> str:
     value = text.partition("=")[2]
-    return f"{value} names several values. To run each: trainrun -m {text}. For one value with a comma, quote it: '{key}=\"{value}\"'."
+    as_list = "" if "(" in value else f" For a list: '{key}=[{value}]'."
+    return f"{value} names several values. To run each: trainrun -m {text}.{as_list} For one value with a comma, quote it: '{key}=\"{value}\"'."
 
 
 def _groups(config_path: str | None) -> dict[str, list[str]]:
