@@ -44,6 +44,8 @@ def _other_width(file: CsvFile, widths: set[tuple[int, bool]]) -> str:
     """
     header, ((width, _), *_) = list(file.header), widths
     message = f"{file.path.name}: the header has {len(header)} names, and each row {width} fields."
+    if width < len(header):
+        return f"{message} Mend the header or the rows."
     if width != len(header) + 1:
         return f"{message} If another line has the names: data.header=2."
     # R's write.table leaves the name of the first column out.
