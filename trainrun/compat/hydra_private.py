@@ -83,8 +83,6 @@ def merge_files_at_once() -> None:
     from omegaconf import OmegaConf, flag_override
     from omegaconf.errors import OmegaConfBaseException
 
-    from trainrun.compat import omegaconf_private
-
     merged, load = ConfigLoaderImpl._compose_config_from_defaults_list, ConfigLoaderImpl._load_single_config
     whole_file = SimpleNamespace(_embed_result_config=_embedded)
 
@@ -98,7 +96,7 @@ def merge_files_at_once() -> None:
 
         files = SimpleNamespace(load_config=loaded, get_schema_source=repo.get_schema_source)
         whole = OmegaConf.create()
-        with flag_override(whole, "no_deepcopy_set_nodes", True), omegaconf_private.texts_unresolved():
+        with flag_override(whole, "no_deepcopy_set_nodes", True):
             try:
                 whole.merge_with(*(load(whole_file, default=d, repo=files).config for d in defaults))
             except OmegaConfBaseException:

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import re
-from collections.abc import Iterator
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
-
-# Whether configs are being merged, see `texts_unresolved`.
-_merging: ContextVar[bool] = ContextVar("merging", default=False)
-# An interpolation that is the key of a node, from the root on.
-_KEY = re.compile(r"\$\{([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\}", re.ASCII)
 
 
 def child(config: DictConfig, key: str) -> Any:
@@ -61,55 +52,3 @@ def parse_by_libyaml() -> None:
         return Loader
 
     _utils.get_yaml_loader = by_libyaml
-
-
-@contextlib.contextmanager
-def texts_unresolved() -> Iterator[None]:
-    """Merge configs inside the `with` without resolving interpolations that cannot stand for a node with keys.
-
-    For: OmegaConf parses each text that a merge replaces, a tenth of the time that composing takes, and uses only a node with keys.
-    Public API: none. Checked: OmegaConf 2.3.1. Missing: AttributeError, or slower where it resolves otherwise: tested.
-    """
-    _replace_resolution()
-    token = _merging.set(True)
-    try:
-        yield
-    finally:
-        _merging.reset(token)
-
-
-@functools.cache
-def _replace_resolution() -> None:
-    from omegaconf import AnyNode, StringNode, ValueNode
-
-    resolved = ValueNode._maybe_dereference_node
-
-    def unless_text(
-        self: Any, throw_on_resolution_failure: bool = False, memo: set[int] | None = None
-    ) -> Any:
-        if _merging.get() and not throw_on_resolution_failure and _is_text(self):
-            return None
-        return resolved(self, throw_on_resolution_failure, memo)
-
-    AnyNode._maybe_dereference_node = StringNode._maybe_dereference_node = unless_text
-
-
-def _is_text(node: Any) -> bool:
-    """Return whether a node holds an interpolation and stands for no node with keys: text around it, or the key of a value."""
-    from omegaconf import DictConfig, ListConfig, StringNode
-
-    if not node._is_interpolation():
-        return False
-    text = node._value()
-    if type(node) is StringNode or not (text.startswith("${") and text.endswith("}")):
-        return True
-    if (match := _KEY.fullmatch(text)) is None:
-        return False
-    target = node._get_root()
-    for part in match[1].split("."):
-        if not isinstance(target, DictConfig) or target._is_interpolation():
-            return False
-        target = None if target._is_none() or target._is_missing() else target._get_node(part)
-        if target is None:  # not there yet: nor would OmegaConf find it
-            return True
-    return not isinstance(target, DictConfig | ListConfig) and not target._is_interpolation()
