@@ -20,7 +20,6 @@ from typing import Any
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import keras
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 
 BATCH = {"csv": 1024, "npz": 1024, "parquet": 1024, "images": 128, "texts": 128}
@@ -37,23 +36,28 @@ TRAINRUN = {
 
 
 class Watch(keras.callbacks.Callback):
-    """Seconds to the end of the first batch and of the first epoch, and of each epoch."""
+    """Seconds to the end of the first batch and of the first epoch, and of each epoch. `BEGUN` is when the process was started."""
 
     coarse = True  # for trainrun's loops: it needs no batch of its own but the first
 
     def __init__(self) -> None:
         super().__init__()
         self.begin, self.first, self.ended, self.epochs = time.perf_counter(), None, None, []
+        self.whole: list[float] = []  # the first two from the start of the process
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self.first = self.first or time.perf_counter() - self.begin
+        if self.first is None:
+            self.first = time.perf_counter() - self.begin
+            self.whole.append(time.time() - float(os.environ["BEGUN"]))
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._start = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.epochs.append(time.perf_counter() - self._start)
-        self.ended = self.ended or time.perf_counter() - self.begin
+        if self.ended is None:
+            self.ended = time.perf_counter() - self.begin
+            self.whole.append(time.time() - float(os.environ["BEGUN"]))
 
 
 class Memory(threading.Thread):
@@ -92,6 +96,8 @@ def _train(
 
 def plain_table(kind: str, path: str, watch: Watch) -> int:
     """A table of numbers, or arrays: all in memory, scaled by the training rows."""
+    import pandas as pd
+
     if kind == "npz":
         held = np.load(path)
         x, y = held["x"], held["y"]
@@ -122,6 +128,8 @@ def plain_images(kind: str, path: str, watch: Watch) -> int:
 
 def plain_texts(kind: str, path: str, watch: Watch) -> int:
     """A table of texts, their tokens computed once."""
+    import pandas as pd
+
     table = pd.read_csv(path)
     texts, y = table["text"].to_numpy("str"), (table["y"] == "good").to_numpy("float32")
     n, end = int(len(y) * TRAIN), int(len(y) * (TRAIN + VALIDATION))
@@ -143,14 +151,19 @@ def plain_texts(kind: str, path: str, watch: Watch) -> int:
 PLAIN: dict[str, Callable[[str, str, Watch], int]] = {"images": plain_images, "texts": plain_texts}
 
 
+def words(way: str, kind: str, path: str) -> list[str]:
+    """Return the words of trainrun's command."""
+    return [*TRAINRUN[kind], f"data.path={path}", "tracking=none", "metric=none", f"trainer={way}",
+        f"trainer.batch_size={BATCH[kind]}", f"trainer.epochs={EPOCHS}", f"data.validation={VALIDATION}"]  # fmt: skip
+
+
 def trainrun(way: str, kind: str, path: str, watch: Watch) -> int:
     """The same by trainrun; return the number of training examples."""
     from trainrun.data import read_ahead
     from trainrun.hydra_bridge import preflight
     from trainrun.run import builders
 
-    config, problems = preflight.overrides([*TRAINRUN[kind], f"data.path={path}", "tracking=none", "metric=none", f"trainer={way}",
-        f"trainer.batch_size={BATCH[kind]}", f"trainer.epochs={EPOCHS}", f"data.validation={VALIDATION}"])  # fmt: skip
+    config, problems = preflight.overrides(words(way, kind, path))
     assert not problems, problems
     data = builders.dataset(config)
     job = builders.job(config, data, tf.distribute.get_strategy())
@@ -159,10 +172,8 @@ def trainrun(way: str, kind: str, path: str, watch: Watch) -> int:
     return len(job.train)
 
 
-def main() -> None:
-    """Read and train in one way; print what it took as JSON."""
-    way, kind, path = sys.argv[1:]
-    # Imports are no part of what is measured; reading, composing and checking the config are.
+def _imported() -> None:
+    """Import what trainrun needs, which is no part of what is measured; reading, composing and checking the config are."""
     import hydra.compose  # noqa: F401
     import pyarrow.csv
     import pyarrow.parquet  # noqa: F401
@@ -172,8 +183,14 @@ def main() -> None:
     from trainrun.run import builders  # noqa: F401
     from trainrun.trainer import custom, fit  # noqa: F401
 
+    gc.freeze()  # as `trainrun` does after its imports
+
+
+def main() -> None:
+    """Read and train in one way; print what it took as JSON."""
+    way, kind, path = sys.argv[1:]
     if way != "plain":
-        gc.freeze()  # as `trainrun` does after its imports
+        _imported()
     memory = Memory()
     base, watch = memory.now(), Watch()
     memory.start()
@@ -184,7 +201,17 @@ def main() -> None:
     )
     rates = [n / watch.epochs[i] for i in (0, EPOCHS - 1)]
     peak = max(memory.peak, memory.now()) - base
-    print(json.dumps({"first": watch.first, "ended": watch.ended, "rates": rates, "memory": peak}))
+    print(
+        json.dumps(
+            {
+                **dict(zip(("whole first", "whole ended"), watch.whole, strict=True)),
+                "first": watch.first,
+                "ended": watch.ended,
+                "rates": rates,
+                "memory": peak,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":
