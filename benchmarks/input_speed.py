@@ -1,7 +1,8 @@
 """Data of one's own: time to the first batch and to the end of epoch 1, examples per second, and memory, for five kinds of data.
 
 `from the start` are times from the start of the process: of the plain script, with its imports, and of the command `trainrun`, which a
-plug-in's callback ends after epoch 1, and which has no stored programs. The other times are without imports.
+plug-in's callback ends after epoch 1, and which has no stored programs. The other times are without imports. What a run
+before has left to be written to the disk is written before each measurement.
 
 A CSV of a million rows, an npz and a Parquet file of 1 GB, 20,000 JPEGs in folders of classes, 200,000 short texts. Each way runs in a
 process of its own (`input_ways.py`), which reports the largest anonymous memory (RssAnon of /proc, read a hundred times a
@@ -161,6 +162,7 @@ def from_start(way: str, kind: str, path: Path, folder: Path) -> dict[str, float
 def _output(way: str, command: list[str], folder: Path) -> str:
     """Run Python; return what it printed."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    os.sync()
     environment |= {"XDG_CACHE_HOME": str(folder / "cache"), "BEGUN": repr(time.time())}
     done = subprocess.run(
         [sys.executable, *command], cwd=folder, capture_output=True, text=True, check=False, env=environment
