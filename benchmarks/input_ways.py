@@ -43,21 +43,17 @@ class Watch(keras.callbacks.Callback):
     def __init__(self) -> None:
         super().__init__()
         self.begin, self.first, self.ended, self.epochs = time.perf_counter(), None, None, []
-        self.whole: list[float] = []  # the first two from the start of the process
+        self.before = time.time() - float(os.environ["BEGUN"])  # since the start of the process
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if self.first is None:
-            self.first = time.perf_counter() - self.begin
-            self.whole.append(time.time() - float(os.environ["BEGUN"]))
+        self.first = self.first or time.perf_counter() - self.begin
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._start = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.epochs.append(time.perf_counter() - self._start)
-        if self.ended is None:
-            self.ended = time.perf_counter() - self.begin
-            self.whole.append(time.time() - float(os.environ["BEGUN"]))
+        self.ended = self.ended or time.perf_counter() - self.begin
 
 
 class Memory(threading.Thread):
@@ -204,7 +200,8 @@ def main() -> None:
     print(
         json.dumps(
             {
-                **dict(zip(("whole first", "whole ended"), watch.whole, strict=True)),
+                "whole first": watch.before + watch.first,
+                "whole ended": watch.before + watch.ended,
                 "first": watch.first,
                 "ended": watch.ended,
                 "rates": rates,

@@ -2,7 +2,7 @@
 
 All train the same compiled model on the same data without validation, metrics included. After a warm-up that compiles, the
 repeats are interleaved, and the medians of an epoch's seconds are compared. The first epoch, which compiles, stands apart. As in
-`trainrun`, the garbage collector leaves out what was imported: with it, an epoch of the digits MLP by XLA took 2.3 instead of 1.8 ms. At the end
+`trainrun`, the garbage collector leaves out what was imported; where it does not, an epoch of the digits MLP by XLA took 2.3 instead of 1.8 ms. At the end
 the losses of the last epoch may differ by a quarter, because Keras shuffles by another generator. `xla` is `trainer=custom trainer.jit_compile=true`. The column `bare` is the compiled
 step on one constant batch, TensorFlow's limit without XLA.
 

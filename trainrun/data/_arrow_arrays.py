@@ -26,11 +26,10 @@ def as_numpy(values: pa.Array | pa.ChunkedArray, null: float) -> np.ndarray:
     if isinstance(values, pa.ChunkedArray):
         # A single chunk stays where it is.
         values = values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
-    array = values
-    if array.null_count:
-        filler = pa.py_buffer(np.full(1, null, str(array.type).replace("double", "float64")))
-        array = pc.fill_null(array, pa.Array.from_buffers(array.type, 1, [None, filler])[0])
-    return np.from_dlpack(array)
+    if values.null_count:
+        filler = pa.py_buffer(np.full(1, null, str(values.type).replace("double", "float64")))
+        values = pc.fill_null(values, pa.Array.from_buffers(values.type, 1, [None, filler])[0])
+    return np.from_dlpack(values)
 
 
 def within_float32(numbers: np.ndarray) -> bool:
