@@ -262,7 +262,9 @@ def test_overrides_that_change_the_training_are_refused_all_at_once(copied, caps
         assert f"{key}: a resumed run keeps its settings" in message
     assert "hardware.precison: no such key in this run's config. Did you mean precision?" in message
     assert main(["resume", "one", "trainer.epochs=2"]) == 2
-    assert "expected at least 3, as in the run so far, got 2" in capsys.readouterr().err
+    message = " ".join(capsys.readouterr().err.split())
+    assert "expected at least 3, the epochs that the run was set to train, got 2" in message
+    assert "To train anew: trainrun … trainer.epochs=2" in message
     assert (copied / "journal.jsonl").read_bytes() == before
 
 

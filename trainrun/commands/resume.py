@@ -134,7 +134,8 @@ def go_on(
         raise UserError(
             Problem(
                 "trainer.epochs",
-                f"expected at least {before}, as in the run so far, got {now}: training cannot be undone.",
+                f"expected at least {before}, the epochs that the run was set to train, got {now}: a resumed run trains longer, not "
+                f"shorter. To train anew: trainrun … trainer.epochs={now}, with the run's other settings.",
             )
         )
     timed = any(text.startswith("trainer.max_time=") for text in overrides)
