@@ -92,6 +92,20 @@ def test_the_latest_rows_are_held_out(write):
     ]
 
 
+@pytest.mark.parametrize("years", [(0.4, 0.3, 0.3), (0.1, 0.1, 0.8), (0.8, 0.1, 0.1), (0.9, 0.05, 0.05)])
+def test_rows_of_the_same_time_leave_no_part_empty(write, years):
+    year = np.repeat([2019, 2020, 2021], [round(share * ROWS) for share in years])
+    path = write(table() | {"year": year})
+    parts, _ = load(path, time="year", stratify=False)
+    assert [part.tolist() for part in parts] == [
+        np.flatnonzero(year == y).tolist() for y in (2019, 2020, 2021)
+    ]
+    (train, validation, test), _ = load(path, time="year", validation=0, test=0.05)
+    assert not len(validation) and {*year[test]} == {2021} and {*year[train]} == {2019, 2020}
+    message = faults(write(table() | {"year": year // 2020}), time="year")
+    assert "data.time: 2 different times are too few for 3 parts" in message and "data.test=0" in message
+
+
 def test_a_column_names_the_parts(write):
     columns = table()
     parts, _ = load(write(columns), part="part")

@@ -176,7 +176,7 @@ def _drawn(
     if rows.groups is not None:
         return _by_group(rows, shares, seed)
     if rows.times is not None:
-        return _by_time(rows.times, sizes(len(rows.index), *shares)[1:]), []
+        return _by_time(rows.times, sizes(len(rows.index), *shares)[1:])
     if rows.labels is not None:
         counts = np.bincount(rows.labels, minlength=len(classes)).tolist()
         named = {name: count for name, count in zip(classes, counts, strict=True) if count}
@@ -231,14 +231,27 @@ def _by_group(
     return tuple(np.flatnonzero(part[ids] == i) for i in range(3)), []
 
 
-def _by_time(times: np.ndarray, held_out: tuple[int, int]) -> tuple[np.ndarray, ...]:
-    """Return training, then validation, then test rows; those of the same time stay together, in the earlier part."""
+def _by_time(times: np.ndarray, held_out: tuple[int, int]) -> tuple[tuple[np.ndarray, ...], list[Fault]]:
+    """Return training, then validation, then test rows; those of the same time stay together.
+
+    They are in the earlier part, unless the later one would then be empty.
+    """
     import numpy as np
 
     order = np.argsort(times, kind="stable")
-    end = len(order) - held_out[1]
-    bounds = [_end_of_time(times[order], bound) for bound in (end - held_out[0], end)]
-    return tuple(np.split(order, bounds))
+    begins = np.flatnonzero(np.diff(times[order], prepend=-np.inf))  # where the rows of each time begin
+    number, parts = len(begins), 1 + sum(count > 0 for count in held_out)
+    if number < parts:
+        text = f"{number} different times are too few for {parts} parts, as rows of the same time stay together. Take data.validation=0 or data.test=0, or another column."
+        return (), [("time", text)]
+    bounds, bound, end = [], len(order), number
+    for count in reversed(held_out):
+        bound -= count
+        if count:
+            parts -= 1
+            end = min(max(int(np.searchsorted(begins, bound)), parts), end - 1)
+        bounds.insert(0, begins[end] if end < number else len(order))
+    return tuple(np.split(order, bounds)), []
 
 
 def _end_of_time(times: np.ndarray, bound: int) -> int:
