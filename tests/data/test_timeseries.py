@@ -87,6 +87,16 @@ def test_without_time_the_rows_are_in_order_and_the_past_is_enough(table):
     assert data.test.y[-1].tolist() == [38, 39]
 
 
+@pytest.mark.parametrize("form", ["%Y-%m", "%m/%Y"])
+def test_months_are_times(table, form):
+    months = pd.date_range("1949-01-01", periods=60, freq="MS")
+    frame = pd.DataFrame({"month": months.strftime(form), "sales": np.arange(60.0)})
+    frame.sample(frac=1, random_state=0).to_csv("sales.csv", index=False)
+    data = load(time="month", window=3, standardize=False)
+    assert data.train.x[0].ravel().tolist() == [0, 1, 2] and data.test.y.ravel().tolist() == [*range(48, 60)]
+    assert not data.inferred["notices"]
+
+
 def test_series_without_a_window_are_named(table):
     short = pd.DataFrame({"date": DAYS[:6], "store": "new", "sales": 1.0, "price": 2.0})
     pd.concat([table, short]).to_csv("sales.csv", index=False)
@@ -124,7 +134,10 @@ def test_gaps_are_the_last_value_before_in_the_series_and_are_not_predicted(tabl
             "data.window: the .* part has no window",
         ),
         ({"time": "date", "series": "store", "features": ["store"]}, "data.features"),
-        ({"time": "store"}, "data.time: column store: expected dates or numbers, got 'a'"),
+        (
+            {"time": "store"},
+            "data.time: column store: expected dates or numbers, got 'a'. Write dates as 2024-03-31 or 2024-03.",
+        ),
         ({"test": 0.6, "validation": 0.4}, "expected data.validation"),
     ],
 )

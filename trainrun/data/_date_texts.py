@@ -11,12 +11,20 @@ if TYPE_CHECKING:
     import numpy as np
 
 DATE = re.compile(
-    r"(\d{1,4})([-/.])(\d{1,2})\2(\d{1,4})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2}(?:[.,]\d+)?))?(?: ?([AaPp])\.?[Mm]\.?)?(?: ?(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?))?)?"
+    r"(\d{1,4})([-/.])(\d{1,4})(?:\2(\d{1,4})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2}(?:[.,]\d+)?))?(?: ?([AaPp])\.?[Mm]\.?)?(?: ?(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?))?)?)?"
 )
 # Fields of a date in the order in which a column has them -> that order in words.
-DATE_ORDERS = {"ymd": "year-month-day", "dmy": "day-month-year", "mdy": "month-day-year"}
+DATE_ORDERS = {
+    "ymd": "year-month-day",
+    "dmy": "day-month-year",
+    "mdy": "month-day-year",
+    "ym": "year-month",
+    "my": "month-year",
+}
 EPOCH = datetime.date(1970, 1, 1).toordinal()
 DAY = 86_400.0
+# Years of months without a day.
+FIRST_YEAR, LAST_YEAR = 1500, 2500
 HOUR = "hour"  # the part of a date that a column of days lacks
 
 
@@ -26,7 +34,11 @@ def order(matches: Sequence[re.Match]) -> str | None:
     Args:
         matches: of `DATE` with each text.
     """
-    first, last = {len(m[1]) for m in matches}, {len(m[4]) for m in matches}
+    first, second, last = ({len(m[i] or "") for m in matches} for i in (1, 3, 4))
+    if last == {0}:
+        return _order_of_months(matches, first, second)
+    if 0 in last or max(second) > 2:
+        return None
     if first == {4} and max(last) <= 2:
         return "ymd"
     if last == {4} and max(first) <= 2:
@@ -36,8 +48,17 @@ def order(matches: Sequence[re.Match]) -> str | None:
     return None
 
 
+def _order_of_months(matches: Sequence[re.Match], first: set[int], second: set[int]) -> str | None:
+    """Return ``ym`` or ``my``, or None: 2024.03 is a number, and 3/1000 is no month."""
+    order = "ym" if first == {4} and max(second) <= 2 else "my" if second == {4} and max(first) <= 2 else None
+    if order is None or any(m[2] == "." for m in matches):
+        return None
+    years = (int(m[1] if order == "ym" else m[3]) for m in matches)
+    return order if all(FIRST_YEAR <= year <= LAST_YEAR for year in years) else None
+
+
 def seconds(match: re.Match, order: str) -> float:
-    """Return the seconds since 1970 of a date, of UTC if it names its offset.
+    """Return the seconds since 1970 of a date, of UTC if it names its offset; of a month those of its first day.
 
     Args:
         match: of `DATE` with its text.
@@ -46,7 +67,8 @@ def seconds(match: re.Match, order: str) -> float:
     Raises:
         ValueError: there is no such day or time, or the fields are in another order.
     """
-    fields = dict(zip(order, (int(match[i]) for i in (1, 3, 4)), strict=True))
+    values = [int(match[i]) for i in (1, 3, 4) if match[i]]
+    fields = {"d": 1} | dict(zip(order, values, strict=True))
     days = datetime.date(fields["y"], fields["m"], fields["d"]).toordinal() - EPOCH
     hours, minutes = int(match[5] or 0), int(match[6] or 0)
     of_minute = float((match[7] or "0").replace(",", "."))

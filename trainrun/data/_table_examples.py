@@ -187,7 +187,12 @@ def _beside_faults(table: Table, settings: TableSettings, keep: np.ndarray) -> l
     if settings.time is not None and table.columns[settings.time].numbers is None:
         texts = table.columns[settings.time].texts
         other = _columns.shortened(next((t for t in texts if _notations.understand([t]) is None), texts[0]))
-        faults.append(("time", f"column {settings.time}: expected dates or numbers, got {other!r}."))
+        faults.append(
+            (
+                "time",
+                f"column {settings.time}: expected dates or numbers, got {other!r}. Write dates as 2024-03-31 or 2024-03.",
+            )
+        )
     return faults
 
 

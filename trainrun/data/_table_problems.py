@@ -65,7 +65,7 @@ def _column_faults(
 ) -> list[Fault]:
     if name in (settings.dates or ()) and not (column.is_date or len(column.invalid)):
         example = f" ({shortened(column.texts[0])!r})" if column.texts else ""
-        expected = "expected dates such as 2024-03-31, 31.03.2024 or 03/31/2024"
+        expected = "expected dates such as 2024-03-31, 31.03.2024, 03/31/2024 or 2024-03"
         return [("dates", f"column {name} has {column.kind}{example}; {expected}.")]
     if not column.known().any() and not len(column.invalid):
         return [("path", f"column {name}: no row has a value. {_leave_out(name, settings)}")]

@@ -1,4 +1,4 @@
-"""Columns of dates in a notation that is not read as one: `1 Feb 2013`, or the number 20130201."""
+"""Columns of dates in a notation that is not read as one: `1 Feb 2013`, `Feb-13`, `01/02/13`, `2013Q1`, or the number 20130201."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from trainrun.data._table import Column
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 _DAY = r"\d{1,2}(?:st|nd|rd|th)?"
 # 1 Feb 2013, 1-Feb-13, Fri, 1 Feb 2013 10:00, Feb 1, 2013, 2013 Feb 1
-_WORDED = re.compile(
-    rf"(?:[a-z]+,? )?(?:{_DAY}[ -]{_MONTH}[ ,-]+\d{{2,4}}|{_MONTH} {_DAY},? \d{{4}}|\d{{4}}[ -]{_MONTH}[ -]\d{{1,2}})(?:\D.*)?",
-    re.IGNORECASE,
-)
+_OF_DAYS = rf"(?:[a-z]+,? )?(?:{_DAY}[ -]{_MONTH}[ ,-]+\d{{2,4}}|{_MONTH} {_DAY},? \d{{4}}|\d{{4}}[ -]{_MONTH}[ -]\d{{1,2}})(?:\D.*)?"
+# Feb 2013, Feb-13, 2013 Feb
+_OF_MONTHS = rf"{_MONTH}[ ,-]+(?:\d{{4}}|\d{{2}})|\d{{4}}[ -]{_MONTH}"
+# 2013Q1, 2013-Q1, Q1 2013, 2013-W05
+_OF_QUARTERS_AND_WEEKS = r"\d{4}[ -]?(?:q[1-4]|w\d\d)|q[1-4][ /-]?\d{4}"
+# 31/12/13, 12/31/13 10:00, 31.12.13
+_OF_SHORT_YEARS = r"(?:[0-3]?\d/[0-3]?\d/\d\d|[0-3]\d\.[01]\d\.\d\d)(?:[ T]\d.*)?"
+_WORDED = re.compile("|".join((_OF_DAYS, _OF_MONTHS, _OF_QUARTERS_AND_WEEKS, _OF_SHORT_YEARS)), re.IGNORECASE)
 # Values that are looked at; the share of texts that are dates; and how many different whole numbers are dates by no chance.
 LOOKED_AT, MOSTLY, NO_CHANCE = 1000, 0.9, 10
 FIRST_YEAR, LAST_YEAR = 1900, 2100
@@ -44,7 +48,7 @@ def _example(column: Column) -> str | None:
 
 
 def is_worded(texts: Sequence[str]) -> bool:
-    """Return whether almost all texts are dates with the month's English name."""
+    """Return whether almost all texts are dates with the month's English name, a quarter, a week, or a year of two digits."""
     return sum(_WORDED.fullmatch(text) is not None for text in texts) >= MOSTLY * len(texts)
 
 

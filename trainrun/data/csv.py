@@ -83,8 +83,8 @@ def csv(
         categorical: features to take as categories; the others are what their values say.
         text: columns of free text, each an input of token ids with the vocabulary of the training set, as by `data.text.text`; or column ->
             its arguments `max_tokens`, `sequence_length`, `standardize`, `tokens` and `ngrams`.
-        dates: columns of dates; or column -> the order of day, month and year, which texts such as 03/04/2024 leave open: ``dmy``, ``mdy`` or
-            ``ymd``; None: by their values.
+        dates: columns of dates; or column -> the order of day, month and year, which texts such as 03/04/2024 leave open: ``dmy``, ``mdy``,
+            ``ymd``, or ``ym`` and ``my`` of months; None: by their values.
         ordinal: column -> its values from the lowest to the highest, {size: [S, M, L]}: a feature becomes their ranks 0, 1, 2, and the
             classes of the target have that order.
         label_separator: between the labels of one field of the target (``drama;comedy``), each of which is an output; an empty field has none.
