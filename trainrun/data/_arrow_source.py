@@ -63,6 +63,9 @@ class ArrowSource:
     def file_parts(self) -> np.ndarray:
         return _table_files.parts_of_rows(self._parts, self._rows)
 
+    def leading_zeros(self) -> Mapping[str, str]:
+        return {}
+
     def understood(self) -> str:
         if len(self._files) == 1:
             return ""

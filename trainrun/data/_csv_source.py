@@ -10,6 +10,7 @@ from trainrun.data import (
     _csv_file,
     _csv_lines,
     _csv_reading,
+    _leading_zeros,
     _open_quote,
     _spool,
     _spooled_table,
@@ -67,6 +68,9 @@ class CsvSource:
 
     def understood(self) -> str:
         return self._note
+
+    def leading_zeros(self) -> Mapping[str, str]:
+        return _leading_zeros.of_file(self._files[0])
 
     def header_advice(self, names: Sequence[str]) -> str:
         """Return which line of the first file has these columns' names, if its header lacks them; see `_csv_file.header_advice`."""

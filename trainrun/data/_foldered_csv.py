@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from trainrun.data import _leading_zeros
 from trainrun.data._csv_source import CsvSource
 from trainrun.data._faults import Fault
 
@@ -27,6 +28,16 @@ class FolderedCsv(CsvSource):
 
     def header_advice(self, names: Sequence[str]) -> str:
         return super().header_advice([name for name in names if name not in self._of_folders[0]])
+
+    def leading_zeros(self) -> Mapping[str, str]:
+        of_folders = {
+            name: _leading_zeros.of_texts([values[name] or "" for values in self._of_folders])
+            for name in self._of_folders[0]
+        }
+        return {
+            **super().leading_zeros(),
+            **{name: example for name, example in of_folders.items() if example},
+        }
 
     def read(self, columns: Sequence[str], text: Collection[str]) -> tuple[pa.Table | None, list[Fault]]:
         import pyarrow as pa

@@ -146,6 +146,9 @@ class MemorySource:
         self.is_small, self.own_files = is_small, own_files
         self._part_sizes = part_sizes or (table.num_rows,)
 
+    def leading_zeros(self) -> Mapping[str, str]:
+        return {}
+
     def understood(self) -> str:
         return ""
 

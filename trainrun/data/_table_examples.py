@@ -57,6 +57,9 @@ class TableSource(Protocol):
     def understood(self) -> str:
         """Return what was inferred about the file as a sentence, or ""."""
 
+    def leading_zeros(self) -> Mapping[str, str]:
+        """Return columns of digits with leading zeros, each with such a value; see `_leading_zeros`."""
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -69,6 +72,7 @@ class Examples:
         target: what they mean.
         counts: of a class target: name -> examples; of several targets, a dict of these by name.
         file_parts: the part whose file each example is from (0 training, 1 validation, 2 test), int16 `[n]`.
+        source: of the table; None: it is not at hand.
     """
 
     table: Table
@@ -77,6 +81,7 @@ class Examples:
     target: TargetSpec
     counts: Mapping[str, Any]
     file_parts: np.ndarray
+    source: TableSource | None = None
 
     def kept(self, values: np.ndarray) -> np.ndarray:
         """Return the examples' values of a column's, one for each row of the table: the same array if every row is an example."""
@@ -136,9 +141,8 @@ def examples(source: TableSource, settings: TableSettings) -> tuple[Examples | N
     is_multilabel = settings.task == _columns.MULTILABEL
     if settings.label_separator is not None:
         labels, target, faults = _table_labels.separated(table.columns[settings.target], settings, keep)
-        return Examples(table, keep, labels, target, {}, source.file_parts()[keep]), faults + _beside_faults(
-            table, settings, keep
-        )
+        faults += _beside_faults(table, settings, keep)
+        return Examples(table, keep, labels, target, {}, source.file_parts()[keep], source), faults
     read = {
         name: _table_labels.of_target(table, settings.of_target(name), keep, is_multilabel)
         for name in settings.targets
@@ -153,7 +157,7 @@ def examples(source: TableSource, settings: TableSettings) -> tuple[Examples | N
     else:
         labels, target, counts, _ = read[settings.target]
     faults += _beside_faults(table, settings, keep)
-    return Examples(table, keep, labels, target, counts, source.file_parts()[keep]), faults
+    return Examples(table, keep, labels, target, counts, source.file_parts()[keep], source), faults
 
 
 def _read(source: TableSource, settings: TableSettings) -> tuple[Table | None, list[Fault]]:

@@ -12,6 +12,8 @@ from trainrun.data import (
     _columns,
     _equal_rows,
     _large_integers,
+    _leading_zeros,
+    _missing_markers,
     _mixed_notations,
     _notations,
     _other_separators,
@@ -86,12 +88,17 @@ def notices(
         *_dates(dates),
         *_hardly_repeat(columns, [name for name in unique if name in others], examples.table.rows),
         *_large_integers.notices(others),
+        *_leading_zeros.notices(
+            {n: c for n, c in others.items() if not _numbers_rows(c, n)},
+            examples.source.leading_zeros() if examples.source else {},
+        ),
         *_row_numbers(others),
         *_one_value(every),
         *_same_but_for_case(others, unique),
         *_mixed_notations.notices(
             {n: c for n, c in others.items() if n not in unique and settings.forced(n) is None}
         ),
+        *_missing_markers.notices(examples.table.columns, settings),
         *dict.fromkeys(of_targets),
         *_unseen(others, examples, parts, unique),
     ]
