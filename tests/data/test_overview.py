@@ -125,6 +125,8 @@ LABELS = columns()["y"]
         ({"": range(ROWS)}, "columns that number the rows: Unnamed: 5. They say nothing about new rows. Leave them out: 'data.exclude=[\"Unnamed: 5\"]'."),
         ({"key": DRAW.sample(range(1000, 1000 + ROWS), ROWS)}, "columns that number the rows: key."),
         ({"plan": ["pro", "basic", "Pro"] * (ROWS // 3) + ["pro"] * (ROWS % 3)}, "categories that look the same or differ in case only: plan ('"),
+        ({"set": [("train", "Test", "train")[i % 3] for i in range(ROWS)]}, "column set has the values Test, train, and is a feature. If it says which part a row belongs to: data.part=set."),
+        ({"the set": [("train", "val", "test")[i % 3] for i in range(ROWS)]}, "belongs to: 'data.part=\"the set\"'. If not, or to divide anew, leave it out: 'data.exclude=[\"the set\"]'."),
         ({"unit": ["kg"] * ROWS, "zero": [0] * ROWS}, "columns with one value only: unit, zero. Leave them out: data.exclude=[unit,zero]."),
         ({"left": ["3" if y == "gone" else "-" for y in LABELS]}, "can be read off one column alone: left."),
         ({"score": [DRAW.random() + (y == "gone") for y in LABELS]}, "can be read off one column alone: score."),
@@ -235,6 +237,7 @@ def test_a_copy_of_a_target_is_found_by_its_ranks_among_all_rows():
     [
         ({"id": [f"C{i}" for i in range(ROWS)], "unit": ["kg"] * ROWS, "y": LABELS},
          "no column says anything about new rows (id: the categories hardly repeat; unit: one value only)."),
+        ({"age": columns()["age"], "y": ["None", "Mild"] * (ROWS // 2)}, "column y has one value only, 'Mild'; there is nothing to tell apart. Missing: 150 ('None' 150 times). If that is a value of its own: data.na_values=[]."),
         ({"age": columns()["age"], "y": [3.5] * ROWS}, "column y has one value only, '3.5'"),
     ],
 )  # fmt: skip

@@ -12,6 +12,9 @@ from trainrun.data._faults import Fault
 from trainrun.errors import did_you_mean, listed
 from trainrun.util import look_alikes, typed_names
 
+# Names that need no quotes in an override.
+PLAIN = re.compile(r"[A-Za-z_][\w.-]*")
+
 
 def faults(header: Sequence[str]) -> list[Fault]:
     """Return what is wrong with the names: the same one twice, one that looks the same, empty ones."""
@@ -50,6 +53,11 @@ def exclusion(names: Sequence[str]) -> str:
 
 def override(key: str, names: Sequence[str]) -> str:
     """Return the override of a list of columns, as typed in a shell."""
-    plain = all(re.fullmatch(r"[A-Za-z_][\w.-]*", name) for name in names)
+    plain = all(map(PLAIN.fullmatch, names))
     columns = ",".join(names if plain else (f'"{name}"' for name in names))
     return f"data.{key}=[{columns}]" if plain else shlex.quote(f"data.{key}=[{columns}]")
+
+
+def override_one(key: str, name: str) -> str:
+    """Return the override of one column, as typed in a shell."""
+    return f"data.{key}={name}" if PLAIN.fullmatch(name) else shlex.quote(f'data.{key}="{name}"')

@@ -70,7 +70,10 @@ def of_target(
         faults.append(("ordinal", message))
     only = [f"{labels[0, 0]:g}"] if target.kind == "real" and (labels == labels[0]).all() else list(counts)
     if len(only) == 1:
-        message = f"column {settings.target} has one value only, {_columns.shortened(only[0])!r}; there is nothing to tell apart."
+        words = table.columns[settings.target].missing
+        missing = f" Missing: {sum(words.values())}{_columns.missing_words(words)}." if any(words) else ""
+        own = _columns.OWN_VALUE if missing else ""
+        message = f"column {settings.target} has one value only, {_columns.shortened(only[0])!r}; there is nothing to tell apart.{missing}{own}"
         faults.append(("target", message))
     elif len(counts) > max(_columns.CLASSES_UP_TO, len(keep) / 2):
         faults.append(("target", _no_class(counts, len(keep), settings)))

@@ -17,6 +17,7 @@ from trainrun.data import (
     _mixed_notations,
     _notations,
     _other_separators,
+    _part_names,
     _table_leaks,
     _table_split,
     _unread_dates,
@@ -93,6 +94,7 @@ def notices(
             examples.source.leading_zeros() if examples.source else {},
         ),
         *_row_numbers(others),
+        *_part_names.notices(others),
         *_one_value(every),
         *_same_but_for_case(others, unique),
         *_mixed_notations.notices(

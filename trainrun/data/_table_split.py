@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from trainrun.data._columns import shortened
 from trainrun.data._faults import Fault
 from trainrun.data._order import SPLIT, bits, shuffled
+from trainrun.data._part_names import PART_NAMES
 from trainrun.data._split import class_problem, every, share_problems, sizes, split
 from trainrun.data._split_settings import SplitSettings
 from trainrun.data._table_settings import TableSettings
@@ -18,12 +19,6 @@ if TYPE_CHECKING:
 
     from trainrun.data._table_examples import Examples
 
-# Values of a column that names the parts, in lower case -> training, validation, test.
-PART_NAMES: Mapping[str, int] = {
-    **dict.fromkeys(("train", "training"), 0),
-    **dict.fromkeys(("validation", "valid", "val", "dev"), 1),
-    **dict.fromkeys(("test", "testing", "holdout"), 2),
-}
 HELD_OUT = ("validation", "test")
 # Streams of random words (`_order.bits`); 0 and 1 are those of `_split.split`.
 GROUP_ORDER, GROUP_OFFSETS, FOLD_ORDER = 2, 3, 4
