@@ -6,9 +6,6 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
-
-from trainrun.util import typed_names
 
 # Texts that stand for a missing value unless `data.na_values` names others, stripped and in lower case. An empty field always
 # does.
@@ -47,15 +44,6 @@ def number(text: str) -> float | None:
         return None
     # Python reads 1_000 as a number; no other program does.
     return value if math.isfinite(value) and "_" not in text else None
-
-
-def missing_texts(value: Any) -> list[str]:
-    """Return the texts that a value of `data.na_values` is: of a number typed as one also with a point, -999.0, as files have it."""
-    texts = typed_names.spellings(value)
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return texts
-    with_point = (f"{value:.{decimals}f}" for decimals in range(4))
-    return list(dict.fromkeys([*texts, *(text for text in with_point if float(text) == value)]))
 
 
 def is_numeric(numbers: int, others: int) -> bool:

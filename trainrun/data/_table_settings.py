@@ -18,7 +18,6 @@ from trainrun.data._columns import (
     RARER,
     TASKS,
     TRANSFORMS,
-    missing_texts,
     number,
 )
 from trainrun.data._faults import Fault
@@ -61,7 +60,7 @@ class TableSettings:
     def missing_words(self) -> frozenset[str]:
         """The texts, in lower case, that stand for a missing value."""
         values = MISSING if self.na_values is None else self.na_values
-        words = (word for value in values for word in missing_texts(value))
+        words = (word for value in values for word in typed_names.missing_texts(value))
         return frozenset({"", *(word.strip().lower() for word in words)})
 
     @functools.cached_property

@@ -56,6 +56,15 @@ def spellings(value: Any) -> list[str]:
     return [str(value)]
 
 
+def missing_texts(value: Any) -> list[str]:
+    """Return the texts that a value of `data.na_values` is: its spellings, of a number also with a point, -999.0, as files have it."""
+    texts = spellings(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return texts
+    with_point = (f"{value:.{decimals}f}" for decimals in range(4))
+    return list(dict.fromkeys([*texts, *(text for text in with_point if float(text) == value)]))
+
+
 def _normal(name: str) -> str:
     """Return a name with its accents composed: é is one letter to the eye and may be two in a file."""
     return unicodedata.normalize("NFC", name)
