@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from trainrun.data._date_texts import date_parts, date_text
-from trainrun.data._notations import reader, understand
+from trainrun.data._notations import mostly, read, reader, understand
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,7 @@ def test_set_separators_leave_no_other_notation():
     [
         [], ["1", "2.5"], ["yes"], ["yes", "no", "maybe"], ["5%", "3"], ["$5", "€3"], ["10-20", "20-30"], ["00001", "00002"],
         ["192.168.1.1"], ["1.2.3"], ["2021-02-30"], ["03/04/21"], ["2021-03-04", "soon"], ["2021-01-01 25:00"], ["2021-01-01 05:00+24:00"], ["2021-01-01+02:00"], ["12,34,5"],
+        ["8:30", "8:30:15"], ["8:30 PM", "9:30"], ["3:2", "1:0"], ["8:60"], ["13:00 PM", "1:00 AM"], ["1:2:3"], ["08:30", "noon"],
         ["(1)", "(2)"], ["(-1)", "2"], ["2021-01-01 13:00 PM"], ["2021-01-01 00:30 AM"],
         ["2021-13"], ["2021-00"], ["2021-03", "2021-03-04"], ["2021-03", "03-2021"], ["1/1000", "3/1000"], ["0012-05"], ["2021-03 05:06"], ["10-12"],
     ],
@@ -97,6 +98,34 @@ def test_the_clock_of_times_is_said():
     assert understand([named])[0].words == "dates as year-month-day in UTC"
     assert understand([named, bare])[0].words.endswith("in UTC, also those without an offset")
     assert understand([bare])[0].words == "dates as year-month-day"
+
+
+@pytest.mark.parametrize(
+    ("texts", "form", "pattern"),
+    [
+        (["08:30", "23:59", "00:00"], "h:mm", "%H:%M"),
+        (["8:05", "13:00"], "h:mm", "%H:%M"),
+        (["08:30:15", "23:59:59"], "h:mm:ss", "%H:%M:%S"),
+        (["08:30:15.250", "23:59:59.5"], "h:mm:ss", "%H:%M:%S.%f"),
+        (["8:30 AM", "12:30 PM", "12:05 am", "11:59 pm"], "h:mm", "%I:%M %p"),
+    ],
+)
+def test_times_of_day_are_the_hours_of_pandas(texts, form, pattern):
+    notation, hours = understand(texts)
+    moments = pd.to_datetime(texts, format=pattern)
+    np.testing.assert_allclose(hours, (moments - moments.normalize()).total_seconds() / 3600)
+    assert (notation.kind, notation.form) == ("number", form)
+    assert notation.words == f"times as {form}, in hours"
+    assert [read(text, notation) for text in texts] == hours.tolist()
+    assert understand(texts, numbers_only=True) is None
+    assert read("8:61", notation) is None and read("8.5", notation) == 8.5
+    odd = [*texts, "closed"]
+    assert mostly(odd)[0] == notation and mostly(odd)[1] == ["closed"]
+
+
+def test_durations_are_the_hours_of_pandas():
+    texts = ["2:05:30", "100:00:00", "0:59:59"]
+    np.testing.assert_allclose(understand(texts)[1], pd.to_timedelta(texts).total_seconds() / 3600)
 
 
 @pytest.mark.parametrize("word", ["x", "3%", "2024-01-31"])

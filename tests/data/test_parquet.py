@@ -116,6 +116,15 @@ def test_dates_have_the_parts_that_pandas_says(tmp_path, kind):
     assert load(path, kind, features=["age", "when"], formats="plain").inputs[-1].kind == "categorical"
 
 
+def test_times_of_day_are_the_hours_that_pandas_says(tmp_path, kind):
+    text = [f"{i % 24:02}:{i * 7 % 60:02}:{i % 50:02}" for i in range(60)]
+    table = frame().assign(start=pd.to_datetime(text, format="%H:%M:%S").time)
+    data = load(save(table, tmp_path / f"t.{kind}", kind), kind, features=["start"], standardize=False)
+    expected = pd.to_timedelta(text).total_seconds() / 3600
+    every = np.concatenate([part.x[:, 0] for part in (data.train, data.validation, data.test)])
+    np.testing.assert_allclose(np.sort(every), np.sort(expected), rtol=1e-6)
+
+
 def test_several_files_are_one_table(tmp_path, kind):
     (tmp_path / "parts").mkdir()
     table = frame()

@@ -31,6 +31,7 @@ def rows() -> list[dict[str, str]]:
             "city": "" if i % 13 == 0 else f"rare {i}" if i % 20 == 1 else ["Oslo", "Rome", "null"][i % 3],
             "member": "" if i % 31 == 0 else ["true", "false"][i % 2],
             "share": f"{random.normal() * 10:.1f}%",
+            "start": "" if i % 19 == 0 else f"{i * 7 % 24:02}:{i * 11 % 60:02}",
             "sold": "" if i % 23 == 0 else f"{1890 + 2 * i}-{i % 12 + 1:02}-{i % 28 + 1:02} {i % 24:02}:30",
             "day": f"{i % 28 + 1}/{i % 12 + 1}/2024",
             "note": ["", "NA", f"Good, {i}!", "bad bad GOOD fine so-so"][i * 7 % 4]
@@ -53,6 +54,8 @@ def raw(rows: list[dict[str, str]], columns) -> dict[str, np.ndarray]:
         if column.kind == "date":
             form = "%d/%m/%Y" if "/" in text else "%Y-%m-%d %H:%M"
             return datetime.strptime(text, form).replace(tzinfo=UTC).timestamp()
+        if ":" in text:
+            return int(text[:2]) + int(text[3:]) / 60
         return float(text.rstrip("%"))
 
     return {

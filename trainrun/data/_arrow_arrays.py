@@ -57,7 +57,7 @@ def strings(texts: Sequence[str]) -> pa.StringArray:
 
 
 def unsupported(schema: pa.Schema, names: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the columns whose types are neither numbers nor text nor dates, each with its type."""
+    """Return the columns whose types are neither numbers nor text nor dates nor times of day, each with its type."""
     import pyarrow.types as t
 
     def fits(kind: pa.DataType) -> bool:
@@ -65,7 +65,7 @@ def unsupported(schema: pa.Schema, names: Sequence[str]) -> list[tuple[str, str]
             return fits(kind.value_type)
         numeric = t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind)
         text = t.is_string(kind) or t.is_large_string(kind) or getattr(t, "is_string_view", t.is_string)(kind)
-        return numeric or text or t.is_boolean(kind) or t.is_null(kind) or is_date(kind)
+        return numeric or text or t.is_boolean(kind) or t.is_null(kind) or is_date(kind) or t.is_time(kind)
 
     return [(name, str(schema.field(name).type)) for name in names if not fits(schema.field(name).type)]
 

@@ -140,7 +140,7 @@ def type_faults(schema: pa.Schema, columns: Sequence[str]) -> list[Fault]:
     return [
         (
             "path",
-            f"column {name} has the type {kind}; expected numbers, text or true and false. "
+            f"column {name} has the type {kind}; expected numbers, text, dates, times of day, or true and false. "
             f"Leave it out ({exclusion([name])}), or save it as one of those.",
         )
         for name, kind in unsupported(schema, columns)

@@ -1,4 +1,4 @@
-"""Texts that stand for numbers in another notation than Python's: percentages, separators, truth values, dates."""
+"""Texts that stand for numbers in another notation than Python's: percentages, separators, truth values, dates, times of day."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _date_texts
+from trainrun.data import _clock_times, _date_texts
 from trainrun.data._columns import LARGEST, number
 from trainrun.data._date_texts import DATE, DATE_ORDERS
 
@@ -39,7 +39,8 @@ class Notation:
 
     Args:
         kind: ``number``, ``truth``, ``date`` or ``ordinal``.
-        form: of numbers one such as in `SEPARATORS`, with ``%`` or a currency's sign at its end; of truth values ``false/true`` and the like;
+        form: of numbers one such as in `SEPARATORS`, with ``%`` or a currency's sign at its end, or of times, as hours, one of
+            `_clock_times.FORMS`; of truth values ``false/true`` and the like;
             of dates one of `DATE_ORDERS`; of ordinal texts their list in JSON, the lowest first.
         clock: of dates: which clock their times are of, in words; see `_date_texts.clock`.
     """
@@ -65,6 +66,8 @@ class Notation:
             return f"dates as {DATE_ORDERS[self.form]}{self.clock}"
         if self.kind == "ordinal":
             return f"ranks of {' < '.join(self.levels)}"
+        if self.form in _clock_times.FORMS:
+            return f"times as {self.form}, in hours"
         return f"truth values {self.form}" if self.kind == "truth" else f"numbers as {self.form}"
 
 
@@ -103,6 +106,7 @@ def known_form(kind: str, form: str | None) -> bool:
     if kind == "truth":
         return tuple((form or "").split("/")) in TRUTH
     forms = {form_of(decimal, thousands) for decimal in ".," for thousands in ("", *",. '")}
+    forms |= {*_clock_times.FORMS}
     return bool(form) and (form in forms or (form[-1] in f"%{CURRENCY}" and form[:-1] in forms))
 
 
@@ -111,15 +115,15 @@ def understand(
 ) -> tuple[Notation, np.ndarray] | None:
     """Return the notation of all texts and what they stand for, float64 `[n]`; None: they have none in common.
 
-    Truth values are 0 and 1, dates are seconds since 1970.
+    Truth values are 0 and 1, dates are seconds since 1970, times are hours.
 
     Args:
         texts: the different values of a column, stripped.
-        numbers_only: whether truth values and dates are left as they are, as for the target.
+        numbers_only: whether truth values, dates and times are left as they are, as for the target.
         form: the notation of numbers, as `form_of`; None: one of `SEPARATORS`.
     """
     numbers = functools.partial(_numbers, forms=SEPARATORS if form is None else (form,))
-    readers = (numbers,) if numbers_only else (_truth, _date, numbers)
+    readers = (numbers,) if numbers_only else (_truth, _date, _time, numbers)
     odd = [text for text in texts if number(text) is None]
     if not odd or all(map(NEGATIVE.fullmatch, texts)):  # (1), (2), (3) are no numbers
         return None
@@ -132,8 +136,8 @@ def understand(
 
 
 def mostly(texts: Sequence[str]) -> tuple[Notation | None, list[str]]:
-    """Return the notation of dates or numbers of more than half of the texts, and the other texts; None: there is none."""
-    for reader in (_date, functools.partial(_numbers, forms=SEPARATORS)):
+    """Return the notation of dates, times or numbers of more than half of the texts, and the other texts; None: there is none."""
+    for reader in (_date, _time, functools.partial(_numbers, forms=SEPARATORS)):
         forms = {text: read[0].form for text in texts if (read := reader([text])) is not None}
         usual = Counter(forms.values()).most_common(1)
         # Of all that fit, 13/03/2021 tells the order of 03/04/2021; else those alone that are written alike.
@@ -162,6 +166,9 @@ def read(text: str, notation: Notation) -> float | None:
             return number(text) if match is None else _date_texts.seconds(match, notation.form)
         except ValueError:  # there is no such day, or the fields are in another order
             return None
+    if notation.form in _clock_times.FORMS:
+        value = _clock_times.hours(text, notation.form)
+        return number(text) if value is None else value
     sign = notation.form[-1] if notation.form[-1] in f"%{CURRENCY}" else ""
     value = _read_number(_bare(text, sign), notation.form.removesuffix(sign))
     return number(text) if value is None else value
@@ -257,3 +264,10 @@ def _date(texts: Sequence[str]) -> tuple[Notation, np.ndarray] | None:
     except ValueError:  # there is no such day
         return None
     return Notation("date", order, _date_texts.clock(matches)), seconds
+
+
+def _time(texts: Sequence[str]) -> tuple[Notation, np.ndarray] | None:
+    import numpy as np
+
+    read = _clock_times.read(texts)
+    return None if read is None else (Notation("number", read[0]), np.array(read[1]))

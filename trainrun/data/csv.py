@@ -92,7 +92,7 @@ def csv(
             where the value is missing) for each column with missing values; ``mean_or_mode`` and ``median_or_mode`` impute without
             indicators; ``drop`` leaves out rows that miss anything; ``error``. A row without target or weight is dropped by all
             but ``error``.
-        formats: ``auto``: a column all of whose texts are percentages, numbers with separators (4,123.50), truth values or dates is
+        formats: ``auto``: a column all of whose texts are percentages, numbers with separators (4,123.50), truth values, dates or times (08:30) is
             understood as such, a date as year, month, day and weekday, and hour if any has one; ``plain``: they are categories.
         task: ``classification``, ``regression``, or ``auto``: classification if the target is text or has at most
             20 distinct whole numbers. Of several targets also a word for each, ``{churn: classification}``, or

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 
 import mlflow
@@ -28,6 +29,7 @@ def test_pyfunc_takes_raw_rows_and_gives_class_names(tmp_path):
             "pets": ["" if i % 10 == 3 else ["true", "false"][i % 2] for i in range(rows)],
             "income": [f"{v:,.2f}" for v in random.normal(5e4, 9e3, rows)],
             "share": [f"{v:.1f}%" for v in random.normal(0, 9, rows)],
+            "start": [f"{v // 60}:{v % 60:02}" for v in random.integers(0, 24 * 60, rows)],
             "member": random.integers(0, 2, rows).astype(bool),
             "sold": [f"2024-{i % 12 + 1:02}-{i % 28 + 1:02}" for i in range(rows)],
             "city": [None if i % 9 == 0 else ["Oslo", "Rome"][i % 2] for i in range(rows)],
@@ -46,7 +48,7 @@ def test_pyfunc_takes_raw_rows_and_gives_class_names(tmp_path):
     types = {c.name: c.type.name for c in loaded.metadata.signature.inputs}
     assert types == {
         "age": "double", "kids": "long", "size": "string", "zip": "double", "pets": "string", "income": "string",
-        "share": "string", "member": "boolean", "sold": "string",
+        "share": "string", "start": "string", "member": "boolean", "sold": "string",
         "city": "string", "note": "string",
     }  # fmt: skip
     frame = pd.read_csv(tmp_path / "own.csv")
@@ -60,6 +62,7 @@ def test_pyfunc_takes_raw_rows_and_gives_class_names(tmp_path):
     served = json.loads((tmp_path / "model" / "serving_input_example.json").read_text())["dataframe_split"]
     assert served["columns"] == list(types) and served["data"][0][list(types).index("member")] is True
     assert "good" in served["data"][0][-1].split()
+    assert re.fullmatch(r"\d+:\d\d", served["data"][0][list(types).index("start")])
     carried = [name for name in sys.modules if name.startswith("trainrun_scoring")]
     assert carried  # the model came with its own code
     for path in (tmp_path / "model" / "code").rglob("*.py"):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainrun.data import _columns, _date_texts, _notations, scoring
+from trainrun.data import _clock_times, _columns, _date_texts, _notations, scoring
 
 PACKAGE = "trainrun_scoring"
-MODULES = (_columns, _date_texts, _notations, scoring)
+MODULES = (_clock_times, _columns, _date_texts, _notations, scoring)
 
 
 def write(folder: Path) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainrun.data import _clock_times
 from trainrun.data._date_texts import date_text
 from trainrun.data._notations import CURRENCY, Notation
 from trainrun.data.dataset import TargetSpec
@@ -150,6 +151,8 @@ def _typical(column: Column, fitted: Preprocessor) -> Any:
     value = float(f"{moments.get(column.name, column.fill or 0.0):.{DIGITS}g}")
     if column.form is None:
         return str(value) if column.gaps == "text" else round(value) if column.whole else value
+    if column.form in _clock_times.FORMS:
+        return _clock_times.text(value, column.form)
     sign = column.form[-1] if column.form[-1] in f"%{CURRENCY}" else ""
     decimal = "," if column.form.removesuffix(sign).endswith(",5") else "."
     return f"{value:.1f}".replace(".", decimal) + sign
