@@ -14,6 +14,7 @@ import pytest
 import trainrun
 from trainrun.checkpoint import file as checkpoint_file
 from trainrun.commands import check
+from trainrun.data import scoring
 from trainrun.errors import UserError
 from trainrun.run import stored_preprocessing
 from trainrun.run.saved_model import SavedModel
@@ -121,6 +122,44 @@ def test_lacking_columns_and_texts_among_numbers_are_refused(trained):
         saved.predict({"age": ["3", "old"], "city": ["Oslo"] * 2, "member": [True] * 2, "note": [""] * 2})
     with pytest.raises(UserError, match="there is no"):
         SavedModel.load(trained[1] / "nothing.keras")
+
+
+@pytest.mark.parametrize(
+    ("known", "values", "texts"),
+    [
+        (["01234", "99999"], [99999, 10], ["99999", "10"]),
+        (["01234", "99999"], [1234], "1234 may be '01234'"),
+        (["7", "7.0"], [7.0], "7.0 may be '7' or '7.0'"),
+        (["100000000000000001"], [1e17], "may be '100000000000000001'"),
+        (
+            ["100000000000000001"],
+            np.array([10**17, 10**17 + 1]),
+            ["100000000000000000", "100000000000000001"],
+        ),
+        (["7.0", "9.0"], [7, 9.0, -9], ["7.0", "9.0", ""]),
+    ],
+)
+def test_a_number_that_may_be_another_text_of_the_training_file_is_refused(known, values, texts):
+    def read():
+        return scoring.category_texts(list(values), "zip", frozenset(known), frozenset(["-9"]))
+
+    if isinstance(texts, list):
+        assert read() == texts
+    else:
+        with pytest.raises(
+            ValueError, match=f"column zip holds numbers, of which .*{texts}.*dtype={{'zip': str}}"
+        ):
+            read()
+
+
+def test_zip_codes_that_pandas_read_as_numbers_are_refused(tmp_path):
+    rows = [{"zip": ["01234", "99999"][i % 2], "y": ["no", "yes"][i % 2]} for i in range(60)]
+    write(tmp_path / "zip.csv", rows)
+    result = trainrun.run([*OFF, "data=csv", f"data.path={tmp_path / 'zip.csv'}", "data.target=y", "data.categorical=[zip]",
+                           "trainer.epochs=1", "model.units=[4]", f"hydra.run.dir={tmp_path / 'run'}"])  # fmt: skip
+    result.predict(pd.read_csv(tmp_path / "zip.csv", dtype={"zip": str}))
+    with pytest.raises(UserError, match="1234 may be '01234' of the training data"):
+        result.predict(pd.read_csv(tmp_path / "zip.csv"))
 
 
 @pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")

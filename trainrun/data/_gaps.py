@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from trainrun.data._columns import number
 
@@ -24,9 +24,21 @@ BLANK = frozenset(
 NOT_IMPUTING = ("error", "drop")
 
 
-def is_blank(word: str) -> bool:
-    """Return whether a column with a word in place of a missing value is still numeric to pandas: it reads the word as missing, or as a number."""
-    return word in BLANK or number(word) is not None
+def as_pandas_reads(words: Iterable[str]) -> Literal["none", "blank", "text"]:
+    """Return what missing values make of a column in pandas: see `preprocessor.Column.gaps`.
+
+    Args:
+        words: that stand for missing values in the column.
+    """
+    words = tuple(words)
+    if all(is_integer(word) for word in words):
+        return "none"
+    return "blank" if all(word in BLANK or number(word) is not None for word in words) else "text"
+
+
+def is_integer(text: str) -> bool:
+    """Return whether a text is an integer as Python writes it: 7, not 007."""
+    return text.isascii() and text.removeprefix("-").isdigit() and str(int(text)) == text
 
 
 def filled(

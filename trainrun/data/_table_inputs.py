@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trainrun.data import _date_texts, _spool, _text_columns
-from trainrun.data._gaps import coded, filled, indicator, is_blank, is_whole
+from trainrun.data._gaps import as_pandas_reads, coded, filled, indicator, is_whole
 from trainrun.data._split import fitted, standardizer
 from trainrun.data._table_examples import Examples
 from trainrun.data._table_settings import TableSettings
@@ -133,14 +133,16 @@ def inputs(
         "whole": [
             name
             for name in numeric
-            if not (columns[name].notation or columns[name].missing) and is_whole(columns[name].numbers)
+            if not columns[name].notation
+            and as_pandas_reads(columns[name].missing) == "none"
+            and is_whole(columns[name].numbers)
         ],
         "typed": [name for name in dated if columns[name].typed],
         "missing_words": sorted(settings.missing_words),
         "gaps": {
-            name: "blank" if all(is_blank(word) for word in columns[name].missing) else "text"
+            name: gaps_in_file
             for name in settings.inputs
-            if columns[name].missing
+            if (gaps_in_file := as_pandas_reads(columns[name].missing)) != "none"
         },
         **(stored.record() if stored is not None else {}),
     }

@@ -41,7 +41,7 @@ class Column:
         categories: texts, in the order of their codes from 1 on; code 0 is any other text.
         whole: all values of a column of plain numbers are integers, and none is missing.
         typed: the file has a date as such, not as text.
-        gaps: missing values in the file: ``none``; ``blank``: pandas reads them as such (an empty field, NA); ``text``: others, as ``?``.
+        gaps: missing values in the file: ``none`` (but integers as -999, which pandas reads as such); ``blank``: pandas reads them as such (an empty field, NA); ``text``: others, as ``?``.
     """
 
     name: str

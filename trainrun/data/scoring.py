@@ -9,7 +9,9 @@ import datetime
 import json
 import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +95,9 @@ def inputs(frame: pd.DataFrame, record: Mapping[str, Any]) -> dict[str, np.ndarr
         ordinal = Notation("ordinal", column["form"]).levels if column["kind"] == "ordinal" else ()
         known = frozenset([*column["categories"], *ordinal])
         kind = "O" if column["kind"] == "text" else "U"  # "U" gives each text the room of the longest
-        texts = {v: category_text(v, known, words) for v in values.unique() if not _is_nan(v)}
+        different = [value for value in values.unique() if not _is_nan(value)]
+        spelled = category_texts(different, column["name"], known, words)
+        texts = dict(zip(different, spelled, strict=True))
         made[column["name"]] = np.array(["" if _is_nan(v) else texts[v] for v in values], kind)
     return made
 
@@ -117,7 +121,8 @@ def _numbers(values: pd.Series, column: Mapping[str, Any], words: frozenset[str]
         if isinstance(value, int | float):
             return math.nan if value in numbers else float(value)
         if hasattr(value, "timestamp"):
-            return value.replace(tzinfo=datetime.UTC).timestamp()
+            # Without a time zone, pandas and datetime would take it for local time.
+            return (value if value.tzinfo else value.replace(tzinfo=datetime.UTC)).timestamp()
         text = str(value).strip()
         if text.lower() in words:
             return math.nan
@@ -181,16 +186,60 @@ def _is_nan(value: Any) -> bool:
     return value is None or value != value or type(value).__name__ in ("NAType", "NaTType")
 
 
-def category_text(value: Any, known: frozenset[str], words: frozenset[str]) -> str:
-    """Return a category as a file has it: "true" for True, "7" or "7.0" for 7.0, whichever the model knows."""
+def category_texts(
+    values: Sequence[Any], name: str, known: frozenset[str], words: frozenset[str]
+) -> list[str]:
+    """Return categories as a file has them: "true" for True, "7" or "7.0" for 7.0, whichever the model knows.
+
+    Args:
+        values: different ones, of which none is missing.
+        name: the column's, for messages.
+        known: the texts of the training file.
+        words: texts that stand for missing values, in lower case.
+
+    Raises:
+        ValueError: a number may stand for another text of the training file: 1234 for "01234", or an id that float64 rounds.
+    """
+    numbers: dict[float, list[str]] = {}
+    if not all(isinstance(value, str | bool) for value in values):
+        for text in known:
+            if (as_number := number(text)) is not None:
+                numbers.setdefault(as_number, []).append(text)
+    return [_category_text(value, name, known, words, numbers) for value in values]
+
+
+def _category_text(
+    value: Any,
+    name: str,
+    known: frozenset[str],
+    words: frozenset[str],
+    numbers: Mapping[float, Sequence[str]],
+) -> str:
     if isinstance(value, str):
         text = value.strip()
         return "" if text.lower() in words else text
     if isinstance(value, bool) or type(value).__name__ == "bool":
         spellings = [str(value).lower(), str(value), str(value).upper()]
-    elif isinstance(value, float) or hasattr(value, "is_integer"):
+        return next((text for text in spellings if text in known), spellings[0])
+    if isinstance(value, Integral):
+        spellings, exact = [f"{int(value)}", f"{int(value)}.0"], Decimal(int(value))
+    elif isinstance(value, Real):
         spellings = [f"{value:.0f}"] if math.isfinite(value) and float(value).is_integer() else []
-        spellings.append(repr(float(value)))
+        spellings, exact = [*spellings, repr(float(value))], None
     else:
-        spellings = [str(value)]
-    return next((text for text in spellings if text in known), spellings[0])
+        return str(value)
+    if words.intersection(spellings):
+        return ""
+    found = next((text for text in spellings if text in known), None)
+    others = [
+        text
+        for text in numbers.get(float(value), ())
+        if text != found and (exact is None or Decimal(text) == exact)
+    ]
+    if others:
+        same = " or ".join(repr(text) for text in sorted([found, *others] if found else others)[:3])
+        raise ValueError(
+            f"column {name} holds numbers, of which {value} may be {same} of the training data. "
+            f"Read the column as text, e.g. pandas.read_csv(path, dtype={{{name!r}: str}})."
+        )
+    return found or spellings[0]

@@ -287,9 +287,11 @@ def _texts(values: pa.ChunkedArray, column: Column, words: Sequence[str]) -> pa.
         return values
     chunk = values.dictionary_encode().combine_chunks()
     known, missing = frozenset(column.categories), frozenset(words)
-    spelled = [
-        "" if value != value else scoring.category_text(value, known, missing)
-        for value in chunk.dictionary.to_pylist()
-    ]
-    texts = pa.array(spelled, pa.string()).take(chunk.indices)
+    different = chunk.dictionary.to_pylist()
+    try:
+        spelled = scoring.category_texts([v for v in different if v == v], column.name, known, missing)
+    except ValueError as error:
+        raise UserError(Problem("data", str(error))) from None
+    rest = iter(spelled)
+    texts = pa.array([next(rest) if v == v else "" for v in different], pa.string()).take(chunk.indices)
     return pa.chunked_array([texts])

@@ -76,7 +76,7 @@ class SavedModel:
     spec: Mapping[str, Any] | None = None
 
     @classmethod
-    def load(cls, path: Path, spec: Mapping[str, Any] | None = None) -> SavedModel:
+    def load(cls, path: str | os.PathLike[str], spec: Mapping[str, Any] | None = None) -> SavedModel:
         """Return the model of a run's directory, or of a .keras file.
 
         Plug-ins whose layers it contains are loaded already.
@@ -88,6 +88,7 @@ class SavedModel:
         Raises:
             UserError: there is no such file, or it has no preprocessing: an older trainrun, or Keras alone, has saved it.
         """
+        path = Path(path)
         path = path / MODEL if path.is_dir() else path
         fitted = fitted_record.require(path)
         raw = inspected_file.load(path, "model")

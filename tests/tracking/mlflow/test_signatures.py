@@ -67,3 +67,36 @@ def test_pyfunc_takes_raw_rows_and_gives_class_names(tmp_path):
     assert carried  # the model came with its own code
     for path in (tmp_path / "model" / "code").rglob("*.py"):
         assert "import trainrun\n" not in path.read_text() and "from trainrun." not in path.read_text()
+
+
+def test_ids_missing_codes_and_times_with_an_offset_are_those_of_the_file(tmp_path):
+    rows = 60
+    ids = 10**17 + np.arange(rows) % 3  # of which float64 holds one only
+    local = pd.date_range("2024-03-01", periods=rows, freq="7h", tz="Asia/Tokyo")
+    table = pd.DataFrame(
+        {
+            "id": ids.astype(str),
+            "some": ["" if i % 9 == 0 else text for i, text in enumerate(ids.astype(str))],
+            "code": ["-9" if i % 7 == 0 else str(i % 4) for i in range(rows)],
+            "age": ["-9" if i % 5 == 0 else str(i) for i in range(rows)],
+            "at": [time.isoformat() for time in local],
+            "buys": [["no", "yes"][i % 2] for i in range(rows)],
+        }
+    )
+    table.to_csv(tmp_path / "own.csv", index=False)
+    data = load(
+        path=str(tmp_path / "own.csv"), target="buys", categorical=["id", "some", "code"], na_values=["-9"]
+    )
+    fitted = Preprocessor.of(data)
+    core = functional.over(mlp.mlp(data.inputs, data.target, "sigmoid", units=[4]), data.inputs)
+    saving.save(front.over(core, fitted), tmp_path / "m.keras", fitted)
+    write_model(tmp_path / "model", tmp_path / "m.keras", {"inputs": [], "output": {}}, None)
+    loaded = mlflow.pyfunc.load_model(str(tmp_path / "model"))
+    assert {c.name: c.type.name for c in loaded.metadata.signature.inputs} == {
+        "id": "long", "some": "string", "code": "long", "age": "long", "at": "string",
+    }  # fmt: skip
+    expected = SavedModel.load(str(tmp_path / "m.keras")).predict(str(tmp_path / "own.csv")).output.ravel()
+    frame = pd.read_csv(tmp_path / "own.csv", dtype={"some": str})
+    for at in (frame["at"], pd.Series(list(local), dtype=object)):
+        predicted = loaded.predict(frame.assign(at=at))
+        np.testing.assert_allclose(predicted["probability_yes"], expected, atol=1e-6)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _clock_times
 from trainrun.data._date_texts import date_text
+from trainrun.data._gaps import is_integer
+from trainrun.data._large_integers import LARGEST_EXACT
 from trainrun.data._notations import CURRENCY, Notation
 from trainrun.data.dataset import TargetSpec
 from trainrun.data.preprocessor import Column, Preprocessor
@@ -91,7 +93,9 @@ def _type(column: Column) -> Any:
         return kind
     # pandas has no integers with gaps, and reads truth values with gaps, and what has a text such as "?", as texts.
     numbers = kind in (DataType.double, DataType.long) and column.gaps == "blank"
-    return DataType.double if numbers else DataType.string
+    # Ids that float64 rounds, as pandas reads a column with gaps, would be other categories.
+    exact = all(abs(int(text)) <= LARGEST_EXACT for text in column.categories) if numbers else False
+    return DataType.double if exact else DataType.string
 
 
 def _complete_type(column: Column) -> Any:
@@ -106,12 +110,7 @@ def _complete_type(column: Column) -> Any:
         "ordinal": lambda: Notation("ordinal", column.form).levels,
         "category": lambda: column.categories,
     }.get(column.kind, tuple)()
-    return DataType.long if whole and all(map(_is_int, whole)) else DataType.string
-
-
-def _is_int(text: str) -> bool:
-    """Return whether a text is an integer as Python writes it: 7, not 007."""
-    return text.isascii() and text.removeprefix("-").isdigit() and str(int(text)) == text
+    return DataType.long if whole and all(map(is_integer, whole)) else DataType.string
 
 
 def write_example(fitted: Preprocessor, folder: Path) -> dict[str, Any]:
