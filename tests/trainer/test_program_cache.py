@@ -80,6 +80,15 @@ def test_what_is_in_the_program_is_not_shared():
     assert reuses == [0] * (len(changes) - 1) + [1]
 
 
+def test_xla_is_not_shared_by_epochs_of_another_length(inside, monkeypatch):
+    """A call of more steps than the program has would be made by the kernels, and the clock decides how many steps a call has."""
+    settings = ["data=iris", "model=linear", "metric=none", "trainer=custom", "trainer.jit_compile=true", "trainer.batch_size=16",
+                "trainer.steps_per_execution=4"]  # fmt: skip
+    points = [["trainer.steps_per_epoch=2"], ["trainer.steps_per_epoch=4"]]
+    alone, together, _ = both(inside, settings, points)
+    assert together == alone
+
+
 def test_a_real_target_has_its_unit_in_the_program(inside):
     settings = ["data=diabetes", "model=mlp"]
     points = [["seed=1"], ["seed=2"]]  # another split: another mean

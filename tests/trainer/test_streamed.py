@@ -93,6 +93,6 @@ def test_held_passes_that_may_be_exchanged_take_views(train, tmp_path, monkeypat
     path = path_of(tmp_path, "numeric")
     job = train("fit", "data=npz", f"data.path={path}", "model=linear", "trainer.batch_size=16").job
     kept = compiled_epoch.Pass(job, job.model.train_step, job.train, reusable=True)
-    assert kept.renew(job.validation)
+    assert kept.renew(job.validation, len(job.validation))
     assert np.array_equal(kept.held[0].numpy(), np.asarray(job.validation.x))
     assert fit_from_arrays.Indexed.fits(job)

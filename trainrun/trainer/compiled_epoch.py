@@ -68,12 +68,10 @@ class Pass:
         self.replicated = is_replicated(self.strategy)
         self.arrays = (split.x, split.y, split.weight)
         self.parts = 2 if split.weight is None else 3
-        remainder = len(split) % batch_size or batch_size
-        # Examples of a whole pass: `trainer.resample` repeats or leaves out some of the split.
-        self.most = job.plan.examples if split is job.train else len(split)
-        # Examples in a smaller last batch of a pass; 0: all batches are full.
+        # Examples of a whole pass, and of its smaller last batch (0: all batches are full).
+        self.most = job.examples_of_pass(split)
         self.last = self.most % batch_size
-        self.some_are_empty = min(remainder, batch_size) < self.strategy.num_replicas_in_sync
+        self.some_are_empty = (len(split) % batch_size or batch_size) < self.strategy.num_replicas_in_sync
         size, reusable = held_bytes(split), reusable and held_arrays.may_renew()
         fits = size <= MAX_HELD_BYTES
         on_one = fits and not self.replicated
@@ -102,13 +100,15 @@ class Pass:
         """Return whether a split is small enough to be held in memory for a model on one device."""
         return not is_replicated(model.distribute_strategy) and held_bytes(split) <= MAX_HELD_BYTES
 
-    def renew(self, split: Split) -> bool:
-        """Use another split from now on; return False if its arrays have other shapes or dtypes."""
+    def renew(self, split: Split, most: int) -> bool:
+        """Use another split, of `most` examples a pass, from now on; return False if its arrays have other shapes or dtypes."""
         arrays = (split.x, split.y, split.weight)
         if self.held is None or kinds(arrays) != kinds(self.arrays):
             return False
-        if (self.by_xla or self._change_over.compiled) and len(split) != len(self.split):
-            return False  # the program is compiled for the number of examples
+        if (len(split), most) != (len(self.split), self.most):
+            if self.by_xla or self._change_over.compiled:
+                return False  # the program is compiled for these numbers
+            self.most, self.last = most, most % self.batch_size
         if isinstance(self.on_demand, HeldInPlace):
             if renewed := self.on_demand.renew(arrays):
                 self.split, self.arrays = split, arrays

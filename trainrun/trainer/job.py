@@ -138,6 +138,10 @@ class Job:
     clock: Clock = field(default_factory=Clock)
     recipe: Callable[[], str | None] = lambda: None
 
+    def examples_of_pass(self, split: Split) -> int:
+        """Return the number of examples in a pass over a split; an epoch may repeat or leave out some of the training set."""
+        return self.plan.examples if split is self.train else len(split)
+
     def cost(self) -> Cost:
         """Return the cost of the model at the job's batch size."""
         return self.state.cost(self.model, self.plan.batch_size)

@@ -20,7 +20,8 @@ def cached(job: Job, name: str, make: Callable[..., Pass], split: Split) -> Pass
     """
     passes = job.state.passes
     steps = passes.get(name)
-    if steps is None or steps.batch_size != job.plan.batch_size or not steps.renew(split):
+    batch, most = job.plan.batch_size, job.examples_of_pass(split)
+    if steps is None or steps.batch_size != batch or not steps.renew(split, most):
         steps = passes[name] = make(reusable=True)
     return steps
 
