@@ -99,6 +99,11 @@ FAULTS = {
     "data.dates=[size]": ("data.dates", "column size has categories ('L'); expected dates"),
     "data.dates={size: dmy}": ("path", "size: no date as day-month-year in 60 of 60 rows: line 2 "),
     "data.dates={size: ydm}": ("data.dates", "dmy, mdy"),
+    "data.target=size loss=ordinal": ("loss", "those of size are texts: L, M, S, XL. List them from the lowest to the highest: 'data.ordinal={size: ["),
+    "data.target=size metric=cohen_kappa": ("metric.cohen_kappa", "alike: metric.cohen_kappa.weights=null."),
+    "data.target=[size,a] loss={size: ordinal}": ("loss.size", "those of size are texts"),
+    "data.text=tags": ("data.text", "expected a list, or keys with values, {key: value}, or null, got 'tags'. Write [tags]."),
+    "data.validation_sets=t.csv": ("data.validation_sets", "expected keys with values, {key: value}, or null, got 't.csv'."),
     "data.target=[a,b] data.label_separator='|'": ("data.label_separator", "one column"),
     "data.task=multilabel": ("data.target", "or data.label_separator"),
     "threshold=f2": ("threshold", "balanced_accuracy"),
@@ -112,6 +117,22 @@ FAULTS = {
     "data.validation_sets={hard: t.csv} sweep.objective=val.soft_loss": ("sweep.objective", "data.validation_sets has hard."),
     "trainer.resample=both": ("trainer.resample", "oversample, undersample, or null"),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "data.target=size loss=ordinal data.ordinal={size: [S,M,L,XL]}",
+        "data.target=size metric=cohen_kappa metric.cohen_kappa.weights=null",
+        "metric=cohen_kappa",
+        "data.target=stars loss=ordinal metric=cohen_kappa",
+    ],
+)
+def test_classes_with_an_order_are_taken(typed, inside):
+    frame = pd.DataFrame({"a": np.linspace(0, 1, 60), "size": SIZES, "b": np.arange(60) % 2})
+    frame.assign(stars=np.arange(60) % 5 + 1).to_csv("t.csv", index=False)
+    overrides = ["data=csv", "data.path=t.csv", "data.target=b", "tracking=none"]
+    assert preflight.overrides([*overrides, *typed.replace(": ", ":").split(" ")])[1] == []
 
 
 @pytest.mark.parametrize("typed", FAULTS)

@@ -65,7 +65,7 @@ def test_values_fit_their_hint_and_others_do_not(hint, fitting, others):
         (MODE, "one of min, max, null"),
         (Sizes, "a whole number of at least 1, or a list of such"),
         (list[Index], "a list, each a whole number of at least 0"),
-        (Mapping[str, Any], "keys"),
+        (Mapping[str, Any], "keys with values, {key: value}"),
     ],
 )
 def test_expected_values_are_named_in_words(hint, phrase):

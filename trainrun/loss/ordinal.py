@@ -47,7 +47,7 @@ def ordinal(y_true: Any, y_pred: Any, from_logits: bool | None = False) -> Any:
     return -ops.sum(is_below * below + (1.0 - is_below) * above, axis=-1)
 
 
-@declare(targets="multiclass", labels="one_hot", predictions=("probabilities", "logits"))
+@declare(targets="multiclass", labels="one_hot", predictions=("probabilities", "logits"), reads_order=True)
 @keras.saving.register_keras_serializable("trainrun")
 class Ordinal(keras.losses.Loss):
     """Cross-entropy of classes with an order, such as bad, ok, good; the function `ordinal` has the formula.

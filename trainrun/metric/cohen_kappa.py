@@ -14,7 +14,7 @@ from trainrun.util.declarations import declare
 WEIGHTS = {None: np.sign, "linear": np.positive, "quadratic": np.square}
 
 
-@declare(targets=("binary", "multiclass"), labels="ids", predictions="ids", direction="max")
+@declare(targets=("binary", "multiclass"), labels="ids", predictions="ids", direction="max", reads_order=True)
 @keras.saving.register_keras_serializable("trainrun")
 class CohenKappa(keras.metrics.Metric):
     """`1 - sum(w * observed) / sum(w * expected)` over the confusion matrix, as scikit-learn's `cohen_kappa_score`.

@@ -11,13 +11,14 @@ from trainrun.util.arguments import Form, Range, Reference
 
 Mark = TypeVar("Mark")
 _LISTS = (list, tuple, set, Sequence)
+KEYS = "keys with values, {key: value}"
 _WORDS = {
     float: "a number",
     int: "a whole number",
     bool: "true or false",
     str: "text",
-    Mapping: "keys",
-    dict: "keys",
+    Mapping: KEYS,
+    dict: KEYS,
 }
 
 
@@ -84,7 +85,9 @@ def expects(hint: Any) -> str:
         if _word(base) and not (base is int and float in numbers)
     ]
     lists = [(base, marks) for base, marks in members if _is_list(base)]
-    if kinds:
+    if kinds == [KEYS] and lists:
+        text = f"a list, or {KEYS}"
+    elif kinds:
         text = " or ".join(kinds) + (", or a list of such" if lists else "")
     elif lists:
         base, marks = lists[0]
@@ -113,7 +116,12 @@ def violation(hint: Any, value: Any, default: Any) -> str | None:
     """Return the message for a value that does not fit, or None. The default itself always fits."""
     if (value == default and type(value) is type(default)) or allows(hint, value):
         return None
-    way_out = f" Write [{value}]." if not takes(hint)[0] and isinstance(value, str | int | float) else ""
+    is_list = takes(hint)[1] and all(
+        _is_list(base) or _word(base) == KEYS
+        for base, _ in map(_parts, alternatives(hint))
+        if base is not types.NoneType
+    )
+    way_out = f" Write [{value}]." if is_list and isinstance(value, str | int | float) else ""
     return f"expected {expects(hint)}, got {shown(value)}.{way_out}"
 
 

@@ -57,6 +57,7 @@ class LossDeclaration(Declaration):
         unit: ``own``: it reads a real target in its own unit, not in deviations from its mean (relative errors, counts).
         whole_batch: it is one number for the whole batch, no sum over examples, unless its argument `axis` is set.
         shift_invariance: as a metric's; it is read where the loss is a metric.
+        reads_order: it reads the order of more than two classes, so that those must have one.
     """
 
     targets: tuple[str, ...] = _words(TARGETS)
@@ -65,6 +66,7 @@ class LossDeclaration(Declaration):
     unit: str = _word(("deviations", "own"), "deviations")
     whole_batch: bool = False
     shift_invariance: str = _word(("each", "common", "none"), "none")
+    reads_order: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +81,7 @@ class MetricDeclaration(Declaration):
         scale_invariant: its value stays the same if all targets and predictions are multiplied by one number above 0.
         correlates_along_axis: it needs several values along its argument `axis`.
         needs_both_classes: it is undefined (NaN) where all examples are of one class, unless its argument `curve` is no ROC.
+        reads_order: as a loss's, unless its argument `weights` is None.
     """
 
     targets: tuple[str, ...] = _words(TARGETS)
@@ -89,11 +92,12 @@ class MetricDeclaration(Declaration):
     scale_invariant: bool = False
     correlates_along_axis: bool = False
     needs_both_classes: bool = False
+    reads_order: bool = False
 
 
 def as_metric(loss: LossDeclaration) -> MetricDeclaration:
     """Return what a loss demands as a metric; less is better."""
-    shared = ("packages", "targets", "labels", "predictions", "shift_invariance")
+    shared = ("packages", "targets", "labels", "predictions", "shift_invariance", "reads_order")
     return MetricDeclaration(direction="min", **{name: getattr(loss, name) for name in shared})
 
 

@@ -73,12 +73,13 @@ def problems(config: Mapping[str, Any], data: Description) -> list[Problem]:
     """
     rules = (
         targets, inputs, rate_set_twice, rate_to_start_from, optimizer.nesterov, optimizer.clipping, optimizer.multi, batch_size, classes, class_weights, resampling, monitored_directions,
-        averaging.problems, accumulated_losses, compiled_losses, boundaries, heads.problems, columns.held_out_parts, columns.problems, initial.problems, hub.problems, distillation.problems, layer_graph.problems, freezing.problems, freezing.adapters, freezing.quantization, freezing.groups, requirements.problems, hardware.problems, tuning.problems, augmentation.problems, threshold.problems,
+        averaging.problems, accumulated_losses, compiled_losses, boundaries, heads.problems, columns.held_out_parts, columns.problems, initial.problems, hub.problems, distillation.problems, layer_graph.problems, freezing.problems, freezing.adapters, freezing.quantization, freezing.groups, requirements.problems, requirements.ordered_classes, hardware.problems, tuning.problems, augmentation.problems, threshold.problems,
     )  # fmt: skip
     problems = [*outputs.problems(config, data), *(p for rule in rules for p in rule(config, data))]
     for output, one in data.named.items():
         of_output = outputs.of(config, output)
-        for rule in (partial(targets, of_output=True), classes, class_weights, heads.problems):
+        ordered = partial(requirements.ordered_classes, output=output)
+        for rule in (partial(targets, of_output=True), classes, class_weights, heads.problems, ordered):
             problems += [outputs.of_output(p, output) for p in rule(of_output, one)]
     return problems
 

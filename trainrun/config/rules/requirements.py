@@ -1,4 +1,4 @@
-"""Rules of what components require: installed packages, several outputs."""
+"""Rules of what components require: installed packages, several outputs, classes with an order."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainrun.config.named_components import chosen
+from trainrun.data._columns import number
 from trainrun.data.dataset import Description
-from trainrun.errors import Problem
+from trainrun.errors import Problem, listed
 from trainrun.registry import declaration_reader
 from trainrun.util.declarations import KINDS
+
+# Classes that a message names.
+NAMED = 5
 
 
 def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
@@ -25,3 +29,27 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
         if alone and declaration_reader.of("metric", spec["name"]).correlates_along_axis:
             text = f"with axis=-1 it correlates across an example's outputs; data={config['data']['name']} has one. Set {key}.axis=0."
             yield Problem(f"{key}.axis", text)
+
+
+def ordered_classes(
+    config: Mapping[str, Any], data: Description, output: str | None = None
+) -> Iterator[Problem]:
+    """Classes that are texts have the order that `data.ordinal` says; without it, the alphabet's is none.
+
+    Args:
+        config: of the run, or of one output.
+        data: what is known of it.
+        output: its name, which is the target's.
+    """
+    settings, names = config["data"], data.class_names
+    target = settings.get("target") if output is None else output
+    if "ordinal" not in settings or len(names) < 3 or target in (settings["ordinal"] or {}):
+        return
+    if data.target != "multiclass" or all(number(name) is not None for name in names):
+        return
+    for group in ("loss", "metric"):
+        for key, name, spec in chosen(config, group):
+            if declaration_reader.of(group, spec["name"]).reads_order and spec.get("weights", "") is not None:
+                text = f"{group}={name} reads the order of the classes, and those of {target} are texts: {listed(names, NAMED)}. List them from the lowest to the highest: 'data.ordinal={{{target}: [low, middle, high]}}'."
+                text += f" Or count all errors alike: {key}.weights=null." if "weights" in spec else ""
+                yield Problem(key, text)
