@@ -71,6 +71,29 @@ def test_data_that_a_stored_model_does_not_fit_is_refused_as_by_the_run(
         check.main(["-m", *overrides, "seed=1,2"])
 
 
+def test_stored_models_of_all_points_of_a_sweep_are_looked_at(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    data = ["data=npz", "data.path=wider.npz", "tracking=none"]
+    messages = {}
+    for source in ("arrays", "bare.keras"):
+        with pytest.raises(UserError) as run:
+            trainrun.run([*data, "model=file", f"model.path={source}"])
+        messages[source] = run.value.problems
+    with pytest.raises(UserError) as checked:
+        check.main(["-m", *data, "model=file", "model.path=arrays,bare.keras", "seed=1,2"])
+    for (problem,), found in zip(messages.values(), checked.value.problems, strict=True):
+        assert found.key == problem.key and found.message.startswith(f"{problem.message} (first at: ")
+    capsys.readouterr()
+    with pytest.raises(UserError, match=r"are 4[^(]*.first at: [^)]*teacher="):
+        check.main(["-m", *data, "teacher=null,arrays"])
+    with pytest.raises(UserError, match="takes numeric of shape"):
+        check.main(
+            ["-m", "data=npz", "data.path=arrays.npz,wider.npz", "model=file", "model.path=bare.keras"]
+        )
+    fitting = ["data=npz", "data.path=arrays.npz", "model=mlp", "teacher=null,arrays"]
+    assert check.main(["-m", *fitting]) == 0 and "ok: 2 runs" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "words",
     [

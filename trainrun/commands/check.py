@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from trainrun.errors import UserError
+from trainrun.errors import Problem, UserError
 from trainrun.ui import console
 
 if TYPE_CHECKING:
@@ -87,6 +88,17 @@ def _has_source(config: Mapping[str, Any]) -> bool:
     )
 
 
+def _of_model(config: Mapping[str, Any]) -> str:
+    """Return what tells whether a model can be trained, by which points of a sweep are alike: its files, or its name, and the data."""
+    from trainrun.model import source_file
+
+    data = {key: value for key, value in config["data"].items() if key not in ("seed", "fold")}
+    model = config["model"] if config["model"]["name"] == "file" else config["model"]["name"]
+    trainer = [config["trainer"].get(key) for key in ("name", "accumulate")]
+    sources = [config.get(key) for key in (source_file.KEY, source_file.TEACHER)]
+    return json.dumps([data, model, sources, trainer, config["hardware"]], default=str, sort_keys=True)
+
+
 def _loaded(config: Mapping[str, Any], cache: DatasetCache, is_built: bool) -> Dataset | None:
     """Return the data of a config if it is a local dataset, or one that a stored model has to fit; else None.
 
@@ -130,25 +142,39 @@ def main(argv: Sequence[str]) -> int:
             "trainrun check [-m] [overrides]: validate a config, or every point of a sweep, without training."
         )
         return 0
+    points: dict[str, tuple[str, dict[str, Any]]] = {}  # one of those that are alike in what is looked at
     if flags.multirun:
-        plan, problems = preflight.sweep(flags.overrides, *where)
+        plan, problems = preflight.sweep(
+            flags.overrides,
+            *where,
+            checked=lambda point, config: points.setdefault(_of_model(config), (" ".join(point), config)),
+        )
         named = [*plugins.early(flags.overrides), *plugins.offered()]
         counts = (plan.total, plan.seeds, plan.folds)
-        config = None
-        if not problems and plan.points:  # its trials tell of the data of other points
-            config, problems = preflight.overrides(plan.points[0], *where, multirun=True)
     else:
         config, problems = preflight.overrides(flags.overrides, *where)
         named, counts = config["plugins"] if config else [], (1, None)
+        points = {"": ("", config)} if config else {}
     if problems:
         raise UserError(problems)
     plugins.load(named)
-    shows = not flags.multirun and treated_differently(config)
-    cache = DatasetCache()
-    data = _loaded(config, cache, shows) if config else None
-    if config and (shows or _is_built(config, data)):
-        _look_at_model(config, shows, cache)
-    warnings = _show_data(data) if data is not None and config["data"]["name"] in TABLES else 0
+    cache, warnings = DatasetCache(), 0
+    faults: dict[Problem, str] = {}
+    for i, (point, config) in enumerate(points.values()):
+        shows = not flags.multirun and treated_differently(config)
+        is_first = i == 0  # the trials tell of the data of other points
+        try:
+            data = _loaded(config, cache, shows) if is_first or _has_source(config) else None
+            if shows or _is_built(config, data):
+                _look_at_model(config, shows, cache)
+        except UserError as error:
+            for problem in error.problems:
+                faults.setdefault(problem, point)
+            continue
+        if is_first and data is not None and config["data"]["name"] in TABLES:
+            warnings = _show_data(data)
+    if faults:
+        raise UserError(preflight.placed(faults, len(points) > 1))
     wrong = f"{warnings} warning{'s' * (warnings > 1)} about the data" if warnings else "nothing wrong"
     console.say(f"ok: {sweep.counted(*counts)}, {wrong}", style="green")
     return 0

@@ -5,7 +5,7 @@ Everything that is wrong is reported at once, before TensorFlow loads and before
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainrun.config import check, override_text, plugins
@@ -59,6 +59,7 @@ def sweep(
     config_name: str | None = None,
     config_path: str | None = None,
     planned_for: Callable[[Plan], None] = lambda plan: None,
+    checked: Callable[[Sequence[str], dict[str, Any]], None] = lambda point, config: None,
 ) -> tuple[Plan, list[Problem]]:
     """Check a sweep: every point of a grid, of other sweeps each choice and both ends of each interval.
 
@@ -66,6 +67,7 @@ def sweep(
         typed: overrides.
         config_name, config_path: see `compose.compose`.
         planned_for: called if the sweep as a whole has no problems, before its points are checked.
+        checked: called for each point without problems, with its overrides and its resolved config.
 
     Returns:
         The plan, and all problems, each once.
@@ -82,11 +84,24 @@ def sweep(
     hydra = [o for o in typed if override_text.is_hydra(o)]
     with compose_cache.enabled():
         for point in counted(planned.points, "checking points"):
-            for problem in overrides([*hydra, *point], config_name, config_path, multirun=True)[1]:
+            config, faults = overrides([*hydra, *point], config_name, config_path, multirun=True)
+            for problem in faults:
                 problems.setdefault(problem, " ".join(point))
+            if config is not None and not faults:
+                checked(point, config)
     if planned.fault is not None and not problems:
         problems[planned.fault] = ""
     varied = len(planned.points) > 1
-    return planned, [
+    return planned, placed(problems, varied)
+
+
+def placed(problems: Mapping[Problem, str], varied: bool) -> list[Problem]:
+    """Return problems of a sweep, each with the point where it is first met if the sweep has several.
+
+    Args:
+        problems: problem -> that point's overrides; "": it is of the sweep as a whole.
+        varied: whether there are several points.
+    """
+    return [
         Problem(p.key, f"{p.message} (first at: {at})") if varied and at else p for p, at in problems.items()
     ]
