@@ -46,14 +46,20 @@ def within(numbers: np.ndarray, largest: float) -> bool:
     return bool(low >= -largest and high <= largest)
 
 
-def strings(texts: Sequence[str]) -> pa.StringArray:
-    """Return an Arrow array of texts, without pandas, which `pyarrow.array` imports."""
+def strings(texts: Sequence[str], large: bool = False) -> pa.StringArray | pa.LargeStringArray:
+    """Return an Arrow array of texts, without pandas, which `pyarrow.array` imports.
+
+    Args:
+        texts: of less than 2 GiB together, unless `large`.
+        large: of the type `large_string`.
+    """
     import numpy as np
     import pyarrow as pa
 
     encoded = [text.encode() for text in texts]
-    offsets = np.cumsum([0, *map(len, encoded)], dtype="int32")
-    return pa.StringArray.from_buffers(len(texts), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
+    offsets = np.cumsum([0, *map(len, encoded)], dtype="int64" if large else "int32")
+    kind = pa.LargeStringArray if large else pa.StringArray
+    return kind.from_buffers(len(texts), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
 
 
 def unsupported(schema: pa.Schema, names: Sequence[str]) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from trainrun.data._arrow_arrays import strings
 from trainrun.data._faults import Fault
 from trainrun.data._in_memory import MemorySource
 from trainrun.data._table_files import NAMED, own_files
@@ -63,7 +64,7 @@ def source(
     """
     import pyarrow as pa
 
-    table = pa.table({name: pa.array(texts, pa.string()) for name, texts in columns.items()})
+    table = pa.table({name: strings(texts) for name, texts in columns.items()})
     own = own_files([part for part, folder in enumerate(folders) if folder is not None])
     return MemorySource(paths.expanded(folders[0]).resolve().name, table, True, own, sizes)
 

@@ -1,4 +1,4 @@
-"""Texts -> token ids, by `keras.layers.TextVectorization` fitted on the training part, or by the tokenizer of a Keras Hub preset."""
+"""Texts -> token ids, as `keras.layers.TextVectorization` fitted on the training part makes them, or by the tokenizer of a Keras Hub preset."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _tensorflow
+from trainrun.data import _tensorflow, _text_words
 from trainrun.data._faults import raise_faults
 from trainrun.errors import listed
 from trainrun.util import hub_preset, machine
@@ -71,6 +71,28 @@ def vectorized(
     """
     if form.preset is not None:
         return _by_preset(texts, train, form)
+    if form.tokens == "whitespace" and form.ngrams is None:
+        ids, vocabulary = _by_words(texts, train, form)
+    else:
+        ids, vocabulary = _by_layer(texts, train, form)
+    if not vocabulary:
+        raise_faults([("text", f"the texts of the training part{of} have no words. Take other texts.")])
+    return ids, {**_settings(form), "sequence_length": ids.shape[1], "vocabulary": vocabulary}
+
+
+def _by_words(texts: Sequence[str], train: np.ndarray, form: TextForm) -> tuple[np.ndarray, list[str]]:
+    """Return the token ids of words, and the vocabulary; as `vectorized`."""
+    import numpy as np
+
+    words = _text_words.split(texts, form.standardize)
+    vocabulary = words.vocabulary(train, form.max_tokens - SPECIAL)
+    length = form.sequence_length or _usual(np.concatenate(words.lengths)[train])
+    machine.release_freed_memory()
+    return words.ids(vocabulary, length), vocabulary
+
+
+def _by_layer(texts: Sequence[str], train: np.ndarray, form: TextForm) -> tuple[np.ndarray, list[str]]:
+    """Return the token ids of what Keras' layer makes of texts, and its vocabulary; as `vectorized`."""
     import numpy as np
 
     tf = _tensorflow.imported()
@@ -81,14 +103,13 @@ def vectorized(
         layer.adapt(to_fit.batch(CHUNK))
     del to_fit
     vocabulary = [str(word) for word in layer.get_vocabulary(include_special_tokens=False)]
-    if not vocabulary:
-        raise_faults([("text", f"the texts of the training part{of} have no words. Take other texts.")])
+    if not vocabulary:  # without which the layer makes no ids
+        return np.zeros((len(texts), 0), "int32"), vocabulary
     chunks, length = _encoded(texts, layer), form.sequence_length
     if length is None:
         chunks = list(chunks)
         length = _usual(np.concatenate([np.count_nonzero(chunk, axis=1) for chunk in chunks])[train])
-    record = {**_settings(form), "sequence_length": length, "vocabulary": vocabulary}
-    return _joined(chunks, len(texts), length), record
+    return _joined(chunks, len(texts), length), vocabulary
 
 
 def _by_preset(texts: Sequence[str], train: np.ndarray, form: TextForm) -> tuple[np.ndarray, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Your own texts: a column of a table, or a folder for each class. Tokens and vocabulary are Keras' own."""
+"""Your own texts: a column of a table, or a folder for each class. Tokens and vocabulary are those of `keras.layers.TextVectorization`."""
 
 from __future__ import annotations
 
