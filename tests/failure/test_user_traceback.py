@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import tensorflow as tf
 from failing import read
 
 from trainrun.errors import UserError
@@ -69,6 +70,25 @@ def caught(text, kind=ValueError):
 )
 def test_tensorflow_wrapping_is_stripped_from_the_message(text, expected):
     assert user_traceback.short_message(caught(text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (lambda x: tf.math.segment_mean(x, tf.cast(x, tf.int32)), "XLA does not compile SegmentMean. Set trainer.jit_compile=auto"),
+        (lambda x: tf.range(tf.reduce_max(x)), "must be a compile-time constant. Set trainer.jit_compile=auto"),
+    ],
+)  # fmt: skip
+def test_what_xla_does_not_compile_is_told_with_the_way_out(function, expected):
+
+    @tf.function(autograph=False, jit_compile=True)
+    def compiled(x):
+        return tf.while_loop(lambda at: at < 3.0, lambda at: [at + tf.reduce_sum(function(x * at))], [1.0])
+
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught_error:
+        compiled(tf.ones(3))
+    message = user_traceback.short_message(caught_error.value)
+    assert expected in message and message.startswith("InvalidArgumentError: XLA does not compile")
 
 
 def test_frames_are_parsed_from_the_message_where_the_traceback_lacks_them(tmp_path):

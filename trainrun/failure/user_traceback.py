@@ -30,6 +30,10 @@ _NO_VALUE = {
     "Iterating over a symbolic `tf.Tensor` is not allowed.": "Training is compiled, and a tensor has no values then: compute with the whole "
     "tensor, or by keras.ops.vectorized_map.",
 }
+# Of an error of XLA: the operations that it has no kernel for, or words that tell other reasons not to compile.
+_NO_KERNEL = re.compile(r"No registered '(\w+)' OpKernel for XLA")
+_NOT_COMPILED = ("XLA compilation requires", "tf2xla conversion failed", "external/xla/", "Xla shape")
+_WITHOUT_XLA = "Set trainer.jit_compile=auto, which keeps TensorFlow's kernels for what XLA does not compile."
 # Lines that TensorFlow and Keras put around the message of an exception.
 _AROUND = (
     "in user code:",
@@ -46,6 +50,11 @@ def short_message(error: BaseException) -> str:
     for fault, way_out in _NO_VALUE.items():
         if fault in text:
             return f"{type(error).__name__}: {fault} {way_out}"
+    if operations := sorted(set(_NO_KERNEL.findall(text))):
+        return f"{type(error).__name__}: XLA does not compile {', '.join(operations)}. {_WITHOUT_XLA}"
+    if any(words in text for words in _NOT_COMPILED):
+        reason = next(_plain(text), "").rstrip(".")
+        return f"{type(error).__name__}: XLA does not compile this: {reason}. {_WITHOUT_XLA}"
     endings = list(_ENDING.finditer(text))
     if endings and (FRAME.search(text) or text.startswith(_AROUND)):
         return f"{endings[-1]['type']}: {endings[-1]['text'].strip()}"

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from trainrun.trainer import compiled_calls
 from trainrun.trainer.executor import THREAD_POOL, WAITING_OPERATIONS, reads_little, scope
@@ -90,10 +89,11 @@ class ChangeOver:
             self._about = {"refused": reason}
         try:
             logs = self._by_kernels(index, data) if "refused" in self._about else self._by_xla(index, data)
-        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+        except Exception as error:  # of many types, InternalError among them
             if self.compiled:
                 raise
-            self._about = {"refused": str(error).splitlines()[0][:200]}  # while compiling: no step was taken
+            text = str(error) or type(error).__name__
+            self._about = {"refused": text.splitlines()[0][:200]}  # while compiling: no step was taken
             logs = self._by_kernels(index, data)
         if not self.compiled:
             self._about = {"seconds": round(time.perf_counter() - begun, 3)}
