@@ -19,6 +19,7 @@ with console.hushed(), imports.collector_paused("tensorflow", freeze=True):
     import keras  # noqa: F401
     import matplotlib
     import pandas  # noqa: F401
+    import pynvml  # noqa: F401
     import sklearn.datasets  # noqa: F401
     import tensorflow  # noqa: F401
 
@@ -27,6 +28,7 @@ with console.hushed(), imports.collector_paused("tensorflow", freeze=True):
 
     from trainrun.artifacts import environment
     from trainrun.run import builders, run_builder, run_record, runner, tuning  # noqa: F401
+    from trainrun.tracking import journal_callback  # noqa: F401
     from trainrun.trainer import custom, fit, train_on_batch  # noqa: F401
 
 environment.packages(), environment.versions()  # read once for all trials
