@@ -156,6 +156,35 @@ def test_saved_models_do_not_pile_up_layers_that_change_the_unit():
     assert np.allclose(model.predict(x, verbose=0), (expected - 5000.0) / 2.0, atol=1e-6)
 
 
+@pytest.mark.parametrize("log", [0.0, 1.0])
+@pytest.mark.parametrize("output", ["", "spend"])
+def test_a_saved_model_of_a_logarithm_goes_on_with_other_data(log, output):
+    x = keras.Input((1,), name="numeric")
+    dense = keras.layers.Dense(1)
+    model = keras.Model(x, {output: dense(x)} if output else dense(x))
+    spec, y = InputSpec("numeric", "numeric", (1,)), np.zeros((1, 1))
+    nothing = Split(np.zeros((1, 1)), {output: y} if output else y)
+
+    def dataset(**fitted):
+        record = {"standardize_target": fitted}
+        target = TargetSpec("named", named={output: TargetSpec("real")}) if output else TargetSpec("real")
+        return Dataset("d", "regression", (spec,), target, nothing,
+                       preprocessing={"outputs": {output: record}} if output else record)  # fmt: skip
+
+    prices, others = dataset(mean=[2.0], std=[0.5], log=log), dataset(mean=[40.0], std=[7.0])
+    x = np.linspace(-1, 1, 7)[:, None]
+    kernel, bias = (float(w.numpy().item()) for w in dense.weights)
+    expected = np.exp(2.0 + 0.5 * (kernel * x + bias)) - log
+    saved = in_units(model, prices)
+    for _ in range(3):
+        again = in_deviations(saved, others)
+        predicted = again.predict(x, verbose=0)
+        assert np.allclose(predicted[output] if output else predicted, (expected - 40.0) / 7.0, rtol=1e-5)
+        saved = in_units(again, others)
+        predicted = saved.predict(x, verbose=0)
+        assert np.allclose(predicted[output] if output else predicted, expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("text", ["1e200", "-4e38"])
 def test_numbers_beyond_float32_are_named_by_column_and_line(inside, text):
     (inside / "own.csv").write_text(

@@ -152,10 +152,15 @@ def _ending(
     if all(needed is None for needed in by_output.values()):
         return model
     outputs = {"": model.outputs[0]} if "" in by_output else model.output
+    names = {layer.name for layer in model.layers}
+
+    def new_layer(name: str) -> str:
+        layer = f"{UNIT_LAYER}_{name}" if name else UNIT_LAYER
+        # A model of a logarithm stays as it is: nothing linear can be merged with its end.
+        return f"{layer}_again" if f"{layer}_exponential" in names else layer
+
     ends = {
-        name: output
-        if by_output[name] is None
-        else convert(by_output[name], output, f"{UNIT_LAYER}_{name}" if name else UNIT_LAYER)
+        name: output if by_output[name] is None else convert(by_output[name], output, new_layer(name))
         for name, output in outputs.items()
     }
     return functional.ending_in(model, ends.get("", ends))
