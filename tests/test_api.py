@@ -51,3 +51,10 @@ def test_a_share_of_a_run_needs_a_run(option):
 def test_a_run_directory_among_the_overrides_has_to_be_a_plain_name():
     with pytest.raises(UserError, match=r"hydra.run.dir: .*now.* Pass run_dir="):
         trainrun.run(["tracking=none", "hydra.run.dir=runs/${now:%Y}"])
+
+
+def test_arrays_without_a_target_need_a_model_with_a_loss_of_its_own(inside):
+    with pytest.raises(UserError) as refused:
+        trainrun.run(["model=mlp", "loss=mse", "tracking=none"], data=(np.zeros((40, 2)), None))
+    assert "loss" in str(refused.value)
+    assert not (inside / "outputs" / "runs").exists()

@@ -153,6 +153,8 @@ def test_faults_are_named_with_the_way_out(tmp_path, kind):
     text = faults(save(table, path, kind), kind, missing="error")
     assert "row 6: column income: 'inf' is not a number" in text
     assert "column age: 1 missing values, the first in row 8" in text
+    table["income"] = np.inf
+    assert f"in {len(table)} of {len(table)} rows" in faults(save(table, path, kind), kind)
     assert "data.target: the file has no column 'z'" in faults(path, kind, "z")
     assert "has no rows" in faults(save(frame()[:0], path, kind), kind)
     path.write_bytes(path.read_bytes()[:-20])

@@ -100,6 +100,11 @@ def test_parts_that_are_handed_over_apart_stay_apart(load, first, further):
     assert data.test.y.ravel().tolist() == FRAME["age"][:10].tolist()
 
 
+def test_a_part_by_another_name_is_refused(load):
+    with pytest.raises(UserError, match="expected the parts train, validation, test, got 'val'"):
+        load({"train": (IMAGES, AGES), "val": (IMAGES, AGES)})
+
+
 def test_arrays_without_a_target(load):
     data = load({"train": (IMAGES, None), "test": (IMAGES[:4], None)}, validation=0)
     assert (data.task, len(data.train), len(data.test)) == ("minimization", 40, 4)

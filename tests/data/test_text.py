@@ -159,3 +159,18 @@ def test_other_texts_are_read_by_the_vocabulary_and_classes_of_the_model(table, 
     assert data.train.x.tolist() == layer([text for text, _ in rows[:36]]).numpy().tolist()
     assert (data.target.classes, data.inputs) == (first.target.classes, first.inputs)
     assert [data.target.classes[y] for y in data.test.y] == [label for _, label in rows[48:]]
+
+
+def test_a_missing_text_is_answered_with_ways_out_that_there_are(inside):
+    rows = [("review", "stars"), ("?", "pos"), *zip(TEXTS, LABELS, strict=True)]
+    with (inside / "gaps.csv").open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows(rows)
+    with pytest.raises(UserError) as refused:
+        trainrun.build("data", "text", path="gaps.csv", text="review", target="stars")
+    text = str(refused.value)
+    assert "column review: 1 missing values, the first in line 2 ('?' once)" in text
+    assert "data.missing=auto" not in text and "data.na_values" not in text
+    build = {"path": "gaps.csv", "target": "stars"}
+    assert len(trainrun.build("data", "text", text="review", missing="drop", **build).train) == 36
+    assert "data=csv 'data.text=[review]'" in text
+    assert sum(map(len, trainrun.build("data", "csv", text=["review"], **build).parts.values())) == 61

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from trainrun.data import _arrow_source, _header_names, _pandas_columns, _read_once, _spool
 from trainrun.data._faults import Fault
 from trainrun.data.dataset import Dataset
-from trainrun.errors import Problem, UserError, first_line
+from trainrun.errors import Problem, UserError, first_line, listed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,12 +72,15 @@ def understood(value: Any, part: str = "") -> InMemory:
 
 
 def _is_by_part(value: Mapping[Any, Any]) -> bool:
-    """Return whether a mapping has a value for each part, not for each column or array."""
+    """Return whether a mapping has a value for each part, not for each column or array; a part by another name is refused."""
     apart = all(
         isinstance(one, tuple | list | Mapping) or _is_table(one) or _read_once.is_source(one)
         for one in value.values()
     )
-    return "train" in value and apart and set(value) <= set(Dataset.PARTS)
+    others = [name for name in value if name not in Dataset.PARTS]
+    if "train" in value and apart and others and not any(isinstance(one, list) for one in value.values()):
+        raise _refused(f"expected the parts {listed(Dataset.PARTS)}, got {others[0]!r}.")
+    return "train" in value and apart and not others
 
 
 def _joined(parts: Mapping[str, InMemory]) -> InMemory:

@@ -129,7 +129,9 @@ def read(settings: ItemSettings, even_large: bool = True) -> tuple[Items | None,
             f"expected the column of {settings.argument}s, got null. The file has {listed(source.header)}."
         )
         return None, [(settings.argument, message)]
-    table = dataclasses.replace(table, features=[column], categorical=[column], formats="plain")
+    table = dataclasses.replace(
+        table, features=[column], categorical=[column], formats="plain", items=settings.argument
+    )
     table, faults = table.with_header(source.header)
     faults += settings.splitting.faults(table)
     if not faults and not (even_large or folder or source.is_small):

@@ -88,8 +88,10 @@ def _write(data: InMemory, path: Path) -> None:
         np.savez(stream, **data.arrays)
 
 
-def _typed(value: str | Sequence[str] | Mapping[str, str]) -> str:
-    """Return a text, a list of texts, or texts by name, as an override's value."""
+def _typed(value: str | Sequence[str] | Mapping[str, str] | None) -> str:
+    """Return a text, a list of texts, texts by name, or None, as an override's value."""
+    if value is None:
+        return "null"
     if isinstance(value, Mapping):
         return f"{{{','.join(f'{name}: {_typed(text)}' for name, text in value.items())}}}"
     if not isinstance(value, str):

@@ -72,7 +72,7 @@ def of_target(
     if len(only) == 1:
         words = table.columns[settings.target].missing
         missing = f" Missing: {sum(words.values())}{_columns.missing_words(words)}." if any(words) else ""
-        own = _columns.OWN_VALUE if missing else ""
+        own = _columns.OWN_VALUE if missing and not settings.items else ""
         message = f"column {settings.target} has one value only, {_columns.shortened(only[0])!r}; there is nothing to tell apart.{missing}{own}"
         faults.append(("target", message))
     elif len(counts) > max(_columns.CLASSES_UP_TO, len(keep) / 2):

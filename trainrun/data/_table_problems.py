@@ -73,9 +73,8 @@ def _column_faults(
     # An empty field of several labels has none of them.
     is_labels = settings.label_separator is not None and name in settings.targets
     if column.missing and settings.missing == "error" and not is_labels:
-        drop = name in (*settings.targets, settings.weight)
-        what = "drop those rows" + ("" if drop else ", or data.missing=auto to impute them")
-        own = OWN_VALUE if any(column.missing) and column.numbers is None else ""
+        what = "drop those rows" + _otherwise(name, settings)
+        own = OWN_VALUE if any(column.missing) and column.numbers is None and not settings.items else ""
         faults.append(
             (
                 "missing",
@@ -84,6 +83,15 @@ def _column_faults(
             )
         )
     return [*faults, *_invalid_faults(name, column, settings, places)] if len(column.invalid) else faults
+
+
+def _otherwise(name: str, settings: TableSettings) -> str:
+    """Return what else than dropping rows with missing values can be done."""
+    if name in (*settings.targets, settings.weight) or settings.items == "image":
+        return ""
+    if settings.items == "text":
+        return f"; data=csv 'data.text=[{name}]' takes them as empty texts"
+    return ", or data.missing=auto to impute them"
 
 
 def _invalid_faults(
@@ -99,7 +107,9 @@ def _invalid_faults(
     if count <= NAMED:
         return [("path", f"{place}: column {name}: {text} is {why}.{way_out}") for place, text, why in shown]
     examples = listed([f"{place} {text}" for place, text, _ in shown], EXAMPLES, count)
-    of_all = f"{shown[0][2]} in {count:,} of {int(column.known().sum()) + count:,} rows"
+    known = column.known()
+    known[column.invalid] = True  # of a column of floats they are numbers all the same
+    of_all = f"{shown[0][2]} in {count:,} of {int(known.sum()):,} rows"
     return [("path", f"column {name}: {of_all}: {examples}.{way_out}")]
 
 

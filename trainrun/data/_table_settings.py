@@ -38,6 +38,7 @@ class TableSettings:
     dates: Any = None  # a list of columns, or column -> order of the fields; by `with_header` the latter, None where it is inferred
     ordinal: Mapping[Any, Sequence[Any]] | None = None
     label_separator: str | None = None
+    items: str | None = None  # "text" or "image": what the only feature names, which nothing imputes
     text: Any = None  # a list of columns, or column -> arguments of `TextForm`; by `with_header` the latter
     weight: Any = None
     missing: str = "auto"
