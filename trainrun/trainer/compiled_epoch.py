@@ -126,7 +126,6 @@ class Pass:
         """Begin a training of a job with these callbacks."""
         self.traced = traced(callbacks)
         self._change_over.begin(job, callbacks)
-        self.stored.load_beside()
 
     def calls(
         self, order: np.ndarray, pace: Pace, first: int = 0, epoch: tuple[int, int] = (0, 0)

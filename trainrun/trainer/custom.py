@@ -87,6 +87,7 @@ class Custom:
             make = partial(StepByModel, job, model.train_step, job.train, augment=job.augment)
         training = pass_cache.shared(job, "training", make, job.train)
         training.begin(job, callbacks)
+        training.stored.load_beside()
         pace = self._pace(job, callbacks, TRAIN)
 
         def train(epoch: int, first: int, callback_list: keras.callbacks.CallbackList) -> Logs:

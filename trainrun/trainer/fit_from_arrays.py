@@ -72,6 +72,7 @@ class Indexed(keras.callbacks.Callback):
         self._orders = Orders(job.plan, len(job.train), job.position()[0])
         self.training = training(job)
         self.training.begin(job, callbacks)
+        self.training.stored.load_beside()
         self.measuring = None if job.validation is None else measuring(job, job.validation)
         if self.measuring is not None:
             self.measuring.traced = traced(callbacks)
