@@ -118,6 +118,18 @@ def test_a_table_names_images_and_numbers(photos):
     )
 
 
+def test_rows_without_an_image_or_target_are_left_out(photos):
+    files = sorted(photos.rglob("*.png"))
+    rows = [f"{f},{i + 0.5}" for i, f in enumerate(files)]
+    rows[2], rows[4] = ",2.5", f"{files[4]},"
+    table = photos.parent / "gaps.csv"
+    table.write_text("\n".join(["file,age", *rows]) + "\n")
+    data = load(path=str(table), image="file", target="age", validation=0, test=0)
+    assert data.train.y.ravel().tolist() == [i + 0.5 for i in range(len(files)) if i not in (2, 4)]
+    with pytest.raises(UserError, match="column file: 1 missing values, the first in line 4"):
+        load(path=str(table), image="file", target="age", missing="error")
+
+
 def test_a_field_of_a_table_has_several_labels_of_an_image(photos):
     files = sorted(photos.rglob("*.png"))
     tags = ["sea;sun", "sun", ""] * 12

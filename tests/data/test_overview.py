@@ -69,7 +69,8 @@ def test_the_lines_say_what_was_understood(load):
         == f"missing values imputed: age 6 with {data.preprocessing['fill']['age']:g}, and an indicator column for each"
     )
     assert (
-        lines[4] == "rows left out: 1 (a missing target, weight, group, time or part, or data.missing=drop)"
+        lines[4]
+        == "rows left out: 1 (a missing target, item, weight, group, time or part, or data.missing=drop)"
         and len(lines) == 5
     )
     assert json.loads(json.dumps(described)) == described and described["notices"] == []

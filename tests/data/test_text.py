@@ -6,6 +6,7 @@ import csv
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 import trainrun
@@ -88,6 +89,24 @@ def test_a_missing_text_is_an_empty_one_and_needs_no_indicator_where_there_is_no
     assert "missing values imputed: review 7 with an empty text" in list(overview.lines(overview.of(data)))
 
 
+def test_rows_without_a_text_or_target_are_left_out(table, inside):
+    frame = pd.read_csv(table)
+    frame.loc[[3, 9], "review"] = [None, "  "]
+    frame.loc[5, "stars"] = None
+    frame.to_csv("gaps.csv", index=False)
+    arguments = {"text": "review", "target": "stars", "validation": 0, "test": 0}
+    data, known = load("gaps.csv", **arguments), describe(path="gaps.csv", **arguments)
+    frame.drop(index=[3, 5, 9]).to_csv("whole.csv", index=False)
+    expected = load("whole.csv", **arguments)
+    np.testing.assert_array_equal(data.train.x, expected.train.x)
+    np.testing.assert_array_equal(data.train.y, expected.train.y)
+    assert not known.problems and known.examples == len(frame) - 3
+    assert any(line.startswith("rows left out: 3 ") for line in overview.lines(overview.of(data)))
+    with pytest.raises(UserError, match="column review: 2 missing values, the first in line 6") as caught:
+        load("gaps.csv", **arguments, missing="error")
+    assert "data.missing=auto" not in str(caught.value)
+
+
 def test_a_folder_for_each_class_is_the_same_table(table, inside):
     for i, (text, label) in enumerate(zip(TEXTS, LABELS, strict=True)):
         (inside / "reviews" / label).mkdir(parents=True, exist_ok=True)
@@ -166,7 +185,7 @@ def test_a_missing_text_is_answered_with_ways_out_that_there_are(inside):
     with (inside / "gaps.csv").open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream).writerows(rows)
     with pytest.raises(UserError) as refused:
-        trainrun.build("data", "text", path="gaps.csv", text="review", target="stars")
+        trainrun.build("data", "text", path="gaps.csv", text="review", target="stars", missing="error")
     text = str(refused.value)
     assert "column review: 1 missing values, the first in line 2 ('?' once)" in text
     assert "data.missing=auto" not in text and "data.na_values" not in text

@@ -132,6 +132,8 @@ def read(settings: ItemSettings, even_large: bool = True) -> tuple[Items | None,
     table = dataclasses.replace(
         table, features=[column], categorical=[column], formats="plain", items=settings.argument
     )
+    if table.missing == "auto":
+        table = dataclasses.replace(table, missing="drop")  # nothing stands for an item
     table, faults = table.with_header(source.header)
     faults += settings.splitting.faults(table)
     if not faults and not (even_large or folder or source.is_small):

@@ -35,7 +35,7 @@ def image_folder(
     positive: Name | Mapping[Name, Name] | None = "rarer",
     task: Any = "auto",
     label_separator: str | None = None,
-    missing: Literal["error", "drop"] = "error",
+    missing: Literal["auto", "error", "drop"] = "auto",
     weight: Name | None = None,
     size: Sizes | None = None,
     channels: Literal[1, 3, 4] = 3,
@@ -66,7 +66,7 @@ def image_folder(
             numbers of the pixels are the classes; colours are refused. They are resized by nearest neighbours.
         target: of a table, the column to predict: classes or numbers; or several, each an output of the model.
         positive, task, label_separator, weight: as in `data.csv.csv`.
-        missing: of a table, rows without image, target or weight: ``error``, or ``drop`` them.
+        missing: of a table, rows without image, target or weight: ``auto`` and ``drop`` leave them out; ``error``.
         size: height and width in pixels, or one number for both; None: that of the images, which must be the same.
         channels: 1 (grey), 3 (color) or 4 (with transparency, which others leave out; the colours beneath are kept).
         resize: ``stretch`` to the size, ``crop`` the middle, or ``pad`` with black.

@@ -126,7 +126,7 @@ def lines(overview: Mapping[str, Any]) -> Iterator[str]:
         more = ", and an indicator column for each" if overview["indicators"] else ""
         yield f"missing values imputed: {_imputed(overview)}{more}"
     if overview["left_out"]:
-        yield f"rows left out: {overview['left_out']:,} (a missing target, weight, group, time or part, or data.missing=drop)"
+        yield f"rows left out: {overview['left_out']:,} (a missing target, item, weight, group, time or part, or data.missing=drop)"
 
 
 def _label_lines(overview: Mapping[str, Any], output: str = "") -> Iterator[str]:

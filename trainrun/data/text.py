@@ -37,7 +37,7 @@ def text(
     positive: Name | Mapping[Name, Name] | None = "rarer",
     task: Any = "auto",
     label_separator: str | None = None,
-    missing: Literal["error", "drop"] = "error",
+    missing: Literal["auto", "error", "drop"] = "auto",
     weight: Name | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
@@ -69,7 +69,7 @@ def text(
         text: of a table, the column of texts.
         target: of a table, the column to predict: classes or numbers; or several, each an output of the model.
         positive, task, label_separator, weight: as in `data.csv.csv`.
-        missing: of a table, rows without text, target or weight: ``error``, or ``drop`` them.
+        missing: of a table, rows without text, target or weight: ``auto`` and ``drop`` leave them out; ``error``.
         delimiter: of a CSV file, as in `data.csv.csv`.
         encoding: of a CSV file, or of .txt files; None: UTF-8.
         max_tokens: size of the vocabulary, padding (0) and unknown tokens (1) included: the most frequent ones.
