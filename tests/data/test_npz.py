@@ -66,6 +66,16 @@ def test_role_of_an_array_follows_from_type_and_shape(save, x, y, arguments, kin
     )
 
 
+@pytest.mark.parametrize(("dtype", "divided", "is_told"), [("uint8", 1, False), ("int64", 1, True), ("float32", 1, True),
+                                                           ("float32", 255, False)])  # fmt: skip
+def test_images_of_bytes_in_another_type_are_told(save, capsys, dtype, divided, is_told):
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 5, 5, 1))
+    data = load(save(x=(pixels / divided).astype(dtype), y=TWO))
+    told = "values up to 255, and are taken as they are; only those of uint8 are divided by 255"
+    assert (told in capsys.readouterr().err) == is_told
+    assert np.asarray(data.train.x[:]).max() > 1 or not is_told
+
+
 def test_it_is_said_that_images_in_grey_may_be_sequences(save, capsys):
     load(save(x=NUMBERS.reshape(30, 4, 1), y=TWO))
     assert (

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _arrays, _one_hot
+from trainrun.data import _arrays, _image_range, _one_hot
 from trainrun.data._array_faults import each
 from trainrun.data._columns import CLASSES_UP_TO
 from trainrun.data._faults import Fault, raise_faults
@@ -88,7 +88,7 @@ def dataset(
     unseen_by_own, unseen_by_drawn = _unseen_classes(labels, target, parts, rows)
     raise_faults(unseen_by_own)
     one_hot = _one_hot.notices(labels, target, settings.y) if settings.task == "auto" else ()
-    notices = [*unseen_by_drawn, *one_hot]
+    notices = [*unseen_by_drawn, *one_hot, *_image_range.notices(inputs)]
     for notice in notices:
         console.warn(notice)
     made = _arrays.of_parts(
