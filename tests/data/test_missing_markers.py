@@ -70,6 +70,38 @@ def test_tables_of_scikit_learn_raise_no_false_alarm(name):
     assert [c for c in frame if _missing_markers.of_numbers(frame[c].to_numpy("float64"))] == []
 
 
+@pytest.mark.parametrize(
+    ("marker", "form"),
+    [
+        ("9999-12-31", "%Y-%m-%d"),
+        ("9999-12-31 00:00:00", "%Y-%m-%d %H:%M:%S"),
+        ("01.01.1900", "%d.%m.%Y"),
+        ("-9,999.00", None),
+    ],
+)
+def test_markers_in_other_notations_are_told_as_they_are_written(marker, form, tmp_path):
+    days = pd.Timestamp("2015-03-01") + pd.to_timedelta(DAYS, "D")
+    values = [f"{day:,.2f}" for day in DAYS + 900.0] if form is None else days.strftime(form)
+    rows = [f'"{marker if i % 20 == 0 else v}",{"ab"[i % 2]}' for i, v in enumerate(values)]
+    (tmp_path / "t.csv").write_text("\n".join(["when,y", *rows]) + "\n")
+    arguments = {"path": str(tmp_path / "t.csv"), "target": "y"}
+    (notice,) = csv(**arguments).inferred["notices"]
+    assert f"when ({marker} in 5.0% of the rows)" in notice
+    assert notice.endswith(f"'data.na_values=[\"{marker}\"]'.")
+    data = csv(**arguments, na_values=[marker])
+    assert (
+        data.preprocessing["missing"]["when"]
+        == pd.read_csv(tmp_path / "t.csv", na_values=[marker])["when"].isna().sum()
+    )
+    assert data.inferred["notices"] == []
+
+
+def test_dates_that_may_be_some_of_the_others_are_no_markers():
+    born = (pd.Timestamp("1910-01-01") - pd.Timestamp(0)).total_seconds() + METERS * 12 * 86_400.0
+    first = (pd.Timestamp("1900-01-01") - pd.Timestamp(0)).total_seconds()
+    assert _missing_markers.of_numbers(with_marker(born, first), are_dates=True) is None
+
+
 @pytest.mark.parametrize("written", ["-999", "-999.0", "-999.00"])
 def test_the_way_out_reads_what_pandas_reads(written, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -81,7 +113,7 @@ def test_the_way_out_reads_what_pandas_reads(written, tmp_path, monkeypatch, cap
     overrides = ["data=csv", "data.path=t.csv", "data.target=y"]
     assert check.main(overrides) == 0
     message = " ".join("".join(capsys.readouterr()).split())
-    assert "numbers that seem to stand for missing values: age (-999 in 5.0% of the rows)" in message
+    assert "numbers that seem to stand for missing ones: age (-999 in 5.0% of the rows)" in message
     (typed,) = shlex.split(re.search(r"If they do: (.*?\])'?\.", message)[1] + "'")
     assert typed == 'data.na_values=[-999,"NA"]'
     config, problems = preflight.overrides([*overrides, typed])

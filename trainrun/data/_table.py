@@ -36,6 +36,7 @@ class Column:
         integers: those that `numbers` does not hold exactly, `[n]`; None: it holds each.
         typed: dates are dates in the file, not texts.
         is_text: it is free text, which becomes tokens.
+        ends: texts of the least and the largest number, where they were in a notation that was understood.
         values: the column as read, where its texts are still needed: of the target, and to name invalid values.
     """
 
@@ -50,6 +51,7 @@ class Column:
     typed: bool = False
     values: Any = None
     is_text: bool = False
+    ends: tuple[str, str] | None = None
 
     def known(self) -> np.ndarray:
         """Return a mask of the present values, `[n]`."""
@@ -181,6 +183,7 @@ def _text(values: pa.ChunkedArray, settings: TableSettings, name: str, typed: bo
         understood = _notations.understand(column.texts, only_numbers, settings.number_form)
         if understood is not None:
             column.notation, numbers = understood
+            column.ends = column.texts[int(numbers.argmin())], column.texts[int(numbers.argmax())]
             column.numbers = np.append(numbers, np.nan)[column.codes]
             column.codes, column.texts = None, ()
             return column

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 
-from trainrun.data import _other_separators
+from trainrun.data import _clock_times, _other_separators
 from trainrun.data._columns import LARGEST, OWN_VALUE, missing_words, shortened
 from trainrun.data._date_texts import DATE_ORDERS
 from trainrun.data._faults import Fault
@@ -119,6 +119,8 @@ def _why_invalid(name: str, text: str, settings: TableSettings) -> str:
         return f"none of {', '.join(notation.levels)}"
     if notation is not None and notation.kind == "date":
         return f"no date as {DATE_ORDERS[notation.form]}"
+    if notation is not None and notation.form in _clock_times.FORMS:
+        return f"no time as {notation.form}"
     if settings.read_number(text) is not None:
         return f"beyond what float32 holds ({LARGEST:g})"
     return "not a number" + (f" written as {settings.number_form}" if settings.number_form else "")
