@@ -51,6 +51,17 @@ def test_a_table_is_read_as_the_same_parquet_file(load, value, tmp_path):
     assert load(value, target="spend").digest() == expected.digest()
 
 
+def test_an_index_with_a_name_is_said_to_be_left_out(load, capsys):
+    days = pd.date_range("2024-01-01", periods=40, name="day")
+    data = load(FRAME.set_index(days), target="spend")
+    assert data.features == load(FRAME, target="spend").features
+    text = " ".join(capsys.readouterr().err.split())
+    assert (
+        text.count("the DataFrame's index, day, is left out. To make it a column: frame.reset_index().") == 1
+    )
+    assert "day year" in load(FRAME.set_index(days).reset_index(), target="spend").features
+
+
 def test_columns_whose_types_only_pandas_has(load):
     columns = {
         "band": pd.cut(FRAME["age"], [0, 30, 60, 99]),

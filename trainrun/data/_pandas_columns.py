@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trainrun.errors import listed
+from trainrun.ui import console
+
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def readable(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a DataFrame with intervals (of `pandas.cut`) as texts, periods as the dates of their beginning, and dense columns for sparse ones."""
+    """Return a DataFrame with intervals (of `pandas.cut`) as texts, periods as the dates of their beginning, and dense columns for sparse ones.
+
+    An index that has a name is said to be left out.
+    """
+    if named := [str(name) for name in frame.index.names if name is not None]:
+        console.warn(
+            f"the DataFrame's index, {listed(named)}, is left out. To make it a column: frame.reset_index()."
+        )
     changed = {name: made for name in frame.columns if (made := _changed(frame[name])) is not None}
     return frame.assign(**changed) if changed else frame
 
