@@ -9,6 +9,13 @@ Tracing and loading, processor time (2 cores, 2026-11-29), training and validati
 resnet_small) is TensorFlow's optimization of the graph, which is repeated in each process: it has no form that could be stored. What loads is
 the definition of the function, which is called by its name. To build Python's graph of it again, as SavedModel does, was not needed.
 
+Warm, ms to the line (2026-11-30, 570 to 630 in all): the command's own process 35, three forks 25, config 85, Hydra's job and its files 35,
+data 25, model 90 (TensorFlow's first operations 40), optimizer and metrics 45, both passes optimized in a thread 75 and 40, the kernels of the
+first step 45, which a call without steps does not make. Saved since: the parsing of Keras' losses 20 and the import of NVML's reader 10, now
+before the fork; the training pass is optimized while Keras prepares its loop, before the validation pass and not at the same time 35. Did not
+help: a first operation in a thread beside the config (each waits for Python's lock), mapping TensorFlow's code before it is used, the registry
+of XLA's kernels before the fork (6).
+
     python benchmarks/first_epoch.py [--repeats 5]
 """
 
