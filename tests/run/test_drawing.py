@@ -6,7 +6,7 @@ import json
 import time
 
 from trainrun.cli import main
-from trainrun.run import drawing
+from trainrun.run import deferred_plots, drawing
 from trainrun.tracking import listing, status
 
 QUICK = ["data=iris", "metric=accuracy", "tracking=none", "trainer.epochs=2", "hydra.run.dir=outputs/runs/r"]
@@ -45,6 +45,21 @@ def test_the_command_ends_before_its_plots_and_resume_draws_those_that_were_lost
     assert main(["resume", "r"]) == 0
     assert {f"plots/{path.name}" for path in (run_dir / "plots").iterdir()} == plots
     assert listing.runs("outputs").runs[0].reason is None
+
+
+def test_a_run_that_is_moved_meanwhile_leaves_nothing_in_its_old_place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write = deferred_plots.write
+    monkeypatch.setattr(deferred_plots, "write", lambda *arguments: time.sleep(1.0) or write(*arguments))
+    run_dir, moved = tmp_path / "outputs" / "runs" / "r", tmp_path / "outputs" / "runs" / "moved"
+    assert main([*QUICK, "artifacts.wait=false"]) == 0
+    run_dir.rename(moved)
+    log = moved / "run.log"
+    wait_until(lambda: "to draw them: trainrun report" in log.read_text(encoding="utf-8"))
+    assert not run_dir.exists()
+    assert status.read(moved).drawing
+    assert main(["report", "moved"]) == 0
+    assert (moved / "plots" / "curves.png").is_file()
 
 
 def test_an_error_in_the_background_is_in_the_log(tmp_path):

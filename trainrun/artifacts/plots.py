@@ -59,7 +59,9 @@ def write(
     written = []
     for name, draw in _plots(history, dataset, split, predictions, part, metrics):
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(
+                exist_ok=True
+            )  # not the run's directory, which may be moved or removed while plots are drawn
             figure = draw()
             path = folder / f"{name}.png"
             figure.savefig(path, dpi=120, metadata={"Software": "trainrun"})
