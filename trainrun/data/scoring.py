@@ -183,7 +183,8 @@ def column_name(column: str, output: str) -> str:
 
 
 def _is_nan(value: Any) -> bool:
-    return value is None or value != value or type(value).__name__ in ("NAType", "NaTType")
+    # Whether NA differs from NA is NA, which has no truth value.
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
 
 
 def category_texts(

@@ -53,6 +53,9 @@ def test_pyfunc_takes_raw_rows_and_gives_class_names(tmp_path):
     }  # fmt: skip
     frame = pd.read_csv(tmp_path / "own.csv")
     predicted = loaded.predict(frame)
+    nullable = frame.convert_dtypes().astype(object)
+    assert nullable["age"][0] is pd.NA
+    pd.testing.assert_frame_equal(loaded.predict(nullable), predicted)
     expected = SavedModel.load(tmp_path / "m.keras").predict(str(tmp_path / "own.csv")).columns()
     assert list(predicted) == list(expected) == ["prediction", "probability_no", "probability_yes"]
     assert list(predicted["prediction"]) == list(expected["prediction"])
