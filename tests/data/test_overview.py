@@ -175,6 +175,18 @@ def test_numbers_by_other_separators_than_those_set_are_reported(load, separator
         load({"y": price, "x": range(ROWS)}, **separators, task="regression")
 
 
+@pytest.mark.parametrize(("part", "name"), [(0, "training"), (1, "validation"), (2, "test")])
+def test_a_column_without_a_value_in_one_part_is_reported(load, part, name):
+    named = ("train", "validation", "test")
+    table = columns(part=[named[i % 3] for i in range(ROWS)])
+    table["late"] = ["" if i % 3 == part else DRAW.random() for i in range(ROWS)]
+    table["rare"] = [DRAW.random() if i in (15, 31) else "" for i in range(ROWS)]
+    table["some"] = ["" if i % 3 == part and i > 2 else DRAW.random() for i in range(ROWS)]
+    data, _ = load(table, part="part")
+    message = f"columns without any value in the {name} rows, but with some in others: late. Fill them, or leave them out: data.exclude=[late]."
+    assert [text for text in data.inferred["notices"] if "without any" in text] == [message]
+
+
 def test_repeated_rows_and_unseen_categories_are_reported(load):
     twice = {name: [*values, *values] for name, values in columns().items()}
     _, printed = load(twice)

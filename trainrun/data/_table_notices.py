@@ -13,6 +13,7 @@ from trainrun.data import (
     _equal_rows,
     _large_integers,
     _leading_zeros,
+    _missing_by_part,
     _missing_markers,
     _mixed_notations,
     _notations,
@@ -102,6 +103,7 @@ def notices(
         ),
         *_missing_markers.notices(examples.table.columns, settings),
         *dict.fromkeys(of_targets),
+        *_missing_by_part.notices(every, examples.keep, {**dict(zip(PARTS, parts, strict=True)), **sets}),
         *_unseen(others, examples, parts, unique),
     ]
 
