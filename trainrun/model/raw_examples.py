@@ -82,7 +82,8 @@ def _table(arrays: Mapping[str, np.ndarray], fitted: Preprocessor) -> dict[str, 
         if column.kind == "ordinal":
             levels = np.array([*Notation("ordinal", column.form).levels, ""], object)
             rank = np.nan_to_num(values, nan=-1.0).round().astype("int64")
-            values = levels[np.where(np.isclose(values, rank), rank, -1)]
+            # Rank 0 comes back as 1e-8, say; an imputed one may be a mean.
+            values = levels[np.where(np.abs(values - rank) < 1e-5, rank, -1)]
         raw[column.name] = np.round(values) if column.whole else values
     for i, column in enumerate(fitted.categories):
         texts = np.array([UNKNOWN_TEXT, *column.categories], object)[arrays["categorical"][:, i]]
@@ -101,4 +102,6 @@ def _seconds(parts: Mapping[str, np.ndarray]) -> np.ndarray:
     )
     months = (year - 1970).astype("datetime64[Y]").astype("datetime64[M]") + (month - 1)
     days = (months.astype("datetime64[D]") + (day - 1)).astype("int64")
-    return np.where(np.isnan(parts["year"]), np.nan, days * DAY + parts.get(HOUR, 0.0) * 3600)
+    # Midnight comes back as -1e-7, say, which would be the day before.
+    hours = np.clip(parts.get(HOUR, 0.0), 0, 24 - 1e-6)
+    return np.where(np.isnan(parts["year"]), np.nan, days * DAY + hours * 3600)
