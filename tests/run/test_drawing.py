@@ -50,8 +50,13 @@ def test_the_command_ends_before_its_plots_and_resume_draws_those_that_were_lost
 def test_a_run_that_is_moved_meanwhile_leaves_nothing_in_its_old_place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write = deferred_plots.write
-    monkeypatch.setattr(deferred_plots, "write", lambda *arguments: time.sleep(1.0) or write(*arguments))
     run_dir, moved = tmp_path / "outputs" / "runs" / "r", tmp_path / "outputs" / "runs" / "moved"
+
+    def write_after_the_move(*arguments):
+        wait_until(lambda: not run_dir.exists())
+        return write(*arguments)
+
+    monkeypatch.setattr(deferred_plots, "write", write_after_the_move)
     assert main([*QUICK, "artifacts.wait=false"]) == 0
     run_dir.rename(moved)
     log = moved / "run.log"
