@@ -1,11 +1,10 @@
 """Data of one's own: time to the first batch and to the end of epoch 1, examples per second, and memory, for five kinds of data.
 
 `from the start` are times from the start of the process: of the plain script, with its imports, and of the command `trainrun`, which a
-plug-in's callback ends after epoch 1, and which has no stored programs. They have the goals: this is what one waits for. The other times
-are without imports, which take a second less in `trainrun` (it postpones Keras' wrappers and pictures); after them come config and checks
-(0.2 s), the digest of all that was read (20,000 JPEGs 0.2 s) and the traces of decoder and pass (0.1 and 0.2 s): of these, the plain script has
-only the trace of its step. What a run
-before has left to be written to the disk is written before each measurement.
+plug-in's callback ends after epoch 1, and which has no stored programs: what one waits for. The other times are without imports, which
+take a second less in `trainrun` (it postpones Keras' wrappers and pictures); after them come config and checks (0.2 s), the digest of all
+that was read (20,000 JPEGs 0.2 s) and the traces of decoder and pass (0.1 and 0.2 s): of these, the plain script has only the trace of
+its step. What a run before has left to be written to the disk is written before each measurement.
 
 A CSV of a million rows, an npz and a Parquet file of 1 GB, 20,000 JPEGs in folders of classes, 200,000 short texts. Each way runs in a
 process of its own (`input_ways.py`), which reports the largest anonymous memory (RssAnon of /proc, read a hundred times a
@@ -44,6 +43,8 @@ WORDS = 30_000
 GOALS = (
     ("whole first", "time from the start to the first batch", 1),
     ("whole ended", "time from the start to the end of epoch 1", 1),
+    ("first", "time to the first batch, without imports", 1),
+    ("ended", "time to the end of epoch 1, without imports", 1),
     ("memory", "memory", 0.5),
 )
 
