@@ -59,9 +59,8 @@ def write(
     written = []
     for name, draw in _plots(history, dataset, split, predictions, part, metrics):
         try:
-            folder.mkdir(
-                exist_ok=True
-            )  # not the run's directory, which may be moved or removed while plots are drawn
+            # Not the run's directory, which may be moved or removed while plots are drawn.
+            folder.mkdir(exist_ok=True)
             figure = draw()
             path = folder / f"{name}.png"
             figure.savefig(path, dpi=120, metadata={"Software": "trainrun"})

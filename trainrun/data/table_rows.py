@@ -288,10 +288,11 @@ def _texts(values: pa.ChunkedArray, column: Column, words: Sequence[str]) -> pa.
     chunk = values.dictionary_encode().combine_chunks()
     known, missing = frozenset(column.categories), frozenset(words)
     different = chunk.dictionary.to_pylist()
+    present = [value for value in different if value == value]
     try:
-        spelled = scoring.category_texts([v for v in different if v == v], column.name, known, missing)
+        spelled = scoring.category_texts(present, column.name, known, missing)
     except ValueError as error:
         raise UserError(Problem("data", str(error))) from None
-    rest = iter(spelled)
-    texts = pa.array([next(rest) if v == v else "" for v in different], pa.string()).take(chunk.indices)
+    text_of = dict(zip(present, spelled, strict=True))
+    texts = pa.array([text_of.get(value, "") for value in different], pa.string()).take(chunk.indices)
     return pa.chunked_array([texts])
