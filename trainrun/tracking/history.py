@@ -132,6 +132,12 @@ class Once:
         # The step counter of the epoch goes with its metrics.
         return {**record, "metrics": fresh, **({} if fresh else {"step": None})}
 
+    def tags(self) -> dict[str, str]:
+        """Return the run's tag that lists the first values of this attempt that differ."""
+        first = "; ".join(self.differing[:10])
+        text = f"{len(self.differing)} values are not what they were before the resume: {first}"
+        return {f"trainrun.resume.{self.attempt}.differs": text}
+
 
 def number(value: Any) -> float | None:
     """Return a metric as a float, an integer too large for one as infinity; None if it is no number."""

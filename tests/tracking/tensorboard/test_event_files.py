@@ -19,6 +19,7 @@ from trainrun.tracking.record import Recorder
 from trainrun.tracking.settings import TrackingSettings
 from trainrun.tracking.tensorboard.event_file import EventFile
 from trainrun.tracking.tensorboard.tracker import TensorboardTracker
+from trainrun.util import paths
 
 ALONE = {"tensorboard": {"name": "tensorboard"}, "interval": 0.05, "timeout": 60}
 PIXEL = bytes.fromhex(
@@ -54,7 +55,8 @@ def record(run_dir, settings, first=1, last=3, **start):
         recorder.journal.write("batch", epoch=epoch, step=epoch * 10, metrics={"loss": 2.0 / epoch})
         recorder.journal.write("epoch", epoch=epoch, step=epoch * 10, metrics={"loss": 1.0 / epoch})
     (run_dir / "plots").mkdir(exist_ok=True)
-    (run_dir / "plots" / "curves.png").write_bytes(PIXEL)
+    with paths.whole(run_dir / "plots" / "curves.png") as new:  # the delivery process may read it again
+        new.write_bytes(PIXEL)
     (run_dir / "report.html").write_text("<p>")
     recorder.metrics({"test_loss": 0.5, "test_nan": math.nan}, epoch=last, step=last * 10)
     recorder.artifacts(["plots", "report.html"])
@@ -123,6 +125,49 @@ def test_a_resumed_run_goes_on_in_its_curves(tmp_path):
         assert [step for step, _ in curve(accumulator, "loss")] == [1, 2, 3, 4, 5]
     assert "learning_rate" in text(accumulator, "parameters/resume 1")
     assert len(list((tmp_path / "tensorboard").iterdir())) == 1
+
+
+def test_a_plot_that_was_damaged_before_a_resume_holds_back_nothing(tmp_path):
+    record(tmp_path, ALONE, last=3)
+    number = next(
+        i for i, r in enumerate(journal.read(tmp_path / "journal.jsonl").records) if r["kind"] == "artifact"
+    )
+    plot = tmp_path / "plots" / "curves.png"
+    plot.write_bytes(b"")
+    record(tmp_path, {"name": "none"}, first=4, last=5, resumed_from={"epoch": 3, "step": 0, "updates": 30})
+    plot.write_bytes(b"")
+    tracker = TensorboardTracker(cursor := Cursor(tmp_path, Target("tensorboard", "tensorboard")))
+    follower = Follower(cursor, tracker)
+    follower.pass_on()
+    assert follower.done
+    assert [step for step, _ in curve(events(tmp_path), "loss")] == [1, 2, 3, 4, 5]
+    assert "no PNG" in cursor.left[str(number)]
+    plot.write_bytes(PIXEL)
+    follower.retry_left()
+    tracker.close()
+    assert not cursor.left
+    assert {i.encoded_image_string for i in events(tmp_path).Images("plots/curves")} == {PIXEL}
+
+
+def test_a_full_disk_while_a_file_is_made_anew_loses_no_value(tmp_path, monkeypatch):
+    record(tmp_path, ALONE, last=3)
+    record(tmp_path, {"name": "none"}, first=4, last=5, resumed_from={"epoch": 3, "step": 0, "updates": 30})
+    write, count = EventFile.scalar, iter(range(100))
+
+    def full(*arguments):
+        if next(count) == 2:
+            raise OSError(28, "No space left on device")
+        write(*arguments)
+
+    monkeypatch.setattr(EventFile, "scalar", full)
+    cursor = Cursor(tmp_path, Target("tensorboard", "tensorboard"))
+    tracker = TensorboardTracker(cursor)
+    follower = Follower(cursor, tracker)
+    with pytest.raises(OSError, match="No space left"):
+        follower.pass_on()
+    follower.pass_on()
+    tracker.close()
+    assert [step for step, _ in curve(events(tmp_path), "loss")] == [1, 2, 3, 4, 5]
 
 
 def test_a_full_disk_leaves_no_value_twice(tmp_path, monkeypatch):

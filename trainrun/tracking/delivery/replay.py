@@ -134,8 +134,7 @@ class Follower:
         self._restarts += 1
         if self.cursor.run_id is not None:
             self.say(
-                f"the tracking server has lost {self.tracker.title} run {self.cursor.run_id}: it is sent again from the "
-                "beginning."
+                f"the tracking server has lost {self.tracker.title} run {self.cursor.run_id}: it is sent again from the beginning."
             )
         self.cursor.forget()
         self._begin()
@@ -176,8 +175,8 @@ class Follower:
         """Read new records of the journal, at most about `MAX_PENDING` while a server is down."""
         if len(self._pending) > MAX_PENDING:
             return
-        number = self._tail.count
-        for record in self._tail.read():
+        first = self._tail.count
+        for number, record in enumerate(self._tail.read(), first):
             if record["kind"] in ("start", "end"):  # behind an end, events may follow
                 self.ended = record["kind"] == "end"
                 self.drawing = self.ended and bool(record.get(status.DRAWING))
@@ -188,12 +187,20 @@ class Follower:
             if record["kind"] in history.METRICS:
                 record = self._once.only_new(record)
             if number < self.cursor.next:
-                self.tracker.recall(record)
-                if str(number) in self.cursor.left and self._is_file(record):
-                    self.files.add(number, record)
+                self._recall(number, record)
             else:
                 self._pending.append((number, record))
-            number += 1
+
+    def _recall(self, number: int, record: dict[str, Any]) -> None:
+        try:
+            self.tracker.recall(record)
+        except Exception as error:
+            if self.tracker.kind(error) not in (errors.INVALID, errors.RACE):
+                self._begin()  # the records that were read with it are not pending yet
+                raise
+            self.cursor.left[str(number)] = self.tracker.reason(error)
+        if str(number) in self.cursor.left and self._is_file(record):
+            self.files.add(number, record)
 
     def _begin_attempt(self, start: dict[str, Any], number: int) -> None:
         if self._start is None:
@@ -288,12 +295,6 @@ class Follower:
                 time.sleep(pause)
 
     def _tag_differences(self) -> None:
-        differing = self._once.differing
-        if len(differing) > self._tagged:
-            first = "; ".join(differing[:10])
-            self.tracker.tag(
-                {
-                    f"trainrun.resume.{self._once.attempt}.differs": f"{len(differing)} values are not what they were before the resume: {first}"
-                }
-            )
-            self._tagged = len(differing)
+        if len(self._once.differing) > self._tagged:
+            self.tracker.tag(self._once.tags())
+            self._tagged = len(self._once.differing)
