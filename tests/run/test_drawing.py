@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import time
 
+import pytest
+
 from trainrun.cli import main
 from trainrun.run import deferred_plots, drawing
 from trainrun.tracking import listing, status
+from trainrun.ui import console
 
 QUICK = ["data=iris", "metric=accuracy", "tracking=none", "trainer.epochs=2", "hydra.run.dir=outputs/runs/r"]
 
@@ -47,16 +50,17 @@ def test_the_command_ends_before_its_plots_and_resume_draws_those_that_were_lost
     assert listing.runs("outputs").runs[0].reason is None
 
 
-def test_a_run_that_is_moved_meanwhile_leaves_nothing_in_its_old_place(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("module", "name"), [(drawing, "_let_go"), (deferred_plots, "write")])
+def test_a_run_that_is_moved_meanwhile_leaves_nothing_in_its_old_place(tmp_path, monkeypatch, module, name):
     monkeypatch.chdir(tmp_path)
-    write = deferred_plots.write
+    wrapped = getattr(module, name)
     run_dir, moved = tmp_path / "outputs" / "runs" / "r", tmp_path / "outputs" / "runs" / "moved"
 
-    def write_after_the_move(*arguments):
+    def after_the_move(*arguments):
         wait_until(lambda: not run_dir.exists())
-        return write(*arguments)
+        return wrapped(*arguments)
 
-    monkeypatch.setattr(deferred_plots, "write", write_after_the_move)
+    monkeypatch.setattr(module, name, after_the_move)
     assert main([*QUICK, "artifacts.wait=false"]) == 0
     run_dir.rename(moved)
     log = moved / "run.log"
@@ -71,7 +75,9 @@ def test_an_error_in_the_background_is_in_the_log(tmp_path):
     def fail():
         raise OSError("no room for it")
 
-    drawing.in_background(tmp_path, fail)
     log = tmp_path / "run.log"
-    wait_until(lambda: log.exists() and "to draw them: trainrun report" in log.read_text(encoding="utf-8"))
+    console.attach(log)
+    drawing.in_background(tmp_path, fail)
+    console.detach()
+    wait_until(lambda: "to draw them: trainrun report" in log.read_text(encoding="utf-8"))
     assert "OSError: no room for it" in log.read_text(encoding="utf-8")

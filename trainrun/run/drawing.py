@@ -108,7 +108,8 @@ class Drawing:
 def in_background(run_dir: Path, draw: Callable[[], None]) -> None:
     """Call a function in a process in the background; where there can be none, here.
 
-    An error is written to the run's log, and has no other effect.
+    An error is written to the run's log, and has no other effect. The log has to be attached to the console: the process keeps it open,
+    so that it has it still where the run is moved meanwhile.
 
     Args:
         run_dir: of the run; its record is closed.
@@ -127,7 +128,6 @@ def in_background(run_dir: Path, draw: Callable[[], None]) -> None:
     try:
         _let_go()
         console.quiet()
-        console.attach(run_dir / status.LOG)
         draw()
     except BaseException as error:
         with suppress(BaseException):
