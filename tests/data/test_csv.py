@@ -748,6 +748,9 @@ def test_a_validation_set_is_counted_and_its_training_rows_are_told(write, tmp_p
     assert f"{count} of the 40 hard rows have the same features" in " ".join(
         "".join(capsys.readouterr()).split()
     )
+    hard.write_text("a,b,y\n1,2,0\n3,4,other\n")
+    with pytest.raises(UserError, match=r"data.validation_sets: 1 of 2 hard rows are of classes .* 'other'"):
+        load(write("\n".join(["a,b,y", *rows]) + "\n"), "y", validation_sets={"hard": str(hard)})
 
 
 def test_fields_of_any_length_are_read(write):

@@ -155,6 +155,38 @@ def test_parts_of_their_own(photos):
     assert len(data.train) + len(data.validation) == 34
 
 
+@pytest.mark.parametrize("form", ["folders", "tables"])
+def test_further_validation_sets_have_the_classes_of_the_training_part(photos, form):
+    night = photos.parent / "elsewhere" / "night"
+    for name in ("none", "dogs"):
+        (night / name).mkdir(parents=True)
+        Image.new("RGB", (30, 20), "#0a0000").save(night / name / "1.png")
+    arguments, path, own = {}, photos, night
+    if form == "tables":  # each beside its images
+        arguments, path, own = {"image": "file", "target": "kind"}, photos / "t.csv", night / "t.csv"
+        for table in (path, own):
+            rows = [(file.relative_to(table.parent), file) for file in sorted(table.parent.rglob("*.png"))]
+            lines = [f"{name},a {name.parts[0]}" for name, _ in rows]  # none would be missing
+            table.write_text("\n".join(["file,kind", *lines]) + "\n")
+    arguments |= {"path": str(path), "validation_sets": {"night": str(own)}}
+    data = load(**arguments)
+    assert (len(data.train), len(data.validation), len(data.test)) == (22, 7, 7)
+    dark = data.validation_sets["night"]
+    assert [data.target.classes[i].removeprefix("a ") for i in dark.y] == ["dogs", "none"]
+    files = [night / name / "1.png" for name in ("dogs", "none")]
+    np.testing.assert_array_equal(
+        np.asarray(dark.x), np.stack([np.asarray(Image.open(f)) for f in files]).astype("float32") / 255
+    )
+    assert describe(**arguments).examples == 22
+    shutil.copytree(night / "dogs", night / "cows")
+    if form == "tables":
+        own.write_text(own.read_text() + "cows/1.png,cows\n")
+    (fault,) = describe(**arguments).problems
+    assert fault[0] == "validation_sets" and "cows" in fault[1]
+    with pytest.raises(UserError, match=r"data.validation_sets: .*cows"):
+        load(**arguments)
+
+
 def test_photographs_are_turned_as_the_camera_says(photos):
     picture = Image.fromarray(RNG.integers(0, 256, (30, 20, 3), dtype="uint8"))
     exif = picture.getexif()

@@ -29,6 +29,11 @@ def table(inside):
     return str(inside / "reviews.csv")
 
 
+def write(path, rows):
+    with open(path, "w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([("review", "stars"), *rows])
+
+
 def load(path, **arguments):
     return trainrun.build("data", "text", path=path, **arguments)
 
@@ -78,6 +83,45 @@ def test_a_column_of_a_table_has_the_same_tokens_also_by_a_stored_vocabulary(tab
         for parts in (later.parts.values(), (data.validation, data.test))
     ]
     np.testing.assert_array_equal(*of_all)
+
+
+def test_further_validation_sets_are_read_by_the_vocabulary_and_classes_of_the_training_part(table, inside):
+    rows = [("good film unheard", "pos"), ("a bad plot", "neg")]
+    write("hard.csv", rows)
+    arguments = {
+        "text": "review",
+        "target": "stars",
+        "split": "time",
+        "validation_sets": {"hard": "hard.csv"},
+    }
+    data = load(table, **arguments)
+    layer = keras.layers.TextVectorization(output_sequence_length=data.inputs[0].shape[0])
+    layer.adapt(TEXTS[:36])
+    assert data.validation_sets["hard"].x.tolist() == layer([text for text, _ in rows]).numpy().tolist()
+    assert [data.target.classes[i] for i in data.validation_sets["hard"].y] == ["pos", "neg"]
+    assert [len(part) for part in data.parts.values()] == [36, 12, 12]
+    write("hard.csv", [*rows, ("no such stars", "mixed")])
+    (fault,) = describe(path=table, **arguments).problems
+    assert fault[0] == "validation_sets"
+    assert (
+        "1 of 3 hard rows are of classes that no training row has, so that they cannot be predicted: 'mixed' (1)"
+        in fault[1]
+    )
+
+
+def test_a_validation_set_of_texts_is_measured_alike_by_both_trainers_and_after_a_resume(table):
+    write("hard.csv", list(zip(TEXTS[:9], LABELS[1:10], strict=True)))
+    settings = ["data=text", f"data.path={table}", "data.text=review", "data.target=stars", "model=linear", "tracking=none",
+                "artifacts.plots=false", "data.validation_sets={hard: hard.csv}"]  # fmt: skip
+    runs = [trainrun.run([*settings, f"trainer={name}", "trainer.epochs=3"]) for name in ("fit", "custom")]
+    losses = [run.history["val.hard_loss"] for run in runs]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4) and len(losses[0]) == 3
+    for run in runs:
+        expected = run.evaluate("hard.csv").metrics["loss"].value
+        assert run.metrics["val.hard_loss"] == pytest.approx(expected, rel=1e-5)
+    stopped = trainrun.run([*settings, "trainer=fit", "trainer.epochs=2"])
+    resumed = trainrun.resume(stopped.run_dir, ["trainer.epochs=3"])
+    assert resumed.history["val.hard_loss"] == pytest.approx(losses[0], rel=1e-6)
 
 
 def test_a_missing_text_is_an_empty_one_and_needs_no_indicator_where_there_is_nothing_else(inside):

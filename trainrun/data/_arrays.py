@@ -138,6 +138,7 @@ def of_parts(
     y: Labels,
     indices: Sequence[np.ndarray],
     *,
+    sets: Sequence[str] = (),
     features: Sequence[str] = (),
     standardize: bool = False,
     standardize_target: bool = False,
@@ -149,7 +150,8 @@ def of_parts(
     Args:
         name, target, y, features, standardize, standardize_target, weight, preprocessing: as in `dataset`.
         inputs: each with its values, `[n, *shape]`; labels of several targets, and maybe their weights, are dicts by name.
-        indices: of the examples of the training, validation and test part; an empty one is no part.
+        indices: of the examples of the training, validation and test part, an empty one is no part; then of each further validation set.
+        sets: names of these.
     """
     import numpy as np
 
@@ -188,7 +190,14 @@ def of_parts(
         of_part = Split(x, labels.get("", labels), weights.get("", weights or None))
         splits.append(of_part if len(index) else None)
     return Dataset(
-        name, target.task, tuple(inputs), target, *splits, features=tuple(features), preprocessing=record
+        name,
+        target.task,
+        tuple(inputs),
+        target,
+        *splits[:3],
+        features=tuple(features),
+        preprocessing=record,
+        validation_sets=dict(zip(sets, splits[3:], strict=True)),
     )
 
 

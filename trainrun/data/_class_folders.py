@@ -10,15 +10,13 @@ from pathlib import Path
 from trainrun.data._arrow_arrays import strings
 from trainrun.data._faults import Fault
 from trainrun.data._in_memory import MemorySource
-from trainrun.data._table_files import NAMED, own_files
+from trainrun.data._table_files import NAMED, PATHS, keys_of, own_files
 from trainrun.data._table_split import PART_NAMES
 from trainrun.errors import listed
 from trainrun.util import paths
 
 # The columns of the table.
 FILE, CLASS = "file", "class"
-# Parts in the order of the paths -> argument.
-ARGUMENTS = ("path", "validation_path", "test_path")
 
 
 def open_source(
@@ -27,14 +25,14 @@ def open_source(
     """Return the table of the files in the folders of classes, sorted by name, or its faults.
 
     Args:
-        folders: of the training, validation and test part as typed; None: no folder of its own.
+        folders: of the parts as typed, as `_table_files.paths_of`; None: no folder of its own.
         endings: of the files that count, in lower case.
         what: the files, for messages (``images``).
     """
     files: list[str] = []
     classes: list[str] = []
-    sizes, known, faults = [0, 0, 0], set(), []
-    for part, (argument, folder) in enumerate(zip(ARGUMENTS, folders, strict=True)):
+    sizes, known, faults = [0] * len(folders), set(), []
+    for part, (argument, folder) in enumerate(zip(keys_of(folders), folders, strict=True)):
         if folder is None:
             continue
         by_class, fault = _scanned(paths.expanded(folder), endings, what)
@@ -59,7 +57,7 @@ def source(
 
     Args:
         columns: their texts by name, the files of one part after those of another.
-        folders: of the training, validation and test part as typed; None: no folder of its own.
+        folders: as in `open_source`.
         sizes: the number of files of each part.
     """
     import pyarrow as pa
@@ -79,7 +77,7 @@ def _scanned(root: Path, endings: Sequence[str], what: str) -> tuple[dict[str, l
     names = [entry.name for entry in folders]
     if names and {name.lower() for name in names} <= set(PART_NAMES):
         of_part = {PART_NAMES[name.lower()]: root / name for name in names}
-        typed = " ".join(f"data.{ARGUMENTS[part]}={folder}" for part, folder in sorted(of_part.items()))
+        typed = " ".join(f"data.{PATHS[part]}={folder}" for part, folder in sorted(of_part.items()))
         return {}, f"the folder {root} has folders of parts, {', '.join(names)}. Name each: {typed}."
     if len(folders) < 2:
         has = f"one folder, {names[0]}" if folders else "no folders"

@@ -41,7 +41,7 @@ class ItemSettings:
     Args:
         argument: the argument that names the column of items (``image``, ``text``).
         endings: of the files of items in folders, in lower case.
-        folders: paths of the training, validation and test part, each a table or a folder; None: no file of its own.
+        folders: paths of the parts, each a table or a folder, as `_table_files.paths_of`; None: no file of its own.
         column: the column of items, as typed; None in folders.
         table: the other columns.
         splitting: the parts.
@@ -51,7 +51,7 @@ class ItemSettings:
 
     argument: str
     endings: Sequence[str]
-    folders: tuple[str | None, str | None, str | None]
+    folders: tuple[str | None, ...]
     column: Any
     table: TableSettings
     splitting: SplitSettings
@@ -71,6 +71,7 @@ class Items:
         method: how they are divided, as `SplitSettings.method`.
         inferred: for `Dataset`.
         folder: whether they are from folders.
+        sets: names of the further validation sets, which are the parts after the first three.
         note: on how the table's file was understood; empty: there is none.
         masks: the path of each example's mask; empty: there are none.
     """
@@ -83,6 +84,7 @@ class Items:
     method: str
     inferred: Mapping[str, Any]
     folder: bool
+    sets: Sequence[str]
     note: str
     masks: Sequence[str] = ()
 
@@ -159,8 +161,8 @@ def read(settings: ItemSettings, even_large: bool = True) -> tuple[Items | None,
     if settings.mask is not None:
         texts = examples.table.columns[table.target].texts
         masks = [texts[code] for code in examples.labels]
-    note = source.understood()
-    return Items(source.name, values, examples, parts, table, method, inferred, folder, note, masks), []
+    sets, note = tuple(settings.splitting.validation_sets or ()), source.understood()
+    return Items(source.name, values, examples, parts, table, method, inferred, folder, sets, note, masks), []
 
 
 def description(items: Items | None, kind: InputKind, faults: Sequence[Fault]) -> Description:
@@ -212,6 +214,7 @@ def dataset(
         examples.target,
         examples.labels,
         items.parts,
+        sets=items.sets,
         standardize_target=standardize_target,
         weight=weight,
         preprocessing={"target": settings.target if len(settings.targets) == 1 else None, **record},
@@ -227,7 +230,7 @@ def _equal_items(items: Items, what: str) -> Iterator[str]:
     features = _equal_rows.Features([hashes], np.arange(len(hashes)), contents=True)
     labels = _hashes(items.masks) if items.masks else items.examples.labels
     of_each = labels.values() if isinstance(labels, Mapping) else [labels]
-    held_out = dict(zip(PARTS[1:], items.parts[1:], strict=True))
+    held_out = dict(zip((*PARTS[1:], *items.sets), items.parts[1:], strict=True))
     way_out = "" if items.folder else ", or keep what belongs together in one part: data.group=<column>"
     for name, equal in _equal_rows.counts(features, of_each, items.parts[0], held_out):
         yield (

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainrun.data import _image_cache
-from trainrun.data._class_folders import ARGUMENTS, FILE, files_below, source
+from trainrun.data._class_folders import FILE, files_below, source
 from trainrun.data._faults import Fault
 from trainrun.data._image_decoding import ImageForm
 from trainrun.data._image_pixels import LARGEST_LABEL, OF_LABELS
 from trainrun.data._in_memory import MemorySource
+from trainrun.data._table_files import keys_of
 from trainrun.data.dataset import TargetSpec
 from trainrun.data.lazy_array import blocks
 from trainrun.errors import Problem, UserError
@@ -33,14 +34,14 @@ def open_source(
     """Return the table of images and masks of the same names, sorted by name, or what is wrong with the folders.
 
     Args:
-        folders: images of the training, validation and test part as typed; None: no folder of its own.
+        folders: images of the parts as typed, as `_table_files.paths_of`; None: no folder of its own.
         masks: the folder of the training part's masks; those of the other parts are at the same place beside their images.
         endings: of the images, in lower case.
     """
     rows: dict[str, list[str]] = {FILE: [], MASK: []}
-    sizes, faults = [0, 0, 0], []
+    sizes, faults = [0] * len(folders), []
     beside = os.path.relpath(paths.expanded(masks), paths.expanded(folders[0]))
-    for part, (argument, folder) in enumerate(zip(ARGUMENTS, folders, strict=True)):
+    for part, (argument, folder) in enumerate(zip(keys_of(folders), folders, strict=True)):
         if folder is None:
             continue
         root = paths.expanded(folder)

@@ -46,8 +46,6 @@ def dataset(
     Raises:
         UserError: all that is wrong with the table or the arguments.
     """
-    import numpy as np
-
     settings, splitting = settings_of(arguments)
     stored: Preprocessor | None = arguments["preprocessor"]
     source, settings, faults = _opened(open_source, settings, splitting, stored)
@@ -64,13 +62,8 @@ def dataset(
     parts, faults = _table_split.parts(examples, settings, splitting)
     raise_faults(faults)
     keep, target = examples.keep, examples.target
-    names = enumerate(splitting.validation_sets or (), 3)
-    sets = {name: np.flatnonzero(examples.file_parts == part) for part, name in names}
-    raise_faults(
-        [("validation_sets", f"{name} has no rows.") for name, rows in sets.items() if not len(rows)]
-    )
-    inferred = {**_inferred(source, settings, examples, parts, sets), "digests": digests.result()}
-    parts = (*parts, *sets.values())
+    sets = dict(zip(splitting.validation_sets or (), parts[3:], strict=True))
+    inferred = {**_inferred(source, settings, examples, parts[:3], sets), "digests": digests.result()}
     inferred["split"] = splitting.words(settings, source.own_files)
     weights = None if settings.weight is None else examples.table.columns[settings.weight].numbers[keep]
     record: dict[str, Any] = {

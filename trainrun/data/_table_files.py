@@ -71,6 +71,11 @@ def paths_of(arguments: Mapping[str, Any]) -> tuple[str | None, ...]:
     return *(arguments.get(name) for name in PATHS), *(sets.values() if isinstance(sets, Mapping) else ())
 
 
+def keys_of(paths: Sequence[str | None]) -> list[str]:
+    """Return the argument of each path that `paths_of` returns."""
+    return [*PATHS, *[SETS] * (len(paths) - len(PATHS))]
+
+
 def find_parts(
     paths: Sequence[str | None], endings: Sequence[str], example: str
 ) -> tuple[list[Path], list[int], list[Fault]]:
@@ -82,8 +87,7 @@ def find_parts(
         example: for messages (``my_data.csv``).
     """
     files, parts, faults = [], [], []
-    keys = [*PATHS, *[SETS] * (len(paths) - len(PATHS))]
-    for part, (key, path) in enumerate(zip(keys, paths, strict=True)):
+    for part, (key, path) in enumerate(zip(keys_of(paths), paths, strict=True)):
         if path is not None or part == 0:
             more, wrong = find(path, endings, f"data.{key}={example}")
             files += more

@@ -11,6 +11,7 @@ from trainrun.data._order import SPLIT, bits, shuffled
 from trainrun.data._part_names import PART_NAMES
 from trainrun.data._split import class_problem, every, share_problems, sizes, split
 from trainrun.data._split_settings import SplitSettings
+from trainrun.data._table_files import PATHS, SETS
 from trainrun.data._table_settings import TableSettings
 from trainrun.data._unseen_classes import unseen
 
@@ -23,7 +24,7 @@ HELD_OUT = ("validation", "test")
 # Streams of random words (`_order.bits`); 0 and 1 are those of `_split.split`.
 GROUP_ORDER, GROUP_OFFSETS, FOLD_ORDER = 2, 3, 4
 
-Parts = tuple["np.ndarray", "np.ndarray", "np.ndarray"]
+Parts = tuple["np.ndarray", ...]
 
 
 class _Rows(NamedTuple):
@@ -46,7 +47,7 @@ class _Rows(NamedTuple):
 
 
 def parts(examples: Examples, settings: TableSettings, splitting: SplitSettings) -> tuple[Parts, list[Fault]]:
-    """Return the ascending indices of training, validation and test examples, or what keeps them from being divided.
+    """Return the ascending indices of training, validation and test examples and of each further validation set, or what keeps them from being divided.
 
     A part that files or a column name is that; one that they do not name, and that has a share, is drawn from the training rows.
 
@@ -97,14 +98,20 @@ def parts(examples: Examples, settings: TableSettings, splitting: SplitSettings)
         part.sort(kind="stable")  # Most ways of drawing leave the parts in order, which it sees at once.
     validation, test = (own if len(own) else other for own, other in zip(fixed, others, strict=True))
     faults = [fault for _, one in each for fault in _lost_classes(one, train)]
-    keys = ("part", "part") if splitting.method(settings) == "column" else ("validation_path", "test_path")
+    keys = ("part", "part") if splitting.method(settings) == "column" else PATHS[1:]
+    sets = {
+        name: np.flatnonzero(examples.file_parts == part)
+        for part, name in enumerate(splitting.validation_sets or (), len(PATHS))
+    }
+    faults += [(SETS, f"{name} has no rows.") for name, rows in sets.items() if not len(rows)]
+    own_rows = [*zip(keys, HELD_OUT, fixed, strict=True), *((SETS, *of_set) for of_set in sets.items())]
     faults += [
         (key, f"{words}. Leave those rows out, or train on some.")
         for _, one in each
-        for key, name, own in zip(keys, HELD_OUT, fixed, strict=True)
+        for key, name, own in own_rows
         if (words := unseen_classes(one, train, own, name))
     ]
-    return (train, validation, test), faults
+    return (train, validation, test, *sets.values()), faults
 
 
 def _declared_parts(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from trainrun.data import _ignored_pixels, _image_cache, _item_table, _mask_images
+from trainrun.data import _ignored_pixels, _image_cache, _item_table, _mask_images, _table_files
 from trainrun.data._decoded_rows import NAMED
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._image_cache import FOLDER
@@ -47,6 +47,7 @@ def image_folder(
     part: Name | None = None,
     validation_path: str | None = None,
     test_path: str | None = None,
+    validation_sets: Mapping[str, str] | None = None,
     folds: Count | None = None,
     fold: Index | None = None,
     validation: Decay = 0.2,
@@ -62,7 +63,7 @@ def image_folder(
             with a column of paths, which begin at the table's folder.
         image: of a table, the column of paths.
         mask: for segmentation: the folder of masks, which have the names of the images in the folder `path` (no folders of classes then)
-            and are beside those of `validation_path` and `test_path` in the same way; of a table, the column of the masks' paths. The
+            and are beside those of the other parts in the same way; of a table, the column of the masks' paths. The
             numbers of the pixels are the classes; colours are refused. They are resized by nearest neighbours.
         target: of a table, the column to predict: classes or numbers; or several, each an output of the model.
         positive, task, label_separator, weight: as in `data.csv.csv`.
@@ -73,24 +74,23 @@ def image_folder(
         cache: folder of the decoded images; None: ``outputs/.cache/images``.
         split, group, time, part, folds, fold: of a table, as in `data.csv.csv`.
         validation_path, test_path: folder or table of the validation and the test set; None: split off.
+        validation_sets: those of further validation sets by name.
         validation, test, stratify, standardize_target, seed: as in `data.csv.csv`.
 
     Raises:
         UserError: with all faults of the images, the table and the arguments.
     """
-    table, splitting = settings_of(locals())
-    items, faults = _item_table.read(
-        ItemSettings("image", ENDINGS, (path, validation_path, test_path), image, table, splitting, mask=mask)
-    )
+    folders = _table_files.paths_of(locals())
+    items, faults = _items(locals())
     form, wrong = _form(size, channels, resize)
     raise_faults([*wrong, *faults])
-    files = _located(items, items.values, path)
+    files = _located(items, items.values, folders)
     folder = FOLDER if cache is None else paths.expanded(cache)
     rows, contents = _image_cache.decoded(files, form, folder)
     shape = rows.shape[1:3]
     notices = _ignored_pixels.notices(files, channels, "data.channels=4 keeps it.")
     if items.masks:
-        of_masks = _located(items, items.masks, path)
+        of_masks = _located(items, items.masks, folders)
         target, labels, masks = _mask_images.labels(of_masks, form, folder)
         notices += _ignored_pixels.notices(of_masks, OF_LABELS)
         if target.shape != shape:
@@ -107,27 +107,15 @@ def image_folder(
 
 
 def describe(
-    *,
-    path: str | None = None,
-    image: Name | None = None,
-    mask: Name | None = None,
-    size: Any = None,
-    channels: int = 3,
-    resize: str = "stretch",
-    validation_path: str | None = None,
-    test_path: str | None = None,
-    **arguments: Any,
+    *, size: Any = None, channels: int = 3, resize: str = "stretch", **arguments: Any
 ) -> Description:
     """Return what folders, or the table, tell; of some images the sizes. Arguments as in `image_folder`."""
-    table, splitting = settings_of(arguments | {"seed": 0})
-    settings = ItemSettings(
-        "image", ENDINGS, (path, validation_path, test_path), image, table, splitting, mask=mask
-    )
     form, faults = _form(size, channels, resize)
-    items, wrong = _item_table.read(settings)
+    items, wrong = _items(arguments | {"seed": 0})
     if not faults and not wrong:
-        some = _located(items, _some(items.values), path)
-        for argument, files in (("path", some), ("mask", _located(items, _some(items.masks), path))):
+        folders, every = _table_files.paths_of(arguments), max(1, len(items.values) // SAMPLE)
+        some = _located(items, items.values, folders, every)
+        for argument, files in (("path", some), ("mask", _located(items, items.masks, folders, every))):
             lost = [file for file in files if not Path(file).is_file()]
             faults += [(argument, f"there is no image {file}.") for file in lost[:NAMED]]
         if form.size is None:
@@ -145,13 +133,27 @@ def _form(size: Any, channels: int, resize: str) -> tuple[ImageForm, list[Fault]
     return ImageForm(None if sizes is None else (int(sizes[0]), int(sizes[1])), channels, resize), []
 
 
-def _some(files: Sequence[str]) -> Sequence[str]:
-    return files[:: max(1, len(files) // SAMPLE)]
+def _items(arguments: Mapping[str, Any]) -> tuple[Items | None, list[Fault]]:
+    """Return the files of the images, or their faults; arguments as in `image_folder`."""
+    table, splitting = settings_of(arguments)
+    column, mask = arguments.get("image"), arguments.get("mask")
+    sources = _table_files.paths_of(arguments)
+    return _item_table.read(ItemSettings("image", ENDINGS, sources, column, table, splitting, mask=mask))
 
 
-def _located(items: Items, files: Sequence[str], table: str) -> list[str]:
-    """Return the paths of images or masks; relative ones of a table begin at the table's folder."""
+def _located(items: Items, files: Sequence[str], tables: Sequence[str | None], every: int = 1) -> list[str]:
+    """Return the paths of images or masks; relative ones of a table begin at the table's folder.
+
+    Args:
+        items: from `read`.
+        files: one for each item, or none.
+        tables: the tables of the parts, as `_table_files.paths_of`.
+        every: leave out all but each n-th file.
+    """
     if items.folder:
-        return list(files)
-    folder = paths.expanded(table).parent
-    return [str(folder / paths.expanded(file)) for file in files]
+        return list(files[::every])
+    folders = [None if table is None else paths.expanded(table).parent for table in tables]
+    parts = items.examples.file_parts[::every]
+    return [
+        str(folders[part] / paths.expanded(file)) for part, file in zip(parts, files[::every], strict=False)
+    ]

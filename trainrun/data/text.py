@@ -53,6 +53,7 @@ def text(
     part: Name | None = None,
     validation_path: str | None = None,
     test_path: str | None = None,
+    validation_sets: Mapping[str, str] | None = None,
     folds: Count | None = None,
     fold: Index | None = None,
     validation: Decay = 0.2,
@@ -79,6 +80,7 @@ def text(
         preset: of Keras Hub, a folder or a name: its tokenizer makes the tokens in place of a vocabulary that is fitted; None: none.
         split, group, time, part, folds, fold: of a table, as in `data.csv.csv`.
         validation_path, test_path: table or folder of the validation and the test set; None: split off.
+        validation_sets: those of further validation sets by name.
         validation, test, stratify, standardize_target, seed: as in `data.csv.csv`.
         preprocessor: what was fitted on other texts, in place of fitting: vocabulary and tokens, and the
             order of the classes if it knows all of them.

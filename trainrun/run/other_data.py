@@ -89,7 +89,16 @@ def _whole(config: Mapping[str, Any], path: str, fitted: Preprocessor) -> dict[s
     """Return a run's config with another table of texts or times, of which nothing is held out."""
     spec = config["data"]
     undivided = dict.fromkeys(
-        ("validation_path", "test_path", "group", "part", "folds", "fold", "max_train_size")
+        (
+            "validation_path",
+            "test_path",
+            "validation_sets",
+            "group",
+            "part",
+            "folds",
+            "fold",
+            "max_train_size",
+        )
     )
     own = {"time": None, "split": "random"}
     if spec["name"] == "timeseries":
