@@ -134,7 +134,7 @@ CASES: list[Case] = [
     table("a missing target", GOOD + "1,2,\n", "column y: 1 missing values", "data.missing=drop", more="data.missing=error"),
     table("a target of NaN", _many([f"{i},{i},nan" for i in range(30)]), "no row has a value"),
     table("a NaN label", _many([f"{i},{i},{i % 2}" for i in range(30)] + ["1,1,nan"]), "column y: 1 missing values", more="data.missing=error"),
-    table("an empty column", _many([f"{i},,{i % 2}" for i in range(30)]), "column b: no row has a value"),
+    table("an empty column", _many([f"{i},,{i % 2}" for i in range(30)]), "column b: no row has a value", more="data.missing=error"),
     table("every row misses something", _many([f"{i},,{i % 2}" if i % 2 else f",{i},{i % 2}" for i in range(30)]), "every row misses something", more="data.missing=drop"),
     table("one class", _many([f"{i},{i},x" for i in range(30)]), "one value only, 'x'", "nothing to tell apart"),
     table("one class of numbers", _many([f"{i},{i},1" for i in range(30)]), "one value only"),

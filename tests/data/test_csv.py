@@ -8,11 +8,13 @@ import io
 import time
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 import pyarrow
 import pytest
 
+import trainrun
 from trainrun.data import _spool, overview, table_rows
 from trainrun.data._csv_file import sniff_delimiter
 from trainrun.data._csv_format import CsvFormat
@@ -347,7 +349,7 @@ def test_many_faults_are_counted_not_listed(write):
             people(change={2: "1,Rome,2,maybe"}),
             "at least 3 examples of each class, one for each part of the split; too few of maybe (1)",
         ),
-        ("a,b,buys\n" + "1,,yes\n2,,no\n" * 9, "column b: no row has a value"),
+        ("a,b,buys\n" + ",,yes\n,NA,no\n" * 9, "column b: no row has a value"),
     ],
 )
 def test_bad_files_are_refused_with_a_message(write, text, expected):
@@ -748,9 +750,43 @@ def test_a_validation_set_is_counted_and_its_training_rows_are_told(write, tmp_p
     assert f"{count} of the 40 hard rows have the same features" in " ".join(
         "".join(capsys.readouterr()).split()
     )
-    hard.write_text("a,b,y\n1,2,0\n3,4,other\n")
-    with pytest.raises(UserError, match=r"data.validation_sets: 1 of 2 hard rows are of classes .* 'other'"):
+    hard.write_text("a,b,y\n1,2,0\n3,4,2\n")
+    with pytest.raises(UserError, match=r"data.validation_sets: 1 of 2 hard rows are of classes .* '2'"):
         load(write("\n".join(["a,b,y", *rows]) + "\n"), "y", validation_sets={"hard": str(hard)})
+
+
+def test_columns_without_any_value_are_left_out_of_data_and_model(write, inside):
+    rows = [f"{i * 7 % 31},{'NA' * (i % 2)},{i % 3},,{'ab'[i % 2]}" for i in range(100)]
+    path = write("\n".join(["u,notes,v,w,buys", *rows]) + "\n")
+    plain = inside / "plain.csv"
+    pd.read_csv(path).drop(columns=["notes", "w"]).to_csv(plain, index=False)
+    data, expected = load(path), load(str(plain))
+    assert data.features == expected.features == ("u", "v")
+    assert data.digest() == expected.digest()
+    assert "columns left out: notes, w (no row has a value)" in [*overview.lines(overview.of(data))]
+    assert describe(path=path, target="buys") == describe(path=str(plain), target="buys")
+    refused = r"column w: no row has a value. Leave it out: data.exclude=\["
+    for demanding in (
+        {"missing": "error"},
+        {"missing": "drop"},
+        {"features": ["u", "w"]},
+        {"categorical": ["w"]},
+    ):
+        with pytest.raises(UserError, match=refused):
+            load(path, **demanding)
+    run = trainrun.run(
+        [
+            f"data.path={path}",
+            "data=csv",
+            "data.target=buys",
+            "model=linear",
+            "trainer.epochs=1",
+            "tracking=none",
+        ]
+    )
+    raw = keras.saving.load_model(run.run_dir / "model.keras")
+    assert {*raw.input} == {"u", "v"}
+    assert len(run.predict(pd.read_csv(plain).drop(columns="buys"))["prediction"]) == 100
 
 
 def test_fields_of_any_length_are_read(write):

@@ -141,7 +141,7 @@ def read(settings: ItemSettings, even_large: bool = True) -> tuple[Items | None,
     if not faults and not (even_large or folder or source.is_small):
         return None, []
     if not faults:
-        examples, faults = _table_examples.examples(source, table)
+        examples, table, faults = _table_examples.examples(source, table)
     if not faults:
         parts, faults = _table_split.parts(examples, table, settings.splitting)
     if faults:

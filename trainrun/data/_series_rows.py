@@ -74,7 +74,7 @@ def read(source: TableSource, settings: TableSettings) -> tuple[SeriesRows | Non
     """
     import numpy as np
 
-    examples, faults = _table_examples.examples(source, settings)
+    examples, settings, faults = _table_examples.examples(source, settings)
     if faults:
         return None, faults
     columns = examples.table.columns
@@ -110,6 +110,8 @@ def read(source: TableSource, settings: TableSettings) -> tuple[SeriesRows | Non
     missing = {name: int(count) for name, count in zip(names, np.isnan(values).sum(axis=0), strict=True)}
     missing = {name: count for name, count in missing.items() if count}
     notes = [f"columns that are no numbers are left out: {', '.join(texts)}"] if texts else []
+    if examples.empty:
+        notes.append(f"columns without any value are left out: {', '.join(examples.empty)}")
     if missing:
         shown = listed([f"{name} {count:,}" for name, count in missing.items()])
         notes.append(f"missing values imputed by the last one before, of the same series: {shown}")

@@ -50,7 +50,7 @@ def dataset(
     stored: Preprocessor | None = arguments["preprocessor"]
     source, settings, faults = _opened(open_source, settings, splitting, stored)
     raise_faults(faults)
-    examples, faults = _table_examples.examples(source, settings)
+    examples, settings, faults = _table_examples.examples(source, settings)
     raise_faults(faults)
     if stored is not None:
         examples, faults = _table_stored.fitted(examples, stored, settings)
@@ -154,7 +154,7 @@ def description(
     if not source.is_small:
         known = None if settings.is_named or settings.task != "regression" else "real"
         return Description("regression" if known else None, known)
-    examples, faults = _table_examples.examples(source, settings)
+    examples, settings, faults = _table_examples.examples(source, settings)
     if stored is not None and not faults:
         examples, faults = _table_stored.fitted(examples, stored, settings)
     if not faults:
@@ -187,7 +187,7 @@ def values(
     """
     source, settings, faults = _opened(open_source, *settings_of(arguments))
     raise_faults(faults)
-    examples, faults = _table_examples.examples(source, settings)
+    examples, settings, faults = _table_examples.examples(source, settings)
     raise_faults(faults)
     columns = {name: examples.table.columns[name] for name in settings.inputs}
 
@@ -257,6 +257,7 @@ def _inferred(
         "target": ", ".join(settings.targets) or None,
         "columns": kinds,
         "left_out": examples.table.rows - len(examples.keep),
+        "empty": list(examples.empty),
         "notices": notices,
     }
 

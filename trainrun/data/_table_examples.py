@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from trainrun.data import _columns, _notations, _spool, _table, _table_labels, _table_problems
 from trainrun.data._faults import Fault
+from trainrun.data._gaps import NOT_IMPUTING
 from trainrun.data._table import Table
 from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import TargetSpec
@@ -73,6 +74,7 @@ class Examples:
         counts: of a class target: name -> examples; of several targets, a dict of these by name.
         file_parts: the part whose file each example is from (0 training, 1 validation, 2 test), int16 `[n]`.
         source: of the table; None: it is not at hand.
+        empty: features that are left out because no row has a value.
     """
 
     table: Table
@@ -82,6 +84,7 @@ class Examples:
     counts: Mapping[str, Any]
     file_parts: np.ndarray
     source: TableSource | None = None
+    empty: tuple[str, ...] = ()
 
     def kept(self, values: np.ndarray) -> np.ndarray:
         """Return the examples' values of a column's, one for each row of the table: the same array if every row is an example."""
@@ -117,8 +120,10 @@ class Examples:
         ]
 
 
-def examples(source: TableSource, settings: TableSettings) -> tuple[Examples | None, list[Fault]]:
-    """Return the examples, or all that is wrong with the rows.
+def examples(
+    source: TableSource, settings: TableSettings
+) -> tuple[Examples | None, TableSettings, list[Fault]]:
+    """Return the examples, the settings with the features that they have, and all that is wrong with the rows.
 
     Args:
         source: the table.
@@ -128,21 +133,25 @@ def examples(source: TableSource, settings: TableSettings) -> tuple[Examples | N
 
     table, faults = _read(source, settings)
     if table is None:
-        return None, faults
+        return None, settings, faults
+    empty = _empty(table, settings)
+    settings = replace(settings, inputs=tuple(name for name in settings.inputs if name not in empty))
+    table = replace(table, columns={n: column for n, column in table.columns.items() if n not in empty})
     faults += _table_problems.value_faults(table, settings, source.locate)
     if faults:
-        return None, faults
+        return None, settings, faults
     keep = _kept(table, settings)
     if not len(keep):
         message = (
             "every row misses something, so none is left. Try data.missing=auto, or fewer data.features."
         )
-        return None, [("missing", message)]
+        return None, settings, [("missing", message)]
     is_multilabel = settings.task == _columns.MULTILABEL
     if settings.label_separator is not None:
         labels, target, faults = _table_labels.separated(table.columns[settings.target], settings, keep)
         faults += _beside_faults(table, settings, keep)
-        return Examples(table, keep, labels, target, {}, source.file_parts()[keep], source), faults
+        of_rows = Examples(table, keep, labels, target, {}, source.file_parts()[keep], source, empty)
+        return of_rows, settings, faults
     read = {
         name: _table_labels.of_target(table, settings.of_target(name), keep, is_multilabel)
         for name in settings.targets
@@ -157,7 +166,8 @@ def examples(source: TableSource, settings: TableSettings) -> tuple[Examples | N
     else:
         labels, target, counts, _ = read[settings.target]
     faults += _beside_faults(table, settings, keep)
-    return Examples(table, keep, labels, target, counts, source.file_parts()[keep], source), faults
+    of_rows = Examples(table, keep, labels, target, counts, source.file_parts()[keep], source, empty)
+    return of_rows, settings, faults
 
 
 def _read(source: TableSource, settings: TableSettings) -> tuple[Table | None, list[Fault]]:
@@ -178,6 +188,21 @@ def _read(source: TableSource, settings: TableSettings) -> tuple[Table | None, l
         table.columns.update(_table.converted(raw, settings, source.typed, table.store))
         del raw
     return table, faults
+
+
+def _empty(table: Table, settings: TableSettings) -> tuple[str, ...]:
+    """Return the features without any value that are left out: where missing values are imputed, no setting names them, and there are others."""
+    if settings.missing in NOT_IMPUTING or settings.features is not None:
+        return ()
+    named = {
+        name for key in ("categorical", "dates", "ordinal", "text") for name in getattr(settings, key) or ()
+    }
+    empty = tuple(
+        name
+        for name in settings.inputs
+        if name not in named and sum(table.columns[name].missing.values()) == table.rows
+    )
+    return () if len(empty) == len(settings.inputs) else empty
 
 
 def _beside_faults(table: Table, settings: TableSettings, keep: np.ndarray) -> list[Fault]:

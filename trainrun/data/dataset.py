@@ -148,7 +148,7 @@ class Dataset:
         preprocessing: values fitted on the training set and applied to all (for the record and for
             prediction on new rows), as plain lists and numbers.
         inferred: what loading has understood of a table, for `overview`: `target`, `split`, `columns` (kind -> names), `imputed`,
-            `indicators`, `left_out`, `notices`, `digests` (column -> digest of its values).
+            `indicators`, `empty`, `left_out`, `notices`, `digests` (column -> digest of its values).
         validation_sets: further validation sets by name.
         soft_targets: outputs of another model, a teacher, for the training part in its order, by output (empty: the only one): logits, or
             real numbers in the target's unit, `[n, …, outputs]`; empty: there is none.

@@ -35,7 +35,7 @@ def of(data: Dataset) -> dict[str, Any]:
         `name`, `task`, `target` (the column, or None), `examples`, `parts`, `validation_sets` (name -> examples), `split` (in words, or None), `classes`
         (class -> examples, the first 100), `number_of_classes`, `positive` (of two classes), `range` (of a real target: least, mean and
         largest value), `outputs` (of several: name -> its `task`, `classes` and the like, or `range`), `columns` (kind -> names, the first 100), `number_of_columns` (kind -> how many), `inputs` (kind and shape),
-        `imputed` (column -> missing values and what stands for them), `indicators`, `left_out` (rows), `notices` (sentences) and
+        `imputed` (column -> missing values and what stands for them), `indicators`, `empty` (columns without any value, the first 100), `left_out` (rows), `notices` (sentences) and
         `digests` (column -> digest of its values).
     """
     splits = data.parts
@@ -68,6 +68,7 @@ def of(data: Dataset) -> dict[str, Any]:
     imputed = inferred.get("imputed") or {}
     overview["imputed"] = dict(list(imputed.items())[:RECORDED])
     overview["indicators"] = bool(inferred.get("indicators"))
+    overview["empty"] = list(inferred.get("empty", ()))[:RECORDED]
     overview["left_out"] = inferred.get("left_out", 0)
     overview["notices"] = list(inferred.get("notices", ()))
     overview["digests"] = dict(inferred.get("digests") or {})
@@ -125,6 +126,8 @@ def lines(overview: Mapping[str, Any]) -> Iterator[str]:
     if overview["imputed"]:
         more = ", and an indicator column for each" if overview["indicators"] else ""
         yield f"missing values imputed: {_imputed(overview)}{more}"
+    if empty := overview.get("empty"):
+        yield f"columns left out: {listed(empty, NAMED)} (no row has a value)"
     if overview["left_out"]:
         yield f"rows left out: {overview['left_out']:,} (a missing target, item, weight, group, time or part, or data.missing=drop)"
 
