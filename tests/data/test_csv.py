@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import shlex
 import time
 from pathlib import Path
 
@@ -787,6 +788,20 @@ def test_columns_without_any_value_are_left_out_of_data_and_model(write, inside)
     raw = keras.saving.load_model(run.run_dir / "model.keras")
     assert {*raw.input} == {"u", "v"}
     assert len(run.predict(pd.read_csv(plain).drop(columns="buys"))["prediction"]) == 100
+
+
+@pytest.mark.parametrize(("excluded", "name"), [((), "id"), (("w",), "the id")])
+def test_the_last_of_several_notices_leaves_out_the_columns_of_all(write, excluded, name):
+    rows = [f"{i},{i * 7 % 31},{i * 5 % 13},x,text{i},{'ab'[i % 2]}" for i in range(100)]
+    path = write("\n".join([f"{name},u,w,k,v,buys", *rows]) + "\n")
+    notices = load(path, exclude=list(excluded) or None).inferred["notices"]
+    assert len(notices) == 3 and [text.count("All together") for text in notices] == [0, 0, 1]
+    (typed,) = shlex.split(notices[-1].split("All together: ")[1].removesuffix("."))
+    exclude = trainrun.compose(["data=csv", f"data.path={path}", "data.target=buys", typed])["data"][
+        "exclude"
+    ]
+    assert sorted(exclude) == sorted(["k", "v", name, *excluded])
+    assert load(path, exclude=exclude).inferred["notices"] == []
 
 
 def test_fields_of_any_length_are_read(write):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from trainrun.data._faults import Fault
@@ -14,6 +14,8 @@ from trainrun.util import look_alikes, typed_names
 
 # Names that need no quotes in an override.
 PLAIN = re.compile(r"[A-Za-z_][\w.-]*")
+# The columns in an override of `exclusion`, and the name of each.
+EXCLUSION, NAME = re.compile(r"data\.exclude=\[([^\]]*)\]"), re.compile(r'[^,"]+')
 
 
 def faults(header: Sequence[str]) -> list[Fault]:
@@ -49,6 +51,27 @@ def unknown(value: Any, header: Sequence[str]) -> str:
 def exclusion(names: Sequence[str]) -> str:
     """Return the override that leaves columns out, as typed in a shell."""
     return override("exclude", names)
+
+
+def with_joined_exclusions(
+    texts: Sequence[str], excluded: Sequence[str], names: Collection[str]
+) -> list[str]:
+    """Return messages, the last one that offers to leave columns out with an override that leaves out those of all messages.
+
+    A second `data.exclude` takes the place of the first.
+
+    Args:
+        texts: the messages, with overrides of `exclusion`.
+        excluded: columns that are left out already.
+        names: columns that can be left out.
+    """
+    offers = [(i, offered) for i, text in enumerate(texts) for offered in EXCLUSION.findall(text)]
+    columns = [name for _, offered in offers for name in NAME.findall(offered)]
+    several = len({offered for _, offered in offers}) + bool(excluded) > 1
+    if not (offers and several and {*names}.issuperset(columns)):  # a name has a bracket or a comma
+        return list(texts)
+    last, together = offers[-1][0], exclusion(list(dict.fromkeys([*excluded, *columns])))
+    return [f"{text} All together: {together}." if i == last else text for i, text in enumerate(texts)]
 
 
 def override(key: str, names: Sequence[str]) -> str:

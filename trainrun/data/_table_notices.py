@@ -25,7 +25,7 @@ from trainrun.data import (
 )
 from trainrun.data._faults import Fault
 from trainrun.data._gaps import is_whole
-from trainrun.data._header_names import exclusion, override
+from trainrun.data._header_names import exclusion, override, with_joined_exclusions
 from trainrun.data._table import Column
 from trainrun.data._table_examples import Examples
 from trainrun.data._table_settings import TableSettings
@@ -85,7 +85,7 @@ def notices(
             *_unseen_classes(one, parts),
         )
     )
-    return [
+    of_columns = [
         *_other_separators.notices(examples.table.columns, numbers),
         *_dates(dates),
         *_hardly_repeat(columns, [name for name in unique if name in others], examples.table.rows),
@@ -106,6 +106,7 @@ def notices(
         *_missing_by_part.notices(every, examples.keep, {**dict(zip(PARTS, parts, strict=True)), **sets}),
         *_unseen(others, examples, parts, unique),
     ]
+    return with_joined_exclusions(of_columns, settings.exclude or (), settings.inputs)
 
 
 def faults(examples: Examples, settings: TableSettings) -> list[Fault]:

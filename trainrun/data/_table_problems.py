@@ -9,7 +9,7 @@ from trainrun.data import _clock_times, _other_separators
 from trainrun.data._columns import LARGEST, OWN_VALUE, missing_words, shortened
 from trainrun.data._date_texts import DATE_ORDERS
 from trainrun.data._faults import Fault
-from trainrun.data._header_names import exclusion, override
+from trainrun.data._header_names import exclusion, override, with_joined_exclusions
 from trainrun.data._table import Column, Table
 from trainrun.data._table_settings import TableSettings
 from trainrun.errors import listed
@@ -48,11 +48,14 @@ def value_faults(table: Table, settings: TableSettings, locate: Locate) -> list[
     """
     rows = [row for column in table.columns.values() for row in _rows_to_name(column, settings)]
     places = locate(sorted(set(rows))) if rows else {}
-    return [
+    faults = [
         fault
         for name, column in table.columns.items()
         for fault in _column_faults(name, column, settings, places)
     ]
+    messages = [message for _, message in faults]
+    joined = with_joined_exclusions(messages, settings.exclude or (), settings.inputs)
+    return [(key, message) for (key, _), message in zip(faults, joined, strict=True)]
 
 
 def _rows_to_name(column: Column, settings: TableSettings) -> list[int]:
