@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import shlex
 import time
 from pathlib import Path
@@ -802,6 +803,48 @@ def test_the_last_of_several_notices_leaves_out_the_columns_of_all(write, exclud
     ]
     assert sorted(exclude) == sorted(["k", "v", name, *excluded])
     assert load(path, exclude=exclude).inferred["notices"] == []
+
+
+def test_numbers_of_a_file_in_another_unit_are_told(write, inside):
+    random = np.random.default_rng(3)
+
+    def table(name, rows, kilo=1.0, share=1.0, price=1.0):
+        kilograms, shares = random.normal(70, 10, rows), random.uniform(0, 1, rows)
+        columns = {
+            "weight": kilograms * kilo,
+            "share": shares * share,
+            "rare": random.uniform(size=rows) < 0.01,
+        }
+        columns |= {"income": random.lognormal(0, 2, rows), "price": random.normal(5e3, 1e3, rows) * price}
+        pd.DataFrame(columns).to_csv(name, index=False)
+
+    table("train.csv", 300)
+    table("same.csv", 80)
+    table("grams.csv", 80, kilo=1000, share=100)
+    table("tonnes.csv", 80, kilo=1 / 1000, price=1 / 1000)
+    assert (
+        load("train.csv", "price", validation_path="same.csv", test_path="same.csv").inferred["notices"] == []
+    )
+    sets = {"tons": "tonnes.csv", "same": "same.csv"}
+    data = load("train.csv", "price", test_path="grams.csv", validation_sets=sets)
+    medians = {name: pd.read_csv(f"{name}.csv").median() for name in ("grams", "tonnes")}
+    of_training = {
+        name: float(np.median(data.preprocessing["standardize"]["mean"][i]))
+        for i, name in enumerate(data.features)
+    }
+    first, second = data.inferred["notices"]
+    assert "in the test file are far" in first and "in the tons file are far" in second
+    for text, name, columns in (
+        (first, "grams", ("weight", "share")),
+        (second, "tonnes", ("weight", "price")),
+    ):
+        assert re.findall(r"(\w+) \(", text.split("(medians)")[1]) == list(columns)
+        for column in columns:
+            shown, of_train = map(
+                float, re.search(rf"{column} \((\S+), in training ([^)]+)\)", text).groups()
+            )
+            assert shown == pytest.approx(medians[name][column], rel=1e-5)
+            assert column not in of_training or of_train == pytest.approx(of_training[column], rel=0.2)
 
 
 def test_fields_of_any_length_are_read(write):
