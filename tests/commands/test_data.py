@@ -53,6 +53,22 @@ def test_json_has_the_same_and_nothing_else(table, capsys):
     assert content["overview"]["positive"] == "bad"
 
 
+def test_the_first_rows_have_the_numbers_of_the_file(inside, capsys):
+    rows = [
+        ("123456789", "9007199254740995", "0.123456789", "-1234.5678", "12.3%", "1234567.25"),
+        ("987654321", "", "1e-07", "0", "7%", "3"),
+    ]
+    lines = ["id,long,share,balance,rate,price", *(",".join(row) for row in rows * 40)]
+    (inside / "t.csv").write_text("\n".join(lines) + "\n")
+    assert (
+        main(["data", "--json", "data=csv", "data.path=t.csv", "data.target=price", "data.task=regression"])
+        == 0
+    )
+    first, second = json.loads(capsys.readouterr().out)["rows"][:2]
+    assert list(first.values()) == [*rows[0][:4], "0.123", rows[0][5]]
+    assert list(second.values()) == [*rows[1][:4], "0.07", rows[1][5]]
+
+
 def test_likely_faults_of_the_data_are_reported_and_nothing_else(table, capsys):
     assert main(["data", *table[:2], "data.target=z"]) == 2
     assert "data.target: the file has no column 'z'" in capsys.readouterr().err

@@ -78,6 +78,14 @@ def same_number(names: Sequence[str]) -> list[str]:
     return next((written for written in spellings.values() if len(written) > 1), [])
 
 
+def number_text(value: float) -> str:
+    """Return a number as its file has it, of up to 15 digits; one with more, as conversion leaves (a percentage, float32), to six."""
+    if value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    text = f"{value:.15g}"
+    return text if float(text) == value else f"{value:.6g}"
+
+
 def shortened(text: str, length: int = SHOWN) -> str:
     """Return a value for a message, truncated if it is long."""
     return text if len(text) <= length else text[: length - 1] + "…"

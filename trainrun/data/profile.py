@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _date_texts, _equal_rows, _histogram
+from trainrun.data._columns import number_text
 from trainrun.data.dataset import TargetSpec
 from trainrun.data.lazy_array import View
 
@@ -51,7 +52,11 @@ class Values:
         if self.numbers is None:
             return self.texts[self.codes[row]] if self.codes[row] >= 0 else ""
         value = float(self.numbers[row])
-        return "" if math.isnan(value) else _date_texts.date_text(value) if self.is_date else f"{value:.6g}"
+        if math.isnan(value):
+            return ""
+        if self.integers is not None:
+            return str(self.integers[row])
+        return _date_texts.date_text(value) if self.is_date else number_text(value)
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ def _texts(labels: np.ndarray, target: TargetSpec) -> list[str]:
     return (
         [target.classes[label] for label in labels]
         if target.classes
-        else [f"{label[0]:.6g}" for label in labels]
+        else [number_text(float(label[0])) for label in labels]
     )
 
 
