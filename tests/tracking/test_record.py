@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+import trainrun
 from trainrun.tracking import journal, status
 from trainrun.tracking.record import Recorder, flatten
 from trainrun.tracking.settings import TrackingSettings
@@ -118,3 +119,21 @@ def test_an_attempt_without_room_for_its_first_record_leaves_none(attempts, tmp_
     recorder.artifacts(["summary.json"])
     assert recorder.end("FAILED", "No space left on device") == (None, 0)
     assert (tmp_path / "journal.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "steps"), [(None, 3, [6, 9]), (3, None, []), (3, 2, [5, 7, 9]), (3, 3, [6, 9])]
+)
+def test_a_resumed_run_writes_batch_metrics_at_its_own_interval(before, now, steps, tmp_path, monkeypatch):
+    """Nine updates, of which three are done before; an interval that is the same goes on where it was."""
+    monkeypatch.chdir(tmp_path)
+
+    def every(interval):
+        return f"tracking.every_steps={'null' if interval is None else interval}"
+
+    base = ["tracking=none", "data=iris", "model=linear", "trainer.limit=48", "trainer.batch_size=16", "data.validation=0",
+            "data.test=0", "artifacts=none"]  # fmt: skip
+    trainrun.run([*base, "trainer.epochs=1", every(before)], run_dir="r")
+    trainrun.resume("r", ["trainer.epochs=3", every(now)])
+    records = journal.read(tmp_path / "r" / "journal.jsonl").records
+    assert [r["step"] for r in records if r["kind"] == "batch" and r["step"] > 3] == steps

@@ -113,15 +113,27 @@ def test_more_epochs_behind_the_change_are_one_longer_run(tmp_path, monkeypatch,
         assert [r["epoch"] for r in records if r.get("event") == "xla"] == epochs
 
 
+def test_a_resumed_run_takes_the_decision_in_its_checkpoint(tmp_path, monkeypatch):
+    """Whatever the constants of the version that resumes it, and under a callback after each step."""
+    monkeypatch.chdir(tmp_path)
+    base = ["tracking=none", "trainer=custom", *LINEAR, "artifacts=none", "checkpoint.every=1epochs"]
+    with monkeypatch.context() as patch:
+        patch.setattr(change_over, "AT_MOST", 1e9)
+        whole = trainrun.run([*base, "trainer.epochs=4"], run_dir="whole")
+        trainrun.run([*base, "trainer.epochs=2"], run_dir="short")
+    kernels = trainrun.run([*base, "trainer.epochs=4", "trainer.jit_compile=false"], run_dir="kernels")
+    longer = trainrun.resume("short", ["trainer.epochs=4", "tracking.every_steps=1"])
+    assert longer.summary["weights_sha256"] == whole.summary["weights_sha256"]
+    assert longer.summary["weights_sha256"] != kernels.summary["weights_sha256"]
+
+
 @pytest.mark.parametrize("epochs", [30, 100_000])
 def test_compiling_takes_at_most_an_eighth_of_the_time_before(epochs, train):
     """By the constants: a step of the linear model takes 74 us, compiling 1.4 s; three steps an epoch."""
     job = train("custom", *LINEAR, "trainer.epochs=1").job
     job = replace(job, plan=replace(job.plan, epochs=epochs))
     first = change_over.first_epoch(job, [])
-    if epochs == 30:
-        assert first is None
-    else:
-        assert first * job.plan.steps_per_epoch * 74e-6 == pytest.approx(8 * 1.4, rel=0.05)
+    assert (first < epochs) is (epochs == 100_000)
+    assert first * job.plan.steps_per_epoch * 74e-6 == pytest.approx(8 * 1.4, rel=0.05)
     each_step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
     assert change_over.first_epoch(job, [each_step]) is None

@@ -26,6 +26,7 @@ from trainrun.registry import direction, log_columns, signatures
 from trainrun.registry.construct import construct, resolve
 from trainrun.run.context import RunContext
 from trainrun.run.progress_channel import Report
+from trainrun.trainer import change_over
 from trainrun.trainer.job import Job
 from trainrun.ui.progress import Progress
 from trainrun.util import lengths
@@ -81,7 +82,7 @@ def with_run_callbacks(
     checkpoint.callbacks = [rate, *callbacks, journal, checkpoint]
     # After the journal, which records the NaN; before the checkpoint, which must not save it.
     guard = NanGuard(raises=not any(isinstance(c, keras.callbacks.TerminateOnNaN) for c in callbacks))
-    return [
+    everything = [
         rate,
         *callbacks,
         keras.callbacks.History(),
@@ -91,6 +92,8 @@ def with_run_callbacks(
         checkpoint,
         progress,
     ]
+    checkpoint.plan[change_over.XLA_FROM] = change_over.first_epoch(job, everything)
+    return everything
 
 
 def _pass_over_undefined(callback: keras.callbacks.Callback) -> None:

@@ -51,6 +51,14 @@ class JournalCallback(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self.journal.write("epoch", epoch=epoch + 1, step=self._steps(), metrics=plain(logs))
 
+    def get_state(self) -> dict[str, Any]:
+        """Return the state for a resumed run: where the last ``batch`` record is."""
+        return {"every_steps": self.every_steps, "_written": self._written}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Restore the result of `get_state`; the interval is that of this time, and the model is restored already."""
+        self._written = state["_written"] if state["every_steps"] == self.every_steps else self._steps()
+
     def _steps(self) -> int:
         return 0 if getattr(self.model, "optimizer", None) is None else updates(self.model)
 

@@ -1,7 +1,7 @@
 """The change of a long training from TensorFlow's kernels to one XLA program a pass: `trainer.jit_compile=auto`.
 
-The epoch of the change is a function of the model and of the steps before it, and of no clock: a run that is resumed, also with more
-epochs, takes each step by the program that an uninterrupted run takes. It comes late: compiling takes at most a share
+The epoch of the change is a function of the model and of the steps before it, and of no clock, and is in each checkpoint: a run that is
+resumed, also with more epochs, takes each step by the program that an uninterrupted run takes. It comes late: compiling takes at most a share
 of `AT_MOST` of the time trained before, however soon the training ends afterwards. (Figures: benchmarks/training_speed.py.)
 """
 
@@ -23,6 +23,7 @@ from trainrun.trainer.steps_per_call import traced, wants_steps
 if TYPE_CHECKING:
     from trainrun.trainer.compiled_epoch import Pass
 
+XLA_FROM = "xla_from"  # in the plan of a checkpoint: see `first_epoch`
 AT_MOST = 1 / 8
 # Measured on 2 cores for dense, recurrent, embedding and attention models of 2 to 38 trainable variables, within a factor of 2: seconds
 # to trace and compile (nine models of these kinds, within 1.5), seconds of a step's kernels without their work, floating-point operations per second, and bytes of activations per second.
@@ -40,10 +41,14 @@ KEPT_TO_KERNELS = ("Conv", "Pool", "Random", "Assert", "CheckNumerics", "Print",
 def first_epoch(job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> int | None:
     """Return the epoch from which on a job is trained by an XLA program, if its model allows it; None: never.
 
+    A run that is resumed takes the epoch in its checkpoint, also with other callbacks, and under a version with other constants.
+
     Args:
         job: model and plan.
         callbacks: of the training; one that is called after each step keeps the kernels, whose calls cost less.
     """
+    if job.start is not None and not job.start.new_phase and XLA_FROM in job.start.checkpoint.about["plan"]:
+        return job.start.checkpoint.about["plan"][XLA_FROM]
     if not job.changes_over or wants_steps(callbacks) or traced(callbacks):
         return None
     plan, variables = job.plan, len(job.model.trainable_variables)
@@ -51,8 +56,7 @@ def first_epoch(job: Job, callbacks: Sequence[keras.callbacks.Callback]) -> int 
     compiling = COMPILING_S + COMPILING_S_PER_VARIABLE * variables
     step = STEP_S + STEP_S_PER_VARIABLE * variables + cost.step_flops / FLOPS_PER_S
     step += cost.activations / ACTIVATION_BYTES_PER_S
-    epoch = plan.first_epoch + math.ceil(compiling / AT_MOST / step / plan.steps_per_epoch)
-    return epoch if epoch < plan.epochs else None
+    return plan.first_epoch + math.ceil(compiling / AT_MOST / step / plan.steps_per_epoch)
 
 
 class ChangeOver:
