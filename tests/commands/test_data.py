@@ -65,8 +65,8 @@ def test_the_first_rows_have_the_numbers_of_the_file(inside, capsys):
         == 0
     )
     first, second = json.loads(capsys.readouterr().out)["rows"][:2]
-    assert list(first.values()) == [*rows[0][:4], "0.123", rows[0][5]]
-    assert list(second.values()) == [*rows[1][:4], "0.07", rows[1][5]]
+    assert list(first.values()) == [*rows[0][:4], "12.3", rows[0][5]]
+    assert list(second.values()) == [*rows[1][:4], "7", rows[1][5]]
 
 
 def test_likely_faults_of_the_data_are_reported_and_nothing_else(table, capsys):

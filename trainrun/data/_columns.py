@@ -79,7 +79,7 @@ def same_number(names: Sequence[str]) -> list[str]:
 
 
 def number_text(value: float) -> str:
-    """Return a number as its file has it, of up to 15 digits; one with more, as conversion leaves (a percentage, float32), to six."""
+    """Return a number as its file has it, of up to 15 digits; one with more, as conversion leaves (hours, float32), to six."""
     if value.is_integer() and abs(value) < 2**53:
         return str(int(value))
     text = f"{value:.15g}"
