@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
 
+from trainrun.data import _order
 from trainrun.data._order import EPOCHS, SPLIT, balanced, batches, bits, epoch_order
 from trainrun.trainer.job import Resampled
 
@@ -37,6 +39,24 @@ def test_order_is_a_permutation(n):
     order = epoch_order(3, 5, n)
     assert order.dtype == np.int64
     assert sorted(order.tolist()) == list(range(n))
+
+
+@pytest.mark.parametrize("distinct", [2**64, 50_000, 1])
+def test_words_are_sorted_as_numpy_sorts_them_at_once(distinct, monkeypatch):
+    words = np.random.default_rng(0).integers(0, distinct - 1, 300_000, "uint64", endpoint=True)
+    words[::7] <<= np.uint64(40)
+    for block in (2**10, 2**16, 2**20):
+        monkeypatch.setattr(_order, "BLOCK", block)
+        assert np.array_equal(_order.shuffled(words), np.argsort(words, kind="stable"))
+
+
+def test_a_large_order_takes_little_memory_beside_itself():
+    words = bits(0, EPOCHS, 0, 1_000_000)
+    tracemalloc.start()
+    order = _order.shuffled(words)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 1.5 * order.nbytes
 
 
 def test_order_depends_on_nothing_but_its_arguments():

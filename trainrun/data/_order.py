@@ -7,6 +7,7 @@ numpy, and training can resume at any step of any epoch.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 # Purposes of random bits: each has its own stream for one seed.
 EPOCHS, SPLIT, SYNTHETIC, SAMPLE, RESAMPLE = 0, 1, 2, 3, 4
+# Words that are sorted at once.
+BLOCK = 2**16
 
 
 def bits(seed: int, purpose: int, number: int, n: int) -> np.ndarray:
@@ -75,9 +78,17 @@ def shuffled(random: np.ndarray) -> np.ndarray:
     """Return the permutation that sorts random 64-bit words; the sort is stable."""
     import numpy as np
 
+    n = len(random)
     # numpy sorts 16 bits by radix, and words that are nearly in order fast: a third of the time of sorting the words at once.
-    order = np.argsort((random >> np.uint64(48)).astype("uint16"), kind="stable")
-    return order[np.argsort(random[order], kind="stable")].astype("int64", copy=False)
+    high = np.right_shift(random, np.uint64(48), out=np.empty(n, "uint16"), casting="unsafe")
+    order = np.argsort(high, kind="stable").astype("int64", copy=False)
+    # The words of equal high bits are in one block, each sorted in place: temporary arrays stay small.
+    blocks = n // BLOCK + 1
+    ends = [np.count_nonzero(high < 2**16 * i // blocks) for i in range(1, blocks)]
+    for first, end in itertools.pairwise([0, *ends, n]):
+        block = order[first:end]
+        block[:] = block[np.argsort(random[block], kind="stable")]
+    return order
 
 
 def batches(

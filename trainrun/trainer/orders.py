@@ -12,8 +12,8 @@ from trainrun.util import background
 if TYPE_CHECKING:
     import numpy as np
 
-# Examples from which an order takes longer (1 ms; 25 ms of 600,000) than it takes to begin a thread.
-LARGE = 50_000
+# Examples whose order takes so long (30 ms) that it is computed in a thread: for threads, glibc keeps what a thread has freed, twice the order.
+LARGE = 1_000_000
 
 
 class Orders:
