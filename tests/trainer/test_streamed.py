@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from trainrun.data import _arrays, _npz_file
 from trainrun.data.lazy_array import View
@@ -85,6 +86,17 @@ def test_whole_makes_the_tensor_of_a_view():
     tensor = held_arrays.whole(x)
     x[0] = 0  # an array that somebody else holds is copied
     assert not np.array_equal(tensor.numpy(), x)
+
+
+def test_examples_in_a_variable_are_gathered_without_a_copy_of_all():
+    values = held_arrays.aligned(View.of(np.zeros((1000, 4), "float32")))
+    values[:] = RNG.normal(size=values.shape)
+    view = View.of(values)
+    variable = held_arrays.exchangeable(view)
+    gather = tf.function(lambda index: held_arrays.gathered(variable, index, view), autograph=False)
+    for _ in range(2):
+        assert np.array_equal(gather(tf.constant([3, 1])).numpy(), values[[3, 1]])
+        values[3] += 1  # in the memory that the variable has
 
 
 def test_held_passes_that_may_be_exchanged_take_views(train, tmp_path, monkeypatch):

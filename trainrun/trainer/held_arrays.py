@@ -66,7 +66,7 @@ def held(arrays: Any, hold: Callable[[np.ndarray | View], Any] = whole) -> Any:
 
 
 def exchangeable(array: np.ndarray | View) -> tf.Variable:
-    """Return an array as a variable with a variable number of rows."""
+    """Return an array as a variable with a variable number of rows, which shares the memory of `whole`."""
     return tf.Variable(whole(array), trainable=False, shape=[None, *array.shape[1:]])
 
 
@@ -86,6 +86,9 @@ def gathered(data: Any, index: tf.Tensor, arrays: Any) -> Any:
         index: of the examples.
         arrays: of the split.
     """
-    return tf.nest.map_structure(
-        lambda of, array: None if of is None else scaled(tf.gather(of, index), array), data, arrays
-    )
+
+    def taken(of: Any, array: np.ndarray | View) -> tf.Tensor:
+        # The gathering of a variable's rows would copy all of it first, since it shares its memory (TensorFlow 2.21).
+        return scaled(tf.gather(tf.convert_to_tensor(of), index), array)
+
+    return tf.nest.map_structure(lambda of, a: None if of is None else taken(of, a), data, arrays)

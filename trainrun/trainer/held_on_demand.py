@@ -105,11 +105,11 @@ class HeldOnDemand:
         reusable: in variables.
 
     Attributes:
-        held: tensors, which share the memory that is written to, or variables.
+        held: tensors or variables, which share the memory that is written to.
     """
 
     def __init__(self, arrays: Any, reusable: bool):
-        self._targets: list[tuple[View, np.ndarray | tf.Variable]] = []
+        self._targets: list[tuple[View, np.ndarray]] = []
         self._reusable = reusable
         self.held = held(arrays, self._hold)
         self._missing = np.ones(len(self._targets[0][0]), "bool")
@@ -132,10 +132,7 @@ class HeldOnDemand:
                 view.rows.prepare(index)
             return examples
         for view, target in self._targets:
-            if isinstance(target, tf.Variable):
-                target.scatter_update(tf.IndexedSlices(view[index], index))
-            else:
-                target[index] = view[index]
+            target[index] = view[index]
         self._missing[index] = False
         return examples
 
@@ -143,12 +140,11 @@ class HeldOnDemand:
         if not isinstance(array, View) or array.complete:
             return exchangeable(array) if self._reusable else whole(array)
         values = aligned(array)
-        if self._reusable:
-            target = tensor = tf.Variable(values, trainable=False, shape=[None, *array.shape[1:]])
-        else:
-            target, tensor = values, tf.experimental.dlpack.from_dlpack(values.__dlpack__())
-        self._targets.append((array, target))
-        return tensor
+        self._targets.append((array, values))
+        tensor = tf.experimental.dlpack.from_dlpack(values.__dlpack__())
+        return (
+            tf.Variable(tensor, trainable=False, shape=[None, *array.shape[1:]]) if self._reusable else tensor
+        )
 
 
 def _views(arrays: Any) -> list[View]:
