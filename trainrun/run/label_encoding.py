@@ -93,7 +93,7 @@ def encode(y: np.ndarray, target: TargetSpec, form: str) -> np.ndarray:
     if target.kind == "multilabel":
         return y.astype("float32")
     if target.kind == "real":
-        return (y[:, None] if y.ndim == 1 else y).astype("float32")
+        return (y[:, None] if y.ndim == 1 else y).astype("float32", copy=False)
     if form == "ids":
         return y.astype("int64")
     if form == "binary":

@@ -46,10 +46,11 @@ class Unit:
 
     def standard(self, y: np.ndarray) -> np.ndarray:
         """Return targets `[n, outputs]` as deviations from the mean, float32."""
-        y = y.astype("float64")
-        return (((y if self.log is None else np.log(y + self.log)) - self.mean) / self.scale).astype(
-            "float32"
-        )
+        # In place, also of the logarithm's array: a column of millions of rows is in memory once.
+        values = y.astype("float64") if self.log is None else np.log(y.astype("float64") + self.log)
+        values -= self.mean
+        values /= self.scale
+        return values.astype("float32")
 
     def own(self, y: np.ndarray) -> np.ndarray:
         """Return deviations `[n, outputs]` in the target's unit, float64."""
