@@ -126,6 +126,9 @@ def test_times_of_day_are_the_hours_of_pandas(texts, form, pattern):
 def test_durations_are_the_hours_of_pandas():
     texts = ["2:05:30", "100:00:00", "0:59:59"]
     np.testing.assert_allclose(understand(texts)[1], pd.to_timedelta(texts).total_seconds() / 3600)
+    assert understand(texts)[0].words == "durations as h:mm:ss, in hours"
+    assert understand(["25:23", "9:10"])[0].words == "durations as h:mm, in hours"
+    assert understand(["24:00", "9:10"])[0].words == "times as h:mm, in hours"
 
 
 @pytest.mark.parametrize("word", ["x", "3%", "2024-01-31"])

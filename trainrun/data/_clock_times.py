@@ -12,6 +12,8 @@ TIME = re.compile(
 # Forms of a column; in the short one, minutes and seconds would be read as hours and minutes, which is the same up to the unit.
 SHORT, LONG = "h:mm", "h:mm:ss"
 FORMS = (SHORT, LONG)
+# Hours beyond which a time is none of day.
+DAY = 24
 
 
 def hours(text: str, form: str) -> float | None:

@@ -42,7 +42,7 @@ class Notation:
         form: of numbers one such as in `SEPARATORS`, with ``%`` or a currency's sign at its end, or of times, as hours, one of
             `_clock_times.FORMS`; of truth values ``false/true`` and the like;
             of dates one of `DATE_ORDERS`; of ordinal texts their list in JSON, the lowest first.
-        clock: of dates: which clock their times are of, in words; see `_date_texts.clock`.
+        clock: of dates: which clock their times are of, in words; see `_date_texts.clock`. Of times: ``durations`` if they are none of day.
     """
 
     kind: str
@@ -67,7 +67,7 @@ class Notation:
         if self.kind == "ordinal":
             return f"ranks of {' < '.join(self.levels)}"
         if self.form in _clock_times.FORMS:
-            return f"times as {self.form}, in hours"
+            return f"{self.clock or 'times'} as {self.form}, in hours"
         return f"truth values {self.form}" if self.kind == "truth" else f"numbers as {self.form}"
 
 
@@ -270,4 +270,7 @@ def _time(texts: Sequence[str]) -> tuple[Notation, np.ndarray] | None:
     import numpy as np
 
     read = _clock_times.read(texts)
-    return None if read is None else (Notation("number", read[0]), np.array(read[1]))
+    if read is None:
+        return None
+    form, hours = read
+    return Notation("number", form, "durations" if max(hours) > _clock_times.DAY else ""), np.array(hours)
