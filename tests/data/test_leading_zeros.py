@@ -52,6 +52,18 @@ def test_codes_that_are_read_as_numbers_are_told(tmp_path, capsys, codes, name, 
     assert sorted(data.preprocessing["categories"]["code"][1:]) == sorted(written)
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_codes_far_from_the_beginning_are_told(tmp_path, several):
+    draw = random.Random(0)
+    codes = [*(f"{10000 + i % 7000}" for i in range(30_000)), *(f"{1000 + i % 900:05}" for i in range(6_000))]
+    rows = [f"{draw.random()},{code},{'ab'[i % 2]}" for i, code in enumerate(codes)]
+    parts = [rows[:30_000], rows[30_000:]] if several else [rows]
+    for i, part in enumerate(parts):
+        (tmp_path / f"{i}.csv").write_text("\n".join(["x,code,y", *part]) + "\n")
+    data = csv(path=str(tmp_path / "*.csv"), target="y")
+    assert "digits with leading zeros that are read as numbers: code ('0" in str(data.inferred["notices"])
+
+
 @pytest.mark.parametrize(
     "numbers",
     [

@@ -70,7 +70,7 @@ class CsvSource:
         return self._note
 
     def leading_zeros(self) -> Mapping[str, str]:
-        return _leading_zeros.of_file(self._files[0])
+        return _leading_zeros.of_files(self._files)
 
     def header_advice(self, names: Sequence[str]) -> str:
         """Return which line of the first file has these columns' names, if its header lacks them; see `_csv_file.header_advice`."""

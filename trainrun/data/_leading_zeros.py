@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
-import itertools
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -17,11 +18,14 @@ from trainrun.errors import listed
 if TYPE_CHECKING:
     from trainrun.data._table import Column
 
-# Bytes of a file that are looked at.
+# Bytes at a file's beginning that are looked at; and further places, of all files together, with bytes at each.
 SAMPLE = 100_000
+PLACES, BYTES = 10, 10_000
 # A value with leading zeros: two digits are a month or an hour as often as a code.
 PADDED = re.compile(r"0\d{2,}", re.ASCII)
 DIGITS = re.compile(r"\d+", re.ASCII)
+# Encodings whose characters take several bytes each, so that a place may be within one.
+WIDE = ("utf-16", "utf-32", "utf_16", "utf_32")
 # Whether a text has such values at all.
 ANYWHERE = re.compile(rf"(?<![\w.]){PADDED.pattern}(?![\w.])", re.ASCII)
 # Different such values of a column; a single one, 000, may mark a missing value.
@@ -39,25 +43,45 @@ def of_texts(texts: Sequence[str]) -> str:
     return padded[-1]
 
 
-def of_file(file: CsvFile) -> dict[str, str]:
-    """Return such columns in the first rows of a file, each with a value."""
+def of_files(files: Sequence[CsvFile]) -> dict[str, str]:
+    """Return such columns of the files of a table, each with a value: as far as samples from all over the files show.
+
+    Args:
+        files: with the same columns.
+    """
+    some = files[:: math.ceil(len(files) / PLACES)]
+    samples = [(file, sample) for file in some for sample in _samples(file, PLACES // len(some))]
+    if not any(ANYWHERE.search(text) for _, (text, _) in samples):
+        return {}
+    columns: dict[str, list[str]] = {name: [] for name in files[0].header}
+    for file, (text, skipped_lines) in samples:
+        with contextlib.suppress(csv.Error), fields_of_any_length():  # the sample ends within quotation marks
+            for _, row in file.rows(io.StringIO(text, newline=""), skipped_lines):
+                for name, value in (
+                    zip(file.header, row, strict=False) if len(row) == len(file.header) else ()
+                ):
+                    columns[name].append(value)
+    examples = {name: of_texts(texts) for name, texts in columns.items()}
+    return {name: example for name, example in examples.items() if example}
+
+
+def _samples(file: CsvFile, places: int) -> Iterator[tuple[str, int]]:
+    """Yield the text of whole lines from the beginning of a file and from other places, and how many of the lines hold no rows."""
     try:
         with file.open_bytes() as stream:
             content = stream.read(SAMPLE)
+            whole = len(content) < SAMPLE
+            text = content.decode(file.encoding, "replace")
+            yield text if whole else text[: text.rfind("\n") + 1], file.header_lines
+            if whole or file.compression or file.encoding.startswith(WIDE):
+                return
+            left = file.path.stat().st_size - SAMPLE
+            for i in range(1, places + 1):
+                stream.seek(SAMPLE + left * i // places - min(left, BYTES))
+                lines = stream.read(BYTES).decode(file.encoding, "replace")
+                yield lines[lines.find("\n") + 1 : lines.rfind("\n") + 1], 0
     except OSError:  # the reader reports it
-        return {}
-    text = content.decode(file.encoding, "replace")
-    if not ANYWHERE.search(text):
-        return {}
-    try:
-        with fields_of_any_length():
-            rows = [row for _, row in file.rows(io.StringIO(text, newline=""), file.header_lines)]
-    except csv.Error:  # the sample ends within quotation marks
-        return {}
-    whole = rows if len(content) < SAMPLE else rows[:-1]
-    columns = itertools.zip_longest(*whole, fillvalue="")
-    examples = {name: of_texts(texts) for name, texts in zip(file.header, columns, strict=False)}
-    return {name: example for name, example in examples.items() if example}
+        return
 
 
 def notices(columns: Mapping[str, Column], padded: Mapping[str, str]) -> Iterator[str]:
