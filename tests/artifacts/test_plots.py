@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from trainrun.artifacts import classification_plots, plots
 from trainrun.data.dataset import Dataset, InputSpec, Split, TargetSpec
@@ -117,6 +119,27 @@ def test_roc_names_the_area_of_each_class():
     scores = np.array([[0.9, 0.1], [0.4, 0.6], [0.65, 0.35], [0.2, 0.8]])
     figure = classification_plots.roc(y, scores, ["no", "yes"], "binary", "test")
     assert [t.get_text() for t in figure.axes[0].get_legend().texts] == ["yes: 0.750"]
+
+
+def test_a_reader_sees_the_old_plot_until_the_new_one_is_whole(tmp_path, monkeypatch):
+    (path,) = plots.write(tmp_path, HISTORY)
+    old, saved, seen = path.read_bytes(), Figure.savefig, []
+
+    def slow(self, file, **options):
+        with open(file, "wb") as half:
+            half.write(b"\x89PNG")
+        seen.append(path.read_bytes())
+        saved(self, file, **options)
+
+    monkeypatch.setattr(Figure, "savefig", slow)
+    plots.write(tmp_path, {**HISTORY, "loss": [9.0, 8.0, 7.0]})
+    assert seen == [old] and path.read_bytes() not in (old, b"\x89PNG")
+    monkeypatch.setattr(
+        Figure, "savefig", lambda self, file, **options: Path(file).write_bytes(b"\x89PNG") and 1 / 0
+    )
+    new = path.read_bytes()
+    assert plots.write(tmp_path, HISTORY, warn=lambda text: None) == []
+    assert path.read_bytes() == new and [*path.parent.iterdir()] == [path]
 
 
 def test_single_class_is_noted_in_the_plot(tmp_path):

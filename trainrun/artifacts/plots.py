@@ -11,7 +11,7 @@ import numpy as np
 
 from trainrun.artifacts import curves
 from trainrun.artifacts.classification_plots import confusion_matrix, precision_recall, roc
-from trainrun.artifacts.figure_style import COLOURS, sheet
+from trainrun.artifacts.figure_style import COLOURS, save, sheet
 from trainrun.artifacts.image_plots import images, masks
 from trainrun.artifacts.learning_curves import panels
 from trainrun.artifacts.regression_plots import predicted_vs_true, residuals
@@ -63,7 +63,7 @@ def write(
             folder.mkdir(exist_ok=True)
             figure = draw()
             path = folder / f"{name}.png"
-            figure.savefig(path, dpi=120, metadata={"Software": "trainrun"})
+            save(figure, path)
             written.append(path)
         except Exception as error:
             warn(f"plots/{name}.png was not drawn ({type(error).__name__}: {error}).")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainrun.artifacts.figure_style import COLOURS, INK, sheet
+from trainrun.artifacts.figure_style import COLOURS, INK, save, sheet
 from trainrun.artifacts.plots import FOLDER
 from trainrun.ui import console
 
@@ -28,7 +28,7 @@ def write(run_dir: Path, test: Range, warn: Callable[[str], None] = console.warn
     try:
         figure = draw(test)
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=120, metadata={"Software": "trainrun"})
+        save(figure, path)
     except Exception as error:
         warn(f"{FOLDER}/{FILE} was not drawn ({type(error).__name__}: {error}).")
         return None

@@ -40,6 +40,8 @@ def write(sweep_dir: Path, trials: Sequence[Trial], settings: Mapping[str, Any])
     """
     if not settings.get("plots") or len(trials) < 2:
         return []
+    from trainrun.artifacts.figure_style import save
+
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     written = []
     for name, draw in _figures(trials, settings):
@@ -47,7 +49,7 @@ def write(sweep_dir: Path, trials: Sequence[Trial], settings: Mapping[str, Any])
             (sweep_dir / FOLDER).mkdir(exist_ok=True)
             figure = draw()
             path = sweep_dir / FOLDER / f"{name}.png"
-            figure.savefig(path, dpi=120, metadata={"Software": "trainrun"})
+            save(figure, path)
             written.append(path)
         except Exception as error:
             console.warn(f"plots/{name}.png was not drawn ({type(error).__name__}: {error}).")
