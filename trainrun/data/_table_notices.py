@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -19,12 +18,12 @@ from trainrun.data import (
     _notations,
     _other_separators,
     _part_names,
+    _row_numbers,
     _table_leaks,
     _table_split,
     _unread_dates,
 )
 from trainrun.data._faults import Fault
-from trainrun.data._gaps import is_whole
 from trainrun.data._header_names import exclusion, override, with_joined_exclusions
 from trainrun.data._table import Column
 from trainrun.data._table_examples import Examples
@@ -37,14 +36,12 @@ if TYPE_CHECKING:
 
 # Categories that are more, and a larger share of the rows, hardly repeat.
 FEW, UNIQUE = 20, 0.5
-# Numbers of rows: all different and whole, with at most so many holes, in at least so many rows.
-HOLES, ENOUGH_ROWS = 0.05, 50
+# Rows whose values are looked at first.
+FIRST_ROWS = 50
 # A share of unseen categories in a held-out part.
 UNSEEN = 0.5
 # Values that are looked at to understand a column that hardly repeats; a mean of so many words in one is text.
 LOOKED_AT, WORDS_OF_TEXT = 1000, 3
-# How pandas names a column without a name.
-NAMELESS = re.compile(r"Unnamed: \d+")
 # Categories of a column that are compared with each other.
 COMPARED = 10_000
 # Columns that one notice names.
@@ -78,23 +75,24 @@ def notices(
         for of_one, one in examples.each(settings)
         for notice in (
             *_class_notices.notices(one),
-            *_target_numbers_rows(one, of_one),
+            *_row_numbers.of_target(one, of_one),
             *_given_away(repeating, one),
             *_repeated(features, one, parts, sets),
             *_one_class(one, parts),
             *_unseen_classes(one, parts),
         )
     )
+    row_numbers = _row_numbers.columns(others, examples)
     of_columns = [
         *_other_separators.notices(examples.table.columns, numbers),
         *_dates(dates),
         *_hardly_repeat(columns, [name for name in unique if name in others], examples.table.rows),
         *_large_integers.notices(others),
         *_leading_zeros.notices(
-            {n: c for n, c in others.items() if not _numbers_rows(c, n)},
+            {n: c for n, c in others.items() if n not in row_numbers},
             examples.source.leading_zeros() if examples.source else {},
         ),
-        *_row_numbers(others),
+        *_row_numbers.notices(row_numbers),
         *_part_names.notices(others),
         *_one_value(every),
         *_same_but_for_case(others, unique),
@@ -187,41 +185,6 @@ def _understood(columns: dict[str, Column], unique: Sequence[str]) -> Iterator[s
         yield f" To learn from the text: {override('text', free)}."
 
 
-def _row_numbers(columns: dict[str, Column]) -> Iterator[str]:
-    ids = [name for name, column in columns.items() if _numbers_rows(column, name)]
-    if ids:
-        time = f" If it is a time: data.time={ids[0]}." if len(ids) == 1 and ids[0].isidentifier() else ""
-        yield (
-            f"columns that number the rows: {listed(ids, NAMED)}. They say nothing about new rows. "
-            f"Leave them out: {exclusion(ids[:NAMED])}.{time}"
-        )
-
-
-def _target_numbers_rows(examples: Examples, settings: TableSettings) -> Iterator[str]:
-    if examples.target.kind == "real" and _numbers_rows(examples.table.columns[settings.target]):
-        yield f"the target {settings.target} numbers the rows, so there is nothing to learn. Is another column meant?"
-
-
-def _numbers_rows(column: Column, name: str = "x") -> bool:
-    """Return whether all values are different integers: in ascending or descending order, or without gaps, or those of an unnamed index."""
-    import numpy as np
-
-    numbers = column.numbers
-    if numbers is None or column.notation is not None or column.missing or len(numbers) < ENOUGH_ROWS:
-        return False
-    if column.integers is not None and _large_integers.rounded({name: column}):
-        return False  # which another notice says
-    # The usual case shows in the first rows.
-    if len(np.unique(numbers[:ENOUGH_ROWS])) < ENOUGH_ROWS or not is_whole(numbers):
-        return False
-    steps = np.diff(numbers)
-    if (steps > 0).all() or (steps < 0).all():
-        return True
-    is_dense = np.ptp(numbers) + 1 <= (1 + HOLES) * len(numbers)
-    nameless = NAMELESS.fullmatch(name) is not None
-    return (is_dense or nameless) and len(np.unique(numbers)) == len(numbers)
-
-
 def _has_one_value(column: Column) -> bool:
     import numpy as np
 
@@ -230,7 +193,7 @@ def _has_one_value(column: Column) -> bool:
     if column.numbers is None:
         return len(column.texts) == 1
     # The usual case shows in the first rows.
-    return bool(np.ptp(column.numbers[:ENOUGH_ROWS]) == 0 and np.ptp(column.numbers) == 0)
+    return bool(np.ptp(column.numbers[:FIRST_ROWS]) == 0 and np.ptp(column.numbers) == 0)
 
 
 def _one_value(columns: dict[str, Column]) -> Iterator[str]:
