@@ -55,6 +55,25 @@ def test_classes_of_a_new_file_are_measured_as_scikit_learn_does_all_together_an
     assert share["high"] - share["low"] == pytest.approx(2 * error, rel=0.15)
 
 
+def test_rows_of_one_class_and_columns_without_any_value_are_measured(within, run_of):
+    frame = pd.read_csv("new.csv")
+    frame = frame[frame["buys"] == "yes"].assign(age=None, city=None)
+    frame.to_csv("yes.csv", index=False)
+    predicted = run_of("buyers").predict("yes.csv")
+    for data in ("yes.csv", frame):
+        scores = run_of("buyers").evaluate(data)
+        assert scores.metrics["accuracy"].value == pytest.approx((predicted["prediction"] == "yes").mean())
+        assert scores.metrics["loss"].value == pytest.approx(
+            -np.log(predicted["probability_yes"]).mean(), rel=1e-4
+        )
+        assert math.isnan(scores.metrics["auc"].value)
+    row = pd.read_csv("new.csv").head(1)
+    error = run_of("spending").predict(row)["prediction"] - row["spent"]
+    assert run_of("spending").evaluate(row).metrics["mean_absolute_error"].value == pytest.approx(
+        abs(error[0]), rel=1e-4
+    )
+
+
 def test_numbers_are_measured_in_their_unit_by_quarters_of_a_column(within, run_of):
     frame = pd.read_csv("new.csv")
     scores = run_of("spending").evaluate(frame, by="age")

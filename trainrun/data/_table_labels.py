@@ -69,7 +69,7 @@ def of_target(
         message = f"column {settings.target} also has {_columns.shortened(', '.join(map(repr, strange)))}. Add them, or leave those rows out."
         faults.append(("ordinal", message))
     only = [f"{labels[0, 0]:g}"] if target.kind == "real" and (labels == labels[0]).all() else list(counts)
-    if len(only) == 1:
+    if len(only) == 1 and not settings.scored:
         words = table.columns[settings.target].missing
         missing = f" Missing: {sum(words.values())}{_columns.missing_words(words)}." if any(words) else ""
         own = _columns.OWN_VALUE if missing and not settings.items else ""

@@ -70,7 +70,8 @@ def _column_faults(
         example = f" ({shortened(column.texts[0])!r})" if column.texts else ""
         expected = "expected dates such as 2024-03-31, 31.03.2024, 03/31/2024 or 2024-03"
         return [("dates", f"column {name} has {column.kind}{example}; {expected}.")]
-    if not column.known().any() and not len(column.invalid):
+    is_scored = settings.scored and name in settings.inputs
+    if not column.known().any() and not len(column.invalid) and not is_scored:
         return [("path", f"column {name}: no row has a value. {_leave_out(name, settings)}")]
     faults: list[Fault] = []
     # An empty field of several labels has none of them.

@@ -52,6 +52,7 @@ class TableSettings:
     target_transform: Any = "auto"  # a word, or target -> word
     decimal: Any = None  # as typed; see `_csv_format.WORDS`
     thousands: Any = None
+    scored: bool = False  # the rows are measured by a trained model, so that any of them will do
     inputs: tuple[str, ...] = ()  # the feature columns, by `with_header`
     notations: Mapping[str, Notation] = dataclasses.field(
         default_factory=dict

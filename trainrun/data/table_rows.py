@@ -233,6 +233,7 @@ def labelled(
         na_values=fitted.missing_words,
         positive=None,
         label_separator=spec.get("label_separator"),
+        scored=True,
     )
     settings, faults = _table_stored.with_stored(settings, fitted).with_header(source.header)
     raise_faults(faults)
