@@ -153,6 +153,14 @@ def test_parts_of_their_own(photos):
     data = load(path=str(photos), test_path=str(held_out.parent))
     assert (len(data.test), data.test.y.tolist()) == (2, [0, 1])
     assert len(data.train) + len(data.validation) == 34
+    shutil.rmtree(held_out.parent / "cats")  # a part of one class
+    assert load(path=str(photos), test_path=str(held_out.parent)).test.y.tolist() == [1]
+    with pytest.raises(UserError, match=r"data.test_path: the classes deep have no folder in"):
+        load(path=str(photos), test_path=str(photos / "cats"))
+    with pytest.raises(
+        UserError, match=r"data.test_path: expected a folder for each class, .* has no folders"
+    ):
+        load(path=str(photos), test_path=str(held_out))
 
 
 @pytest.mark.parametrize("form", ["folders", "tables"])

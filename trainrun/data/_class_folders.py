@@ -35,7 +35,7 @@ def open_source(
     for part, (argument, folder) in enumerate(zip(keys_of(folders), folders, strict=True)):
         if folder is None:
             continue
-        by_class, fault = _scanned(paths.expanded(folder), endings, what)
+        by_class, fault = _scanned(paths.expanded(folder), endings, what, 1 if part else 2)
         known = known or set(by_class)
         if not fault and (new := sorted(set(by_class) - known)):
             fault = f"the classes {listed(new)} have no folder in {folders[0]}, so they cannot be learnt."
@@ -67,8 +67,10 @@ def source(
     return MemorySource(paths.expanded(folders[0]).resolve().name, table, True, own, sizes)
 
 
-def _scanned(root: Path, endings: Sequence[str], what: str) -> tuple[dict[str, list[str]], str | None]:
-    """Return the files of each class, and what is wrong with the folder."""
+def _scanned(
+    root: Path, endings: Sequence[str], what: str, fewest: int
+) -> tuple[dict[str, list[str]], str | None]:
+    """Return the files of each class, of which there are so many at least, and what is wrong with the folder."""
     try:
         entries = sorted(os.scandir(root), key=lambda entry: entry.name)
     except OSError as error:
@@ -79,7 +81,7 @@ def _scanned(root: Path, endings: Sequence[str], what: str) -> tuple[dict[str, l
         of_part = {PART_NAMES[name.lower()]: root / name for name in names}
         typed = " ".join(f"data.{PATHS[part]}={folder}" for part, folder in sorted(of_part.items()))
         return {}, f"the folder {root} has folders of parts, {', '.join(names)}. Name each: {typed}."
-    if len(folders) < 2:
+    if len(folders) < fewest:
         has = f"one folder, {names[0]}" if folders else "no folders"
         return {}, f"expected a folder for each class, with {what} in it; {root} has {has}."
     by_class = {entry.name: files_below(entry.path, tuple(endings)) for entry in folders}
