@@ -7,7 +7,6 @@ numpy, and training can resume at any step of any epoch.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
 # Purposes of random bits: each has its own stream for one seed.
 EPOCHS, SPLIT, SYNTHETIC, SAMPLE, RESAMPLE = 0, 1, 2, 3, 4
-# Words that are sorted at once.
-BLOCK = 2**16
 
 
 def bits(seed: int, purpose: int, number: int, n: int) -> np.ndarray:
@@ -78,16 +75,18 @@ def shuffled(random: np.ndarray) -> np.ndarray:
     """Return the permutation that sorts random 64-bit words; the sort is stable."""
     import numpy as np
 
-    n = len(random)
-    # numpy sorts 16 bits by radix, and words that are nearly in order fast: a third of the time of sorting the words at once.
-    high = np.right_shift(random, np.uint64(48), out=np.empty(n, "uint16"), casting="unsafe")
-    order = np.argsort(high, kind="stable").astype("int64", copy=False)
-    # The words of equal high bits are in one block, each sorted in place: temporary arrays stay small.
-    blocks = n // BLOCK + 1
-    ends = [np.count_nonzero(high < 2**16 * i // blocks) for i in range(1, blocks)]
-    for first, end in itertools.pairwise([0, *ends, n]):
-        block = order[first:end]
-        block[:] = block[np.argsort(random[block], kind="stable")]
+    # numpy sorts whole words in place, and with vector instructions: five times as fast as `argsort`. So the index takes the low bits.
+    size = np.uint64(len(random).bit_length())
+    keys = random >> size
+    keys <<= size
+    keys |= np.arange(len(random), dtype="uint64")
+    keys.sort()
+    order = (keys & ((np.uint64(1) << size) - np.uint64(1))).view("int64")
+    keys >>= size
+    if (same := keys[1:] == keys[:-1]).any():  # words that differ in low bits only, or not at all
+        tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+        rows = order[tied]
+        order[tied] = rows[np.lexsort((random[rows], keys[tied]))]
     return order
 
 

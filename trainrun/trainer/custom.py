@@ -19,7 +19,7 @@ from trainrun.trainer.compiled_epoch import Pass, Step
 from trainrun.trainer.epoch_loop import Logs, build, loop, run_calls
 from trainrun.trainer.job import Job
 from trainrun.trainer.model_steps import takes_own
-from trainrun.trainer.orders import Orders
+from trainrun.trainer.pipeline import order
 from trainrun.trainer.step_by_model import StepByModel
 from trainrun.trainer.steps_per_call import TEST, TRAIN, Pace
 from trainrun.util.arguments import Count, Reference
@@ -80,7 +80,6 @@ class Custom:
             The history: metric name -> one value per epoch.
         """
         model, plan = job.model, job.plan
-        orders = Orders(plan, len(job.train), job.position()[0])
         build(job, self.step)
         make = partial(Pass, job, self.step, job.train, augment=job.augment)
         if takes_own(model, "train_step") and not self.custom_step:
@@ -92,7 +91,7 @@ class Custom:
 
         def train(epoch: int, first: int, callback_list: keras.callbacks.CallbackList) -> Logs:
             with job.clock(INPUT):
-                indices = orders.of(epoch)
+                indices = order(plan, len(job.train), epoch)
             calls = training.calls(indices, pace, first, (plan.seed, epoch))
             return run_calls(
                 job.clock.each(INPUT, calls),

@@ -14,7 +14,7 @@ from trainrun.trainer.callbacks import Callbacks
 from trainrun.trainer.compiled_epoch import Pass
 from trainrun.trainer.epoch_loop import Logs, run_calls
 from trainrun.trainer.job import Job
-from trainrun.trainer.orders import Orders
+from trainrun.trainer.pipeline import order
 from trainrun.trainer.step_by_model import measuring, training
 from trainrun.trainer.steps_per_call import TEST, TRAIN, Pace, traced
 from trainrun.util.clock import INPUT
@@ -69,7 +69,6 @@ class Indexed(keras.callbacks.Callback):
         super().__init__()
         self.job, self.callbacks = job, StepsInside(job, [self, *callbacks])
         self._pace, self._test_pace = (Pace.of(steps_per_execution, callbacks, h) for h in (TRAIN, TEST))
-        self._orders = Orders(job.plan, len(job.train), job.position()[0])
         self.training = training(job)
         self.training.begin(job, callbacks)
         self.training.stored.load_beside()
@@ -106,7 +105,7 @@ class Indexed(keras.callbacks.Callback):
     def _train(self, _: Any) -> Logs:
         plan, clock = self.job.plan, self.job.clock
         with clock(INPUT):
-            indices = self._orders.of(self._epoch)
+            indices = order(plan, len(self.job.train), self._epoch)
         calls = self.training.calls(indices, self._pace, self._first, (plan.seed, self._epoch))
         # Without logs if all steps of the epoch were done before the run was resumed.
         return self.callbacks.train(clock.each(INPUT, calls)) or self.model.get_metrics_result()
