@@ -44,8 +44,9 @@ def notices(ids: Sequence[str]) -> Iterator[str]:
 
 def of_target(examples: Examples, settings: TableSettings) -> Iterator[str]:
     """Yield a notice if the target numbers the rows."""
-    column = examples.table.columns[settings.target]
-    if examples.target.kind == "real" and _numbers_rows(column, _training_file(examples)):
+    if examples.target.kind != "real":  # of several labels there is no one column
+        return
+    if _numbers_rows(examples.table.columns[settings.target], _training_file(examples)):
         yield f"the target {settings.target} numbers the rows, so there is nothing to learn. Is another column meant?"
 
 
