@@ -259,6 +259,23 @@ def test_equal_images_with_equal_masks_are_told(masked, inside):
     assert load(path="pictures", mask="masks").inferred["notices"] == []
 
 
+def test_a_number_of_held_out_masks_only_is_told(masked, inside):
+    for what, folder in (("images", "pictures"), ("masks", "masks")):
+        shutil.copytree(inside / folder / "0", inside / "night" / what)
+        shutil.move(inside / folder, inside / "day" / what)
+
+    def notices():
+        data = load(path="day/images", mask="day/masks", validation_path="night/images", test=0)
+        return [notice for notice in data.inferred["notices"] if "no training mask" in notice]
+
+    assert notices() == []
+    for i in (0, 2):
+        masked[i, 0, 0] = 9
+        Image.fromarray(masked[i]).save(inside / f"night/masks/{i}.png")
+    (notice,) = notices()
+    assert "numbers of the 5 validation masks" in notice and ": 9 (in 2)." in notice
+
+
 @pytest.mark.parametrize("form", ["folders", "a table"])
 def test_masks_are_the_target_of_their_images(masked, form):
     if form == "folders":

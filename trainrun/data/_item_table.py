@@ -88,6 +88,10 @@ class Items:
     note: str
     masks: Sequence[str] = ()
 
+    def held_out(self) -> dict[str, np.ndarray]:
+        """Return the indices of each part but the training part."""
+        return dict(zip((*PARTS[1:], *self.sets), self.parts[1:], strict=True))
+
 
 def read(settings: ItemSettings, even_large: bool = True) -> tuple[Items | None, list[Fault]]:
     """Return the items, or their faults.
@@ -230,7 +234,7 @@ def _equal_items(items: Items, what: str) -> Iterator[str]:
     features = _equal_rows.Features([hashes], np.arange(len(hashes)), contents=True)
     labels = _hashes(items.masks) if items.masks else items.examples.labels
     of_each = labels.values() if isinstance(labels, Mapping) else [labels]
-    held_out = dict(zip((*PARTS[1:], *items.sets), items.parts[1:], strict=True))
+    held_out = items.held_out()
     way_out = "" if items.folder else ", or keep what belongs together in one part: data.group=<column>"
     for name, equal in _equal_rows.counts(features, of_each, items.parts[0], held_out):
         yield (

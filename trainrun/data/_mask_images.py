@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from trainrun.data._in_memory import MemorySource
 from trainrun.data._table_files import keys_of
 from trainrun.data.dataset import TargetSpec
 from trainrun.data.lazy_array import blocks
-from trainrun.errors import Problem, UserError
+from trainrun.errors import Problem, UserError, listed
 from trainrun.util import paths
 
 if TYPE_CHECKING:
@@ -98,6 +98,30 @@ def labels(files: Sequence[str], form: ImageForm, cache: Path) -> tuple[TargetSp
         rows.shape[1:3],
     )
     return spec, id_of_number[np.asarray(rows[:])[..., 0]], contents
+
+
+def unseen_numbers(
+    labels: np.ndarray, classes: Sequence[str], train: np.ndarray, held_out: Mapping[str, np.ndarray]
+) -> Iterator[str]:
+    """Yield a notice for each held-out part whose masks have a number that those of the training part lack.
+
+    Args:
+        labels: the class id of each pixel, `[n, height, width]`.
+        classes: the number of each class, as text.
+        train: indices of the training part.
+        held_out: those of each other part.
+    """
+    import numpy as np
+
+    has = np.array([np.bincount(mask.ravel(), minlength=len(classes)) > 0 for mask in labels])
+    unknown = ~has[train].any(axis=0)
+    for name, part in held_out.items():
+        counts = (has[part] & unknown).sum(axis=0)
+        if named := [f"{classes[i]} (in {counts[i]:,})" for i in np.flatnonzero(counts)]:
+            yield (
+                f"numbers of the {len(part):,} {name} masks that no training mask has, so that they cannot be predicted: "
+                f"{listed(named)}. Have masks with them in the training part, or correct them."
+            )
 
 
 def _name(file: str, root: Path) -> str:

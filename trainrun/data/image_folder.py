@@ -97,6 +97,7 @@ def image_folder(
             sizes = [" x ".join(map(str, one)) for one in (shape, target.shape)]
             text = f"the images have {sizes[0]} pixels and the masks {sizes[1]}. Set data.size."
             raise UserError(Problem("data.mask", text))
+        notices += _mask_images.unseen_numbers(labels, target.classes, items.parts[0], items.held_out())
         examples = dataclasses.replace(items.examples, target=target, labels=labels)
         items = dataclasses.replace(items, examples=examples, masks=masks)
     step = {"scale": 1 / 255, "resize": resize if form.size else None}
