@@ -107,7 +107,7 @@ SECTIONS = [
     Section(
         "checkpoint_cost",
         "Checkpoints",
-        "Time to capture and to write the training state, and its effect on training: with `checkpoint.every=auto`, after each "
+        "Time to capture and to write the training state, and its effect on training: with `checkpoint.every=auto` (trainings of 30 s), after each "
         "epoch, and after each epoch without the writer thread. 1.00 is training without checkpoints.",
     ),
     Section(
