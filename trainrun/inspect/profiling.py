@@ -191,7 +191,7 @@ def feeding(job: Job, trainer: str) -> float:
                 tf.nest.map_structure(lambda a: None if a is None else tf.convert_to_tensor(a), batch)
 
         return _seconds(take, most)
-    held = Indexed.fits(job) if declared.keras_fit else held_bytes(split) <= MAX_HELD_BYTES
+    held = held_bytes(split) <= MAX_HELD_BYTES and (not declared.keras_fit or Indexed.fits(job))
     if declared.input == "gathered" and held:
         read, size, order_of_epoch = gather(split), plan.batch_size, tf.constant(indices)
 

@@ -1,4 +1,4 @@
-"""Keras' `fit` without an input pipeline: each compiled call takes indices and gathers the examples from memory."""
+"""Keras' `fit` without an input pipeline: each compiled call takes indices and gathers the examples."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainrun.trainer.callbacks import Callbacks
-from trainrun.trainer.compiled_epoch import Pass
+from trainrun.trainer.compiled_epoch import is_replicated
 from trainrun.trainer.epoch_loop import Logs, run_calls
 from trainrun.trainer.job import Job
 from trainrun.trainer.pipeline import order
@@ -52,7 +52,7 @@ class Indexed(keras.callbacks.Callback):
     quarters of the time.
 
     Args:
-        job: with data that fits into memory, and a model on one device that does not run eagerly.
+        job: with a model on one device that does not run eagerly.
         callbacks: of the training.
         steps_per_execution: of the trainer.
     """
@@ -81,11 +81,7 @@ class Indexed(keras.callbacks.Callback):
     @staticmethod
     def fits(job: Job) -> bool:
         """Return whether the job can be trained in this way; otherwise Keras' own functions are used."""
-        model = job.model
-        in_memory = Pass.fits(model, job.train) and (
-            job.validation is None or Pass.fits(model, job.validation)
-        )
-        return in_memory and not model.run_eagerly
+        return not is_replicated(job.model.distribute_strategy) and not job.model.run_eagerly
 
     @staticmethod
     def dataset() -> tf.data.Dataset:
