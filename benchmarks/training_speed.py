@@ -136,9 +136,8 @@ def run(way: str, model: list[str], batch: int, epochs: int) -> tuple[list[float
     watch = Stopwatch()
     if way == "plain":
         job, _ = prepare(model, batch, epochs, "fit")
-        tf.random.set_seed(
-            None
-        )  # with a seed, Keras draws the same order in each epoch, and ends at another loss
+        # With a seed, Keras draws the same order in each epoch, and ends at another loss.
+        tf.random.set_seed(None)
         history = job.model.fit(
             job.train.x, job.train.y, batch_size=batch, epochs=epochs, verbose=0, callbacks=[watch]
         ).history

@@ -57,10 +57,9 @@ def of_files(files: Sequence[CsvFile]) -> dict[str, str]:
     for file, (text, skipped_lines) in samples:
         with contextlib.suppress(csv.Error), fields_of_any_length():  # the sample ends within quotation marks
             for _, row in file.rows(io.StringIO(text, newline=""), skipped_lines):
-                for name, value in (
-                    zip(file.header, row, strict=False) if len(row) == len(file.header) else ()
-                ):
-                    columns[name].append(value)
+                if len(row) == len(file.header):
+                    for name, value in zip(file.header, row, strict=True):
+                        columns[name].append(value)
     examples = {name: of_texts(texts) for name, texts in columns.items()}
     return {name: example for name, example in examples.items() if example}
 

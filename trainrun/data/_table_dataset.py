@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.data import (
     _columns,
-    _other_units,
     _table_examples,
     _table_inputs,
     _table_notices,
@@ -248,12 +247,7 @@ def _inferred(
     if source.understood():
         console.note(source.understood(), fold=True)
     columns = examples.table.columns
-    of_parts = examples, settings, parts, sets
-    notices = [
-        *_left_out(settings, examples),
-        *_table_notices.notices(*of_parts),
-        *_other_units.notices(*of_parts),
-    ]
+    notices = [*_left_out(settings, examples), *_table_notices.notices(examples, settings, parts, sets)]
     for notice in notices:
         console.warn(notice)
     kinds: dict[str, list[str]] = {}

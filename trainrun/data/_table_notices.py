@@ -17,6 +17,7 @@ from trainrun.data import (
     _mixed_notations,
     _notations,
     _other_separators,
+    _other_units,
     _part_names,
     _row_numbers,
     _table_leaks,
@@ -103,6 +104,7 @@ def notices(
         *dict.fromkeys(of_targets),
         *_missing_by_part.notices(every, examples.keep, {**dict(zip(PARTS, parts, strict=True)), **sets}),
         *_unseen(others, examples, parts, unique),
+        *_other_units.notices(examples, settings, parts, sets),
     ]
     return with_joined_exclusions(of_columns, settings.exclude or (), settings.inputs)
 

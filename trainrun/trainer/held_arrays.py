@@ -47,9 +47,14 @@ def whole(array: np.ndarray | View) -> tf.Tensor:
         return tf.constant(np.asarray(array))
     stored = array.stored()
     if stored is not None and stored.flags.writeable and stored.ctypes.data % 64 == 0:
-        return tf.experimental.dlpack.from_dlpack(stored.__dlpack__())
+        return shared(stored)
     values = aligned(array)
     array.read_into(values)
+    return shared(values)
+
+
+def shared(values: np.ndarray) -> tf.Tensor:
+    """Return a tensor that uses the memory of an array, whose address is a multiple of 64."""
     return tf.experimental.dlpack.from_dlpack(values.__dlpack__())
 
 
@@ -67,7 +72,12 @@ def held(arrays: Any, hold: Callable[[np.ndarray | View], Any] = whole) -> Any:
 
 def exchangeable(array: np.ndarray | View) -> tf.Variable:
     """Return an array as a variable with a variable number of rows, which shares the memory of `whole`."""
-    return tf.Variable(whole(array), trainable=False, shape=[None, *array.shape[1:]])
+    return in_variable(whole(array))
+
+
+def in_variable(tensor: tf.Tensor) -> tf.Variable:
+    """Return a variable with a variable number of rows, which shares a tensor's memory until it is assigned to."""
+    return tf.Variable(tensor, trainable=False, shape=[None, *tensor.shape[1:]])
 
 
 def kinds(arrays: Any) -> tuple:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainrun.data.lazy_array import RowsOnDemand, View
-from trainrun.trainer.held_arrays import aligned, exchangeable, held, stored, whole
+from trainrun.trainer.held_arrays import aligned, exchangeable, held, in_variable, shared, stored, whole
 
 
 def on_demand(arrays: Any, reusable: bool, by_trials: bool) -> HeldInPlace | HeldOnDemand | None:
@@ -49,7 +49,7 @@ class HeldInPlace:
 
     def _hold(self, array: np.ndarray | View) -> tf.Tensor | tf.Variable:
         if isinstance(array, View):
-            return tf.experimental.dlpack.from_dlpack(array.rows.memory.__dlpack__())
+            return shared(array.rows.memory)
         values = self._by_row(array)
         return tf.Variable(values, trainable=False) if self._reusable else tf.constant(values)
 
@@ -141,10 +141,7 @@ class HeldOnDemand:
             return exchangeable(array) if self._reusable else whole(array)
         values = aligned(array)
         self._targets.append((array, values))
-        tensor = tf.experimental.dlpack.from_dlpack(values.__dlpack__())
-        return (
-            tf.Variable(tensor, trainable=False, shape=[None, *array.shape[1:]]) if self._reusable else tensor
-        )
+        return in_variable(shared(values)) if self._reusable else shared(values)
 
 
 def _views(arrays: Any) -> list[View]:

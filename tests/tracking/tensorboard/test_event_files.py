@@ -149,17 +149,22 @@ def test_a_plot_that_was_damaged_before_a_resume_holds_back_nothing(tmp_path):
     assert {i.encoded_image_string for i in events(tmp_path).Images("plots/curves")} == {PIXEL}
 
 
-def test_a_full_disk_while_a_file_is_made_anew_loses_no_value(tmp_path, monkeypatch):
-    record(tmp_path, ALONE, last=3)
-    record(tmp_path, {"name": "none"}, first=4, last=5, resumed_from={"epoch": 3, "step": 0, "updates": 30})
+def fill_disk(monkeypatch, before):
+    """Have the disk be full once: at the value after so many others."""
     write, count = EventFile.scalar, iter(range(100))
 
     def full(*arguments):
-        if next(count) == 2:
+        if next(count) == before:
             raise OSError(28, "No space left on device")
         write(*arguments)
 
     monkeypatch.setattr(EventFile, "scalar", full)
+
+
+def test_a_full_disk_while_a_file_is_made_anew_loses_no_value(tmp_path, monkeypatch):
+    record(tmp_path, ALONE, last=3)
+    record(tmp_path, {"name": "none"}, first=4, last=5, resumed_from={"epoch": 3, "step": 0, "updates": 30})
+    fill_disk(monkeypatch, before=2)
     cursor = Cursor(tmp_path, Target("tensorboard", "tensorboard"))
     tracker = TensorboardTracker(cursor)
     follower = Follower(cursor, tracker)
@@ -175,14 +180,7 @@ def test_a_full_disk_leaves_no_value_twice(tmp_path, monkeypatch):
     cursor = Cursor(tmp_path, Target("tensorboard", "tensorboard"))
     tracker = TensorboardTracker(cursor)
     follower = Follower(cursor, tracker)
-    write, count = EventFile.scalar, iter(range(100))
-
-    def full(*arguments):
-        if next(count) == 7:
-            raise OSError(28, "No space left on device")
-        write(*arguments)
-
-    monkeypatch.setattr(EventFile, "scalar", full)
+    fill_disk(monkeypatch, before=7)
     with pytest.raises(OSError, match="No space left") as error:
         follower.pass_on()
     assert tracker.kind(error.value) == errors.PASSING
