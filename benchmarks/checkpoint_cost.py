@@ -172,7 +172,7 @@ def main() -> int:
     goal = results_file.goal("training with checkpoint.every=auto, worst model", worst, GOAL, at_least=False)
     results_file.write(
         arguments.json,
-        "python benchmarks/checkpoint_cost.py",
+        f"python benchmarks/checkpoint_cost.py --repeats {repeats}",
         [results_file.table(columns, rows, f"Medians of {repeats} repeats")],
         [goal],
     )
