@@ -99,6 +99,46 @@ def test_a_later_table_is_measured(runs, monkeypatch):
     assert run.evaluate().metrics.keys() == scores.metrics.keys()  # its own test part
 
 
+def test_other_series_are_measured_by_the_statistics_of_training(runs, monkeypatch, capsys):
+    monkeypatch.chdir(runs)
+    run, trained = trainrun.load("sales"), pd.read_csv("sales.csv")
+    frame = trained[trained["shop"] == "a"].sort_values("day")[["price", "shop", "day", "sales"]]
+    frame = frame.assign(sales=frame["sales"] * 3 + 50)
+    frame.loc[frame["day"] == 0, "price"] = np.nan  # nothing is before it
+    values = frame[["sales", "price"]].fillna(trained[trained["day"] < 24][["price"]].median()).to_numpy()
+    mean, std = (np.array(_record("sales")["steps"]["window"]["standardize"][k]) for k in ("mean", "std"))
+    x = (np.stack([values[i : i + 5] for i in range(36)]) - mean) / std
+    expected = run.model.predict(x, verbose=0)
+    predicted = run.predict(frame).to_numpy()[4:]
+    np.testing.assert_allclose(predicted, expected, rtol=1e-4)
+    frame.to_csv("other.csv", index=False)
+    squares = [(expected[i] - values[i + 5 : i + 7, 0]) ** 2 for i in range(34)]
+    scores = run.evaluate("other.csv").metrics
+    assert scores["root_mean_squared_error"].value == pytest.approx(np.mean(squares) ** 0.5, rel=1e-5)
+    # Weights of it start from its statistics, too.
+    series = ["data.path=other.csv", "data.target=sales", "data.time=day", "data.series=shop"]
+    config = ["data=timeseries", *series, "data.window=5", "data.horizon=2", "model=recurrent"]
+    trainrun.run(
+        [*config, *OFF, "trainer.batch_size=9", "init_from=outputs/runs/sales"], "outputs/runs/further"
+    )
+    assert _record("further")["steps"] == _record("sales")["steps"]
+    capsys.readouterr()
+    future = pd.DataFrame({"shop": "a", "day": [40, 41], "price": 1.0, "sales": np.nan})
+    run.predict(pd.concat([frame, future]))
+    assert "sales has no value in the last rows of 1 series (2 rows)" in capsys.readouterr().err
+
+
+def test_columns_are_found_by_name_without_standardization(runs, monkeypatch):
+    monkeypatch.chdir(runs)
+    series = ["data.path=sales.csv", "data.target=sales", "data.time=day", "data.series=shop"]
+    config = ["data=timeseries", *series, "data.window=5", "data.standardize=false", "model=linear", *OFF]
+    trainrun.run([*config, "data.features=null"], "outputs/runs/raw")
+    frame = pd.read_csv("sales.csv")
+    other = frame.assign(rate=3.0)[["rate", "price", "day", "sales", "shop"]]
+    run = trainrun.load("raw")
+    np.testing.assert_array_equal(run.predict(other), run.predict(frame))
+
+
 def test_a_recurrent_model_is_exported_to_runtimes_that_have_no_loops(runs, monkeypatch, tmp_path):
     monkeypatch.chdir(runs)
     for name in ("litert", "openvino"):

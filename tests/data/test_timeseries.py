@@ -123,6 +123,40 @@ def test_gaps_are_the_last_value_before_in_the_series_and_are_not_predicted(tabl
         load(**arguments, missing="error")
 
 
+def test_further_validation_sets_have_all_their_windows_and_the_statistics_of_training(table):
+    south = pd.DataFrame({"sales": [*range(20)], "date": DAYS[:20], "price": 5.0, "store": "s"})
+    south.loc[[0, 19], ["price", "sales"]] = np.nan
+    south.to_csv("south.csv", index=False)
+    table.iloc[:9].to_csv("north.csv", index=False)
+    arguments = {"time": "date", "series": "store", "window": 4, "horizon": 2}
+    data = load(**arguments, validation_sets={"south": "south.csv", "north": "north.csv"})
+    without = load(**arguments)
+    np.testing.assert_array_equal(data.train.x, without.train.x)
+    np.testing.assert_array_equal(data.test.y, without.test.y)
+    before = table[table["date"] < DAYS[30]][["sales", "price"]]
+    filled = south[["sales", "price"]].ffill().fillna(before.median()).to_numpy()
+    of_south, of_north = data.validation_sets.values()
+    starts = range(14)  # the last one would predict the missing value
+    expected = (np.stack([filled[i : i + 4] for i in starts]) - before.mean().to_numpy()) / before.std(ddof=0).to_numpy()  # fmt: skip
+    np.testing.assert_allclose(of_south.x, expected, atol=1e-5)
+    np.testing.assert_array_equal(of_south.y, [[i + 4, i + 5] for i in starts])
+    north = table["sales"].to_numpy()[:9]
+    np.testing.assert_array_equal(of_north.y, [north[i + 4 : i + 6] for i in range(4)])
+    assert data.validation_sets.keys() == {"south", "north"} and not without.validation_sets
+    folds = load(**arguments, folds=3, fold=0, validation_sets={"south": "south.csv"})
+    assert len(folds.validation_sets["south"]) == 14
+    for sets in ({"south": "none.csv"}, {"a b": "south.csv"}, {"south": "one.csv"}):
+        table.iloc[:5].to_csv("one.csv", index=False)
+        faults = describe(path="sales.csv", target="sales", **arguments, validation_sets=sets).problems
+        assert [key for key, _ in faults] == ["validation_sets"]
+
+
+def test_a_column_of_dates_that_does_not_sort_is_told(table):
+    notes = load(series="store", window=4).inferred["notices"]
+    assert any("data.time=date" in note for note in notes)
+    assert not load(series="store", window=4, exclude=["date"]).inferred["notices"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

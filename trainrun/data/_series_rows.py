@@ -64,6 +64,29 @@ class SeriesRows:
             f"{len(short)} of {np.count_nonzero(rows)} series have fewer than {length} rows, and no window: {shown}"
         ]
 
+    def filled(self, fill: Mapping[str, float]) -> np.ndarray:
+        """Return the values with those of `fill`, column by column, where none was before."""
+        import numpy as np
+
+        if not self.missing:
+            return self.values
+        return np.where(np.isnan(self.values), np.array(list(fill.values())), self.values)
+
+    def after_the_last_known(self) -> str | None:
+        """Return a notice on rows after the last one of their series whose target is known, or None."""
+        import numpy as np
+
+        last = np.full(self.series.max() + 1, -1)
+        last[self.series[self.known]] = np.flatnonzero(self.known)
+        later = self.series[np.arange(len(self.series)) > last[self.series]]
+        if not len(later):
+            return None
+        of_series = f" of {len(np.unique(later))} series" if len(self.names) else ""
+        return (
+            f"{self.settings.target} has no value in the last rows{of_series} ({len(later)} rows). What follows the last known value stands "
+            "in the row of that value; in later rows, whose windows repeat it, stands what would follow them."
+        )
+
 
 def read(source: TableSource, settings: TableSettings) -> tuple[SeriesRows | None, list[Fault]]:
     """Return the rows of a table, or its faults.
@@ -102,7 +125,7 @@ def read(source: TableSource, settings: TableSettings) -> tuple[SeriesRows | Non
         way_out = (
             "Leave one of the rows out."
             if settings.group
-            else "If there are several series, name their column: data.series=<column>."
+            else "Leave one of the rows out; or if there are several series, name their column: data.series=<column>."
         )
         return None, [("time", f"{place}: a second row of the same time as one before. {way_out}")]
     names = [settings.target, *settings.inputs]
@@ -110,6 +133,10 @@ def read(source: TableSource, settings: TableSettings) -> tuple[SeriesRows | Non
     missing = {name: int(count) for name, count in zip(names, np.isnan(values).sum(axis=0), strict=True)}
     missing = {name: count for name, count in missing.items() if count}
     notes = [f"columns that are no numbers are left out: {', '.join(texts)}"] if texts else []
+    if settings.time is None and (dates := [name for name in settings.inputs if columns[name].is_date]):
+        notes.append(
+            f"rows are taken in the order of the file, and column {dates[0]} as a number; to sort by it: data.time={dates[0]}"
+        )
     if examples.empty:
         notes.append(f"columns without any value are left out: {', '.join(examples.empty)}")
     if missing:

@@ -47,11 +47,7 @@ class SplitSettings:
         if self.split not in METHODS:
             near = did_you_mean(str(self.split), METHODS)
             return [("split", f"expected one of {', '.join(METHODS)}, got {self.split!r}.{near}")]
-        faults: list[Fault] = []
-        for name in self.validation_sets or {}:
-            if SET_NAME.fullmatch(str(name)) is None:
-                message = f"a set's name becomes part of its metrics, val.hard_loss: expected letters and digits, got {name!r}."
-                faults.append(("validation_sets", message))
+        faults = self.set_faults()
         key = COLUMN_OF.get(self.split)
         if self.split in ("group", "column") and getattr(settings, key) is None:
             faults.append((key, f"data.split={self.split} needs a column: data.{key}=<column>."))
@@ -61,6 +57,12 @@ class SplitSettings:
             message = f"data.split goes by {used[0] or 'no column'}, so it would not be read. Leave it out."
             faults.append((unused[0], message))
         return faults + self.fold_faults()
+
+    def set_faults(self) -> list[Fault]:
+        """Return what is wrong with the names of `validation_sets`."""
+        text = "a set's name becomes part of its metrics, val.hard_loss: expected letters and digits, got"
+        names = [name for name in self.validation_sets or {} if SET_NAME.fullmatch(str(name)) is None]
+        return [("validation_sets", f"{text} {name!r}.") for name in names]
 
     def fold_faults(self) -> list[Fault]:
         """Return what is wrong with `folds` and `fold`."""

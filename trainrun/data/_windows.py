@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,27 @@ class Cut:
     starts: np.ndarray
     parts: tuple[np.ndarray, np.ndarray, np.ndarray]
     training_rows: np.ndarray
+
+
+def joined(
+    values: np.ndarray, windows: Cut, sets: Iterable[tuple[np.ndarray, Cut]]
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    """Return the rows of a table and of further sets in one array, the first row of each window, and the windows of each part and set.
+
+    Args:
+        values, windows: of the table.
+        sets: the same of each set, all of whose windows are in the first part.
+    """
+    import numpy as np
+
+    arrays, starts, parts = [values], [windows.starts], [*windows.parts]
+    for values_of_set, windows_of_set in sets:
+        parts.append(windows_of_set.parts[0] + sum(map(len, starts)))
+        starts.append(windows_of_set.starts + sum(map(len, arrays)))
+        arrays.append(values_of_set)
+    if len(arrays) == 1:
+        return values, windows.starts, parts
+    return np.concatenate(arrays), np.concatenate(starts), parts
 
 
 def cut(

@@ -15,9 +15,11 @@ from trainrun.data._series_rows import SeriesRows
 from trainrun.data._split import fitted, share_problems, standardizer
 from trainrun.data._split_settings import settings_of
 from trainrun.data._table import Column
-from trainrun.data._windows import Cut, Windows, cut
+from trainrun.data._table_files import SETS
+from trainrun.data._windows import Cut, Windows, cut, joined
 from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
 from trainrun.data.lazy_array import View
+from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import listed
 from trainrun.ui import console
 from trainrun.util.arguments import Count, Decay, Index, Name
@@ -46,6 +48,7 @@ def timeseries(
     na_values: Sequence[Name] | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
+    validation_sets: Mapping[str, str] | None = None,
     validation: Decay = 0.2,
     test: Decay = 0.2,
     folds: Count | None = None,
@@ -53,6 +56,7 @@ def timeseries(
     max_train_size: Count | None = None,
     standardize: bool = True,
     standardize_target: bool = True,
+    preprocessor: Preprocessor | None = None,
 ) -> Dataset:
     """Return windows `[window, columns]` of a table's rows, and the `horizon` values of the target that follow each.
 
@@ -72,6 +76,7 @@ def timeseries(
         missing: ``auto``: a missing value is the last one before it in its series; before the first one, the median of the training
             rows. Missing values of the target are seen so, not predicted. ``error``: they are refused.
         na_values, delimiter, encoding: as in `data.csv.csv`.
+        validation_sets: further tables by name, each a validation set with all of its windows.
         validation, test: fractions of the times; 0: no such set.
         folds: backtest: the times before the test set are one block more than folds, and fold i is validated on block i + 1, trained on
             those before it; None: `validation` is a fraction.
@@ -79,35 +84,47 @@ def timeseries(
         max_train_size: how many times before the validation set are trained on (a rolling origin); None: all (an expanding one).
         standardize: scale each column to mean 0 and standard deviation 1, fitted on the training set.
         standardize_target: scale the target likewise; metrics and predictions stay in its unit.
+        preprocessor: what was fitted on other windows of as many columns, in place of fitting.
 
     Raises:
         UserError: with all faults of the table and the arguments.
     """
+    import numpy as np
+
     arguments = locals()
     rows, faults = _read(arguments)
     windows, wrong = _cut(rows, arguments)
-    raise_faults([*faults, *wrong])
+    sets, wrong_sets = _sets(rows, arguments)
+    raise_faults([*faults, *wrong, *wrong_sets])
     notes = [*rows.notes, *rows.too_short(window + horizon)]
+    notes += [f"{name}: {note}" for name, (of_set, _) in sets.items() for note in of_set.notes]
     for note in notes:
         console.note(note)
-    values = _filled(rows, windows)
-    x = View.of(Windows(values, windows.starts, window))
     names, settings = rows.columns, rows.settings
-    record: dict[str, Any] = {"target": settings.target}
-    if standardize:
-        mean, std = standardizer(values[windows.training_rows])
-        x = x.standardized(mean, std)
-        record["inputs"] = {INPUT: {"standardize": {**fitted(mean, std), "columns": names}}}
-    y = Windows(values[:, :1], windows.starts + window, horizon)[:][:, :, 0]
+    step = {} if preprocessor is None else dict(preprocessor.steps.get(INPUT, {}))
+    if is_fitted := len(step.get("fill", ())) != len(
+        names
+    ):  # other columns are refused where the model is built
+        step = {"fill": _medians(rows, windows)}
+    values = rows.filled(step["fill"])
+    if is_fitted and standardize:
+        step["standardize"] = {**fitted(*standardizer(values[windows.training_rows])), "columns": names}
+    of_sets = ((of_set.filled(step["fill"]), windows_of_set) for of_set, windows_of_set in sets.values())
+    values, starts, parts = joined(values, windows, of_sets)
+    x = View.of(Windows(values, starts, window))
+    if moments := step.get("standardize"):
+        x = x.standardized(np.array(moments["mean"]), np.array(moments["std"]))
+    y = Windows(values[:, :1], starts + window, horizon)[:][:, :, 0]
     data = _arrays.of_parts(
         rows.name,
         {InputSpec(INPUT, "numeric", x.shape[1:]): x},
         TargetSpec("real", (), horizon),
         y,
-        windows.parts,
+        parts,
+        sets=tuple(sets),
         features=names,
         standardize_target=standardize_target,
-        preprocessing=record,
+        preprocessing={"target": settings.target, "inputs": {INPUT: step}},
     )
     inferred = {
         "target": settings.target,
@@ -128,39 +145,60 @@ def describe(**arguments: Any) -> Description:
     arguments = {k: p.default for k, p in inspect.signature(timeseries).parameters.items()} | arguments
     rows, faults = _read(arguments)
     windows, wrong = _cut(rows, arguments)
-    if faults or wrong:
-        return Description(problems=(*faults, *wrong))
+    if faults := [*faults, *wrong, *_sets(rows, arguments)[1]]:
+        return Description(problems=tuple(faults))
     return Description.of(TargetSpec("real", (), arguments["horizon"]), len(windows.parts[0]), ("numeric",))
 
 
-def _filled(rows: SeriesRows, windows: Cut) -> np.ndarray:
-    """Return the rows with the medians of the training rows where nothing was before.
+def _sets(
+    rows: SeriesRows | None, arguments: Mapping[str, Any]
+) -> tuple[dict[str, tuple[SeriesRows, Cut]], list[Fault]]:
+    """Return the rows and windows of each further validation set, or their faults.
+
+    Args:
+        rows: of the table, whose columns the sets have; None: it is faulty, and they are not read.
+        arguments: as in `timeseries`.
+    """
+    undivided = {"validation": 0, "test": 0, "folds": None, "fold": None, "max_train_size": None}
+    read: dict[str, Any] = {}
+    faults = settings_of(arguments)[1].set_faults()
+    for name, path in {} if rows is None or faults else (arguments[SETS] or {}).items():
+        of_set = {**arguments, **undivided, "path": path, "features": rows.columns[1:]}
+        found, wrong = _read(of_set)
+        windows, none = _cut(found, of_set)
+        faults += [(SETS, f"{name}: {message}") for _, message in [*wrong, *none]]
+        read[name] = found, windows
+    return read, faults
+
+
+def _medians(rows: SeriesRows, windows: Cut) -> dict[str, float]:
+    """Return the median of each column in the training rows.
 
     Raises:
-        UserError: a column has no value in the training rows.
+        UserError: a column has no value there.
     """
     import numpy as np
 
-    if not rows.missing:
-        return rows.values
     training = rows.values[windows.training_rows]
     empty = [name for name, of in zip(rows.columns, training.T, strict=True) if np.isnan(of).all()]
     if empty:
         message = f"no training row has a value of {listed(empty)}. Leave it out: {exclusion(empty)}."
         raise_faults([("missing", message)])
-    return np.where(np.isnan(rows.values), np.nanmedian(training, axis=0), rows.values)
+    return dict(zip(rows.columns, np.nanmedian(training, axis=0).tolist(), strict=True))
 
 
-def ending(source: TableSource, arguments: Mapping[str, Any]) -> tuple[Windows, np.ndarray]:
+def ending(
+    source: TableSource, arguments: Mapping[str, Any], fill: Mapping[str, float]
+) -> tuple[Windows, np.ndarray]:
     """Return the windows of a table, and for each of its rows the number of the window that ends there.
 
     Args:
         source: the table.
         arguments: as in `timeseries`; which part a row belongs to is no matter.
+        fill: what stands for a value that is missing before the first one of a series, column by column.
 
     Returns:
-        The number is -1 where fewer rows than a window has have come up to the row in its series. What is missing before the first value of
-        a series is NaN.
+        The number is -1 where fewer rows than a window has have come up to the row in its series.
 
     Raises:
         UserError: with all faults of the table.
@@ -174,7 +212,9 @@ def ending(source: TableSource, arguments: Mapping[str, Any]) -> tuple[Windows, 
     last = last[rows.series[last] == rows.series[last - window + 1]]
     ends = np.full(len(rows.series), -1)
     ends[rows.places[last]] = np.arange(len(last))
-    return Windows(rows.values, last - window + 1, window), ends
+    if (notice := rows.after_the_last_known()) is not None:
+        console.warn(notice)
+    return Windows(rows.filled(fill), last - window + 1, window), ends
 
 
 def _read(

@@ -80,10 +80,21 @@ def open_rows(
     return source
 
 
-def columns_of_windows(spec: Mapping[str, Any], fitted: Preprocessor) -> dict[str, Any]:
-    """Return the setting `features` of a time series: the columns that the model was trained on, where they are recorded."""
-    standardize = fitted.steps.get(timeseries.INPUT, {}).get("standardize")
-    return {"features": standardize["columns"][1:] if standardize else spec["features"]}
+def columns_of_windows(fitted: Preprocessor) -> dict[str, Any]:
+    """Return the setting `features` of a time series: the columns that the model was trained on."""
+    return {"features": list(_fill(fitted))[1:]}
+
+
+def _fill(fitted: Preprocessor) -> Mapping[str, float]:
+    """Return what stands for missing values of each column of a time series, the target first.
+
+    Raises:
+        UserError: it is not recorded.
+    """
+    if (fill := fitted.steps.get(timeseries.INPUT, {}).get("fill")) is None:
+        text = "its columns and the values for missing ones are not recorded, as an earlier trainrun has trained it. Train it anew."
+        raise UserError(Problem("model", text))
+    return fill
 
 
 def without_input(spec: Mapping[str, Any]) -> str:
@@ -97,7 +108,7 @@ def _columns(spec: Mapping[str, Any], fitted: Preprocessor) -> list[str]:
     """Return the columns that a table must have."""
     if spec["name"] == "text":
         return [str(spec["text"])]
-    features = columns_of_windows(spec, fitted)["features"] or []
+    features = columns_of_windows(fitted)["features"]
     named = (spec["target"], spec["time"], spec["series"], *features)
     return [str(name) for name in named if name is not None]
 
@@ -186,7 +197,7 @@ def _windows(
     """
     import pyarrow as pa
 
-    windows, ends = timeseries.ending(source, {**spec, **columns_of_windows(spec, fitted)})
+    windows, ends = timeseries.ending(source, {**spec, **columns_of_windows(fitted)}, _fill(fitted))
     if windows.shape[1:] != tuple(fitted.inputs[0].shape):
         text = f"a window has the shape {list(windows.shape[1:])}; the model takes {list(fitted.inputs[0].shape)}. Name data.features."
         raise UserError(Problem("data", text))

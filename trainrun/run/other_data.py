@@ -102,7 +102,7 @@ def _whole(config: Mapping[str, Any], path: str, fitted: Preprocessor) -> dict[s
     )
     own = {"time": None, "split": "random"}
     if spec["name"] == "timeseries":
-        own = item_blocks.columns_of_windows(spec, fitted)
+        own = item_blocks.columns_of_windows(fitted)
     changed = {k: v for k, v in {**undivided, **own, **WHOLE, "path": path}.items() if k in spec}
     return {**config, "data": {**spec, **changed}}
 
