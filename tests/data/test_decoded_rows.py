@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trainrun.data import _decoded_rows, _image_decoding, read_ahead
+from trainrun.data import _decoded_rows, _image_cache, _image_decoding, _jpeg, _pixel_file, read_ahead
 from trainrun.data._decoded_rows import DecodedRows
 from trainrun.data._image_decoding import ImageForm
 from trainrun.data.dataset import Dataset, Split, TargetSpec
@@ -86,8 +86,8 @@ def test_two_at_once_share_the_file(pictures, tmp_path):
 def test_marks_of_an_earlier_start_of_the_machine_do_not_count(pictures, asked, monkeypatch, tmp_path):
     pixels, files = pictures
     opened(files)[:9]
-    own = _decoded_rows.liveness.identity()
-    monkeypatch.setattr(_decoded_rows.liveness, "identity", lambda: {**own, "process": "later/1"})
+    own = _pixel_file.liveness.identity()
+    monkeypatch.setattr(_pixel_file.liveness, "identity", lambda: {**own, "process": "later/1"})
     assert np.array_equal(opened(files)[:4], pixels[:4])
     assert sorted(asked) == sorted([*range(9), *range(4)])
     assert len([*tmp_path.glob(".cache.*")]) == 2
@@ -118,8 +118,21 @@ def test_a_file_that_is_changed_after_its_digest_was_taken_is_refused(pictures):
         rows[:5]
 
 
+@pytest.mark.parametrize("content", ["a JPEG", "what only Pillow reads"])
+def test_jpegs_are_decoded_from_the_bytes_of_their_digest(pictures, monkeypatch, tmp_path, content):
+    pixels, _ = pictures
+    file = tmp_path / "one.jpg"
+    Image.fromarray(pixels[0]).save(file, quality=90)
+    if content != "a JPEG":
+        monkeypatch.setattr(_jpeg, "decoder", lambda *_: lambda contents: 1 / 0)
+    first = np.asarray(Image.open(file))
+    rows, _ = _image_cache.decoded([str(file)], FORM, tmp_path)
+    Image.fromarray(pixels[1]).save(file, quality=90)
+    assert np.array_equal(rows[:][0], first)
+
+
 def test_a_disk_without_room_is_named(pictures, monkeypatch):
-    monkeypatch.setattr(_decoded_rows.shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+    monkeypatch.setattr(_pixel_file.shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
     with pytest.raises(UserError, match=r"data.cache: the decoded images take 2,100 bytes"):
         opened(pictures[1])
 

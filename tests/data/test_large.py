@@ -247,8 +247,11 @@ def test_a_csv_read_in_pieces_is_that_read_at_once(wrong, tmp_path, monkeypatch)
     assert len(outcomes) == 1
 
 
-def test_a_large_csv_has_the_values_that_pandas_reads(tmp_path, monkeypatch):
+@pytest.mark.parametrize("system", ["Linux", "macOS"])
+def test_a_large_csv_has_the_values_that_pandas_reads(system, tmp_path, monkeypatch):
     monkeypatch.setattr(_spool, "LARGE", 0)
+    if system == "macOS":
+        monkeypatch.delattr(os, "posix_fallocate")
     monkeypatch.setattr(_csv_reading, "PIECE", 5000)
     table = pd.DataFrame(RNG.normal(size=(900, 4)), columns=["a", "b", "c", "y"]).round(3)
     table.loc[table.index % 7 == 3, "b"] = np.nan

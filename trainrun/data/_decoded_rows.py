@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import itertools
-import mmap
 import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -16,18 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.data._image_decoding import Decoder, ImageForm
 from trainrun.data._image_pixels import OF_LABELS
+from trainrun.data._pixel_file import PixelFile
 from trainrun.data.lazy_array import RowsOnDemand
 from trainrun.errors import Problem, UserError
 from trainrun.ui.counter import counted
-from trainrun.util import liveness, machine, paths
-from trainrun.util.file_lock import FileLock
+from trainrun.util import machine
 from trainrun.util.threads import ahead
 
 if TYPE_CHECKING:
     import numpy as np
 
-# Seconds that another process may take to make, or to rename, the file.
-PATIENCE_S = 3600.0
 # Faulty files that are named.
 NAMED = 10
 # Files that a thread takes at once.
@@ -37,8 +31,7 @@ AT_ONCE = 64
 class DecodedRows(RowsOnDemand):
     """Images as rows, uint8 `[n, height, width, channels]`, of a file that processes share.
 
-    As long as images are missing, the file has a name of its own, and beside it is a file with a byte for each image, which is set after
-    its pixels are written. Two processes that decode the same image write the same pixels.
+    Two processes that decode the same image write the same pixels.
 
     Args:
         path: of the whole file; its folder exists.
@@ -72,9 +65,8 @@ class DecodedRows(RowsOnDemand):
         self._jpegs = jpegs or {}
         self._decoder: Decoder | None = None
         self._damaged = False  # files are, but not all of them are known
-        with _alone(path):
-            self._pixels, self._decoded = _opened(path, self.shape)
-        self.memory = np.asarray(self._pixels)
+        self._file = PixelFile(path, self.shape)
+        self.memory = np.asarray(self._file.pixels)
         if self.complete:
             self._jpegs.clear()
 
@@ -92,7 +84,7 @@ class DecodedRows(RowsOnDemand):
 
     @property
     def complete(self) -> bool:
-        return self._decoded is None
+        return self._file.marks is None
 
     def content(self, index: np.ndarray) -> bytes:
         """Return what determines the pixels of rows: the form, and the digests of their files."""
@@ -111,7 +103,7 @@ class DecodedRows(RowsOnDemand):
         """
         import numpy as np
 
-        decoded = self._decoded
+        decoded = self._file.marks
         if decoded is None:
             return
         index = np.unique(index)
@@ -140,16 +132,24 @@ class DecodedRows(RowsOnDemand):
                     self._taken[mine] = False
                     self._changed.notify_all()
         if decoded.all():
-            self._finish()
+            self._file.finish()
+            self._decoder = None
 
     def _decode(self, index: np.ndarray, decoded: np.ndarray, shown: bool, threads: int | None) -> list[str]:
         """Decode rows; return what is wrong with files."""
         with self._changed:
-            self._decoder = self._decoder or Decoder(self._files, self._form, self._pixels, self._jpegs)
+            self._decoder = self._decoder or Decoder(
+                self._files, self._form, self.shape[1:], self._file.write, self._jpegs
+            )
         decode = self._decoder
 
         def work(some: np.ndarray) -> list[str | None]:
-            faults = [fault or self._changed_file(i) for i, fault in zip(some, decode(some), strict=True)]
+            from_file = [i not in self._jpegs for i in some]
+            faults = decode(some)
+            faults = [
+                fault or (self._changed_file(i) if again else None)
+                for i, fault, again in zip(some, faults, from_file, strict=True)
+            ]
             decoded[some[[fault is None for fault in faults]]] = 1
             return faults
 
@@ -157,7 +157,7 @@ class DecodedRows(RowsOnDemand):
         return [fault for fault in faults if fault]
 
     def _changed_file(self, i: int) -> str | None:
-        """Return what is wrong if a file is not what its digest says any more; that comes after it was read."""
+        """Return what is wrong if a file, read again to be decoded, is not what its digest says any more."""
         same = state(self._files[i]) == self._states[i]
         return None if same else f"{self._files[i]} was changed while images were read. Start a new run."
 
@@ -172,21 +172,8 @@ class DecodedRows(RowsOnDemand):
         more = [f"and {len(faults) - NAMED} more files."] if len(faults) > NAMED else []
         key = "data.mask" if self._form.channels == OF_LABELS else "data.path"
         self.fault = UserError([Problem(key, text) for text in [*faults[:NAMED], *more]])
-        for file in _unfinished(self.path):  # which is named by the damaged content
-            with contextlib.suppress(OSError):
-                file.unlink()
+        self._file.remove()  # which is named by the damaged content
         raise self.fault
-
-    def _finish(self) -> None:
-        """Give the file its name."""
-        pixels, marks = _unfinished(self.path)
-        with contextlib.suppress(OSError), _alone(self.path):  # the folder may have been deleted
-            if pixels.is_file() and not self.path.is_file():
-                self._pixels.flush()
-                os.replace(pixels, self.path)
-                marks.unlink()
-        _advise(self._pixels, "MADV_NORMAL")
-        self._decoded = self._decoder = None
 
 
 def state(file: str) -> tuple[int, int]:
@@ -196,82 +183,6 @@ def state(file: str) -> tuple[int, int]:
     except OSError:
         return 0, 0
     return status.st_size, status.st_mtime_ns
-
-
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold the lock of a file."""
-    lock = FileLock(path.with_suffix(".lock"))
-    lock.acquire(PATIENCE_S)
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _unfinished(path: Path) -> tuple[Path, Path]:
-    """Return the names of the pixels and the marks of this machine, as long as images are missing.
-
-    After a crash of the machine marks may be on the disk without their pixels, so the names are valid until it is started again.
-    """
-    own = liveness.identity()
-    boot = str(own["process"]).partition("/")[0] if own["process"] else own["pid"]
-    names = [hashlib.sha256(str(text).encode()).hexdigest()[:8] for text in (own["host"], boot)]
-    pixels, marks = (path.with_name(f".{path.stem}.{'.'.join(names)}.{kind}") for kind in ("pixels", "marks"))
-    return pixels, marks
-
-
-def _opened(path: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the pixels, and the marks or None if the file is whole; the caller has the lock."""
-    import numpy as np
-
-    if path.is_file():
-        # Not read-only, which no tensor may share; a change would not be written.
-        return np.lib.format.open_memmap(path, mode="c"), None
-    pixels, marks = _unfinished(path)
-    if not (pixels.is_file() and marks.is_file()):
-        for old in path.parent.glob(f"{pixels.name.rsplit('.', 2)[0]}.*"):
-            with contextlib.suppress(OSError):
-                old.unlink()
-        _make(pixels, shape)
-        with paths.whole(marks) as new:
-            new.write_bytes(bytes(shape[0]))
-    rows = np.lib.format.open_memmap(pixels, mode="r+")
-    _advise(rows, "MADV_RANDOM")
-    return rows, np.memmap(marks, "uint8", "r+")
-
-
-def _advise(rows: np.ndarray, advice: str) -> None:
-    """Tell the kernel how a mapped file is used.
-
-    Rows are written in the order of the training. Without advice, Linux makes its whole read-ahead (here 8 MB) present around each of
-    the first hundred, although there is nothing to read in a new file: 0.1 s before the first batch.
-    """
-    if hasattr(mmap, advice):  # not on Windows
-        rows.base.madvise(getattr(mmap, advice))
-
-
-def _make(pixels: Path, shape: tuple[int, ...]) -> None:
-    """Make a file for the pixels, with room on the disk: where there is none, writing to a mapped page kills the process.
-
-    Raises:
-        UserError: there is no room.
-    """
-    import numpy as np
-
-    needed = int(np.prod(shape, dtype="int64"))
-    free = shutil.disk_usage(pixels.parent).free
-    try:
-        if free < needed:
-            raise OSError
-        np.lib.format.open_memmap(pixels, mode="w+", dtype="uint8", shape=shape)
-        if hasattr(os, "posix_fallocate"):  # not on macOS and Windows
-            with pixels.open("r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
-    except OSError as error:
-        pixels.unlink(missing_ok=True)
-        message = f"the decoded images take {needed:,} bytes, and {pixels.parent} has {free:,}. Take a smaller data.size, or data.cache on another disk."
-        raise UserError(Problem("data.cache", message)) from error
 
 
 def in_parallel(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -40,19 +41,25 @@ Kind = tuple[bool, tuple[int, ...]]
 
 
 class Decoder:
-    """Writes images into an array; several threads may each call it with images of their own.
+    """Decodes images; several threads may each call it with images of their own.
 
     Args:
         files: the images.
         form: what they become.
-        pixels: the array, uint8 `[n, height, width, channels]`.
+        shape: height, width and channels of the pixels.
+        write: takes indices, and their pixels, uint8 `[n, height, width, channels]`.
         jpegs: contents of JPEG files that were read already, by index; each is taken out when it is decoded.
     """
 
     def __init__(
-        self, files: Sequence[str], form: ImageForm, pixels: np.ndarray, jpegs: dict[int, bytes]
+        self,
+        files: Sequence[str],
+        form: ImageForm,
+        shape: tuple[int, ...],
+        write: Callable[[Sequence[int], np.ndarray], None],
+        jpegs: dict[int, bytes],
     ) -> None:
-        self.files, self.form, self.pixels, self._jpegs = files, form, pixels, jpegs
+        self.files, self.form, self.shape, self.write, self._jpegs = files, form, shape, write, jpegs
         self._resizers: dict[bool, Callable[[np.ndarray], np.ndarray]] = {}
         self._decoders: dict[bool | None, Callable[[list[bytes]], np.ndarray]] = {}
 
@@ -94,23 +101,23 @@ class Decoder:
         return None if size is None else (content, size)
 
     def _write(self, kind: Kind, images: dict[int, Any], faults: dict[int, str]) -> None:
-        """Write a group of images into the array, or what is wrong with them into `faults`."""
+        """Write a group of images, or what is wrong with them into `faults`."""
         import numpy as np
 
         encoded, shape = kind
-        wanted = self.pixels.shape[1:3]
+        wanted = self.shape[:2]
         fits = self.form.size is None or shape[:2] == wanted
         together = math.prod(shape[:2]) <= LARGER * math.prod(wanted)
         try:
             if encoded:
                 decode = self._decoder(None if fits else together)
-                self.pixels[[*images]] = decode([*images.values()])
+                self.write([*images], decode([*images.values()]))
             else:
                 pixels = np.stack([*images.values()])
-                self.pixels[[*images]] = pixels if fits else self._resizer(together)(pixels)
+                self.write([*images], pixels if fits else self._resizer(together)(pixels))
         except Exception as error:  # damaged, or resized to a side of none of its pixels
             if encoded:
-                self._by_pillow([*images], faults)
+                self._by_pillow(images, faults)
             else:
                 faults.update((i, f"{self.files[i]} cannot be resized: {first_line(error)}") for i in images)
 
@@ -118,19 +125,19 @@ class Decoder:
         """Return the function from JPEG files to pixels of the wanted size; `together`: see `_resizing`, None: they have it."""
         if together not in self._decoders:
             resize = None if together is None else _resizing(self.form, together)
-            self._decoders[together] = _jpeg.decoder(self.pixels.shape[-1], resize)
+            self._decoders[together] = _jpeg.decoder(self.shape[-1], resize)
         return self._decoders[together]
 
     def _resizer(self, together: bool) -> Callable[[np.ndarray], np.ndarray]:
         if together not in self._resizers:
-            self._resizers[together] = _of_pixels(_resizing(self.form, together), self.pixels.shape[-1])
+            self._resizers[together] = _of_pixels(_resizing(self.form, together), self.shape[-1])
         return self._resizers[together]
 
-    def _by_pillow(self, some: Sequence[int], faults: dict[int, str]) -> None:
-        """Write images of which TensorFlow refuses one, or Pillow's message on it into `faults`."""
-        for i in some:
+    def _by_pillow(self, contents: dict[int, bytes], faults: dict[int, str]) -> None:
+        """Write JPEGs of which TensorFlow refuses one, or Pillow's message on it into `faults`."""
+        for i, content in contents.items():
             try:
-                image = pixels_of(self.files[i], self.form.channels)
+                image = pixels_of(io.BytesIO(content), self.form.channels)
             except Exception as error:
                 faults[i] = self._unreadable(i, error)
             else:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import io
+
     import numpy as np
     from PIL import Image
 
@@ -16,11 +18,11 @@ OF_LABELS = 0
 LARGEST_LABEL = 255
 
 
-def pixels_of(file: str, channels: int) -> np.ndarray:
+def pixels_of(file: str | io.BytesIO, channels: int) -> np.ndarray:
     """Return an image as uint8 `[height, width, channels]`, turned as its camera says.
 
     Args:
-        file: the image.
+        file: the image's path, or its content.
         channels: 1, 3 or 4; or `OF_LABELS`: the number of each pixel, of palettes its index.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 from trainrun.data.lazy_array import View
 from trainrun.errors import Problem, UserError, first_line
-from trainrun.util import threads
+from trainrun.util import paths, threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -187,7 +187,7 @@ def write_all(file: int, values: np.ndarray, at: int) -> None:
 
 
 def _mapped(size: int) -> tuple[IO[bytes], mmap.mmap]:
-    """Return a new file of so many bytes without a name, and its mapping, with which it is closed; its room is taken at once, since a mapped page without room is a crash.
+    """Return a new file of so many bytes without a name, and its mapping, with which it is closed; its room is taken at once.
 
     Raises:
         UserError: there is no room.
@@ -195,7 +195,7 @@ def _mapped(size: int) -> tuple[IO[bytes], mmap.mmap]:
     try:
         with contextlib.ExitStack() as opened:
             file = opened.enter_context(tempfile.TemporaryFile(dir=folder()))
-            os.posix_fallocate(file.fileno(), 0, size)
+            paths.reserve(file.fileno(), size)
             content = mmap.mmap(file.fileno(), size)
             weakref.finalize(content, opened.pop_all().close)
     except OSError as error:

@@ -263,6 +263,18 @@ def room(needed: int) -> str | None:
     return f"it takes {size_text(needed)} in memory, and this machine has {size_text(total)}"
 
 
+def reserve(file: int, size: int) -> None:
+    """Give an open file a size, and its room on the disk where the system can (macOS cannot): a mapped page without room kills the process.
+
+    Raises:
+        OSError: there is no room.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, 0, size)
+    else:
+        os.ftruncate(file, size)
+
+
 def size_text(count: int) -> str:
     """Return a number of bytes in words, `12 MB`."""
     for unit in ("bytes", "kB", "MB", "GB", "TB"):
