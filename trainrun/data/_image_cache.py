@@ -19,7 +19,7 @@ from trainrun.util import paths
 # Below the folder that runs are recorded in.
 FOLDER = Path("outputs", ".cache", "images")
 # Part of the key: the next number, if what is stored for an image changes.
-VERSION = 1
+VERSION = 2
 # Hexadecimal digits by which equal files are recognized.
 CONTENT_DIGITS = 16
 # What files of images, beside JPEGs, begin with, and have among their last bytes; others are decoded before training, to name those that are damaged.

@@ -16,6 +16,8 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 # Number of channels of masks, whose pixels are numbers of classes.
 OF_LABELS = 0
 LARGEST_LABEL = 255
+# Largest number of a pixel of 16 bits.
+LARGEST_DEEP = 65_535
 
 
 def pixels_of(file: str | io.BytesIO, channels: int) -> np.ndarray:
@@ -26,7 +28,8 @@ def pixels_of(file: str | io.BytesIO, channels: int) -> np.ndarray:
         channels: 1, 3 or 4; or `OF_LABELS`: the number of each pixel, of palettes its index.
 
     Raises:
-        OSError, ValueError: it is no image, is damaged, or has too many pixels; or it has colours instead of labels.
+        Exception: it is no image, is damaged, or has too many pixels, as Pillow and its decoders say it.
+        ValueError: it has other numbers than bytes or 16 bits a pixel, or colours instead of labels.
     """
     import numpy as np
     from PIL import Image, ImageOps
@@ -40,13 +43,23 @@ def pixels_of(file: str | io.BytesIO, channels: int) -> np.ndarray:
         turned: Image.Image = image
         if channels == OF_LABELS:
             return _numbers(turned)
-        if turned.mode.startswith("I"):  # 16 bits a pixel
-            turned = Image.fromarray((np.asarray(turned) // 257).astype("uint8"))
+        if turned.mode.startswith(("I", "F")):
+            turned = Image.fromarray(_bytes_of(np.asarray(turned)))
         if turned.mode == "P" and "transparency" in turned.info:
             turned = turned.convert("RGBA")
         mode = MODES[channels]
         array = np.asarray(turned if turned.mode == mode else turned.convert(mode))
     return array.reshape(*array.shape[:2], channels)
+
+
+def _bytes_of(pixels: np.ndarray) -> np.ndarray:
+    """Return pixels of 16 bits as uint8."""
+    if pixels.dtype.kind == "f" or pixels.min() < 0 or pixels.max() > LARGEST_DEEP:
+        raise ValueError(
+            f"its pixels are {pixels.dtype} numbers from {pixels.min():g} to {pixels.max():g}; numbers from 0 to 255, or to "
+            f"{LARGEST_DEEP:,}, are read. Save it as PNG."
+        )
+    return (pixels // 257).astype("uint8")
 
 
 def _numbers(mask: Image.Image) -> np.ndarray:

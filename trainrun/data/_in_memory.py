@@ -133,6 +133,7 @@ class MemorySource:
         is_small: whether the preflight check reads it.
         own_files: the parts that have files of their own: ``validation``, ``test``.
         part_sizes: rows of the training part and of those with files of their own, one after another; empty: all are training rows.
+        note: what `understood` returns.
     """
 
     typed = True
@@ -144,16 +145,17 @@ class MemorySource:
         is_small: bool = False,
         own_files: Sequence[str] = (),
         part_sizes: Sequence[int] = (),
+        note: str = "",
     ) -> None:
         self.name, self.header, self._table = name, list(table.schema.names), table
         self.is_small, self.own_files = is_small, own_files
-        self._part_sizes = part_sizes or (table.num_rows,)
+        self._part_sizes, self._note = part_sizes or (table.num_rows,), note
 
     def leading_zeros(self) -> Mapping[str, str]:
         return {}
 
     def understood(self) -> str:
-        return ""
+        return self._note
 
     def groups(self, columns: Sequence[str]) -> list[Sequence[str]]:
         return [columns]

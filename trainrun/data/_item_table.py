@@ -72,7 +72,7 @@ class Items:
         inferred: for `Dataset`.
         folder: whether they are from folders.
         sets: names of the further validation sets, which are the parts after the first three.
-        note: on how the table's file was understood; empty: there is none.
+        note: on how the table's file was understood, or on what of the folders is not read; empty: there is none.
         masks: the path of each example's mask; empty: there are none.
     """
 
@@ -204,7 +204,9 @@ def dataset(
         notices: on the items, to which those on equal ones are added.
     """
     examples, settings = items.examples, items.settings
-    if items.note:
+    if items.note and items.folder:
+        notices = [items.note, *notices]
+    elif items.note:
         console.note(items.note)
     notices = [*notices, *_equal_items(items, "images" if spec.kind == "image" else "texts")]
     for notice in notices:

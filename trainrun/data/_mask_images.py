@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainrun.data import _image_cache
-from trainrun.data._class_folders import FILE, files_below, source
+from trainrun.data._class_folders import FILE, files_below, not_read, source
 from trainrun.data._faults import Fault
 from trainrun.data._image_decoding import ImageForm
 from trainrun.data._image_pixels import LARGEST_LABEL, OF_LABELS
@@ -39,6 +39,7 @@ def open_source(
         endings: of the images, in lower case.
     """
     rows: dict[str, list[str]] = {FILE: [], MASK: []}
+    others: list[str] = []
     sizes, faults = [0] * len(folders), []
     beside = os.path.relpath(paths.expanded(masks), paths.expanded(folders[0]))
     for part, (argument, folder) in enumerate(zip(keys_of(folders), folders, strict=True)):
@@ -50,7 +51,7 @@ def open_source(
         # A folder of masks may be inside that of the images.
         images = [
             file
-            for file in files_below(root, tuple(endings))
+            for file in files_below(root, tuple(endings), others)
             if of_masks not in Path(file).parents or of_masks == root
         ]
         if not images:
@@ -65,7 +66,8 @@ def open_source(
         rows[FILE] += images
         rows[MASK] += [by_name.get(_name(file, root), "") for file in images]
         sizes[part] = len(images)
-    return (None, faults) if faults else (source(rows, folders, sizes), [])
+    note = not_read(others, endings, "images")
+    return (None, faults) if faults else (source(rows, folders, sizes, note), [])
 
 
 def labels(files: Sequence[str], form: ImageForm, cache: Path) -> tuple[TargetSpec, np.ndarray, list[str]]:

@@ -21,7 +21,7 @@ from trainrun.errors import Problem, UserError
 from trainrun.util import paths
 from trainrun.util.arguments import Count, Decay, Index, Name, Sizes
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+ENDINGS = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 # Images whose sizes the preflight check compares.
 SAMPLE = 100
 

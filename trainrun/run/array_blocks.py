@@ -13,7 +13,7 @@ import numpy as np
 
 from trainrun.data import _class_folders, _ignored_pixels, _image_pixels, _npz_file, image_folder
 from trainrun.data.table_rows import TableRows
-from trainrun.errors import Problem, UserError, did_you_mean
+from trainrun.errors import Problem, UserError, did_you_mean, first_line
 from trainrun.ui import console
 
 if TYPE_CHECKING:
@@ -177,13 +177,17 @@ def of_images(
         raise UserError(Problem("input", f"there is no image or folder {path}."))
     one = Path(path).is_file()
     folder = Path(path).parent if one else Path(path)
+    others: list[str] = []
     files = (
-        [Path(path)] if one else sorted(map(Path, _class_folders.files_below(folder, image_folder.ENDINGS)))
+        [Path(path)]
+        if one
+        else sorted(map(Path, _class_folders.files_below(folder, image_folder.ENDINGS, others)))
     )
     if not files:
         raise UserError(Problem("input", f"{path} has no images ({', '.join(image_folder.ENDINGS)})."))
     channels = raw.inputs[0].shape[-1]
-    for notice in _ignored_pixels.notices([*map(str, files)], channels):
+    not_read = _class_folders.not_read(others, image_folder.ENDINGS, "images")
+    for notice in filter(None, [not_read, *_ignored_pixels.notices([*map(str, files)], channels)]):
         console.warn(notice)
     pending: list[np.ndarray] = []
     names: list[str] = []
@@ -206,8 +210,10 @@ def of_images(
 def _image(path: Path, channels: int) -> np.ndarray:
     try:
         return _image_pixels.pixels_of(str(path), channels).astype("float32")
-    except (OSError, ValueError) as error:
-        raise UserError(Problem("input", f"{path} cannot be read as an image: {error}")) from error
+    except Exception as error:  # Pillow raises what its decoders make of a damaged file
+        raise UserError(
+            Problem("input", f"{path} cannot be read as an image: {first_line(error)}")
+        ) from error
 
 
 def _names(

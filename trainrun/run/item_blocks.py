@@ -165,9 +165,12 @@ def _folder(
 
     if other := [name for name in keep if name != FILE]:
         raise UserError(Problem("keep", f"texts have no column {other[0]!r}; their paths are {FILE!r}."))
-    files = sorted(map(Path, _class_folders.files_below(folder, text.ENDINGS)))
+    others: list[str] = []
+    files = sorted(map(Path, _class_folders.files_below(folder, text.ENDINGS, others)))
     if not files:
         raise UserError(Problem("input", f"{folder} has no texts ({', '.join(text.ENDINGS)})."))
+    if others:
+        console.warn(_class_folders.not_read(others, text.ENDINGS, "texts"))
     warned = False
     for at in range(0, len(files), size):
         part = files[at : at + size]

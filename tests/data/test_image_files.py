@@ -1,0 +1,66 @@
+"""Image files that are not as most are: other kinds of numbers, and other formats; each is read right, or said not to be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import trainrun
+from trainrun.cli import main
+from trainrun.errors import UserError
+
+RNG = np.random.default_rng(0)
+PLAIN = ["tracking=none", "artifacts.plots=false", "artifacts.report=false"]
+
+
+def saved(folder, pixels, ending="png"):
+    """Save arrays as the images of two classes, and return their folder."""
+    for name, of_class in zip(("high", "low"), np.split(pixels, 2), strict=True):
+        (folder / name).mkdir(parents=True)
+        for i, image in enumerate(of_class):
+            Image.fromarray(image).save(folder / name / f"{i}.{ending}")
+    return folder
+
+
+def load(folder, **arguments):
+    return trainrun.build("data", "image_folder", path=str(folder), validation=0, test=0, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "words"),
+    [
+        (RNG.random((8, 6, 6), "float32"), "float32 numbers from 0"),
+        (RNG.integers(0, 2**20, (8, 6, 6), "int32"), "int32 numbers from"),
+    ],
+)
+def test_numbers_that_are_neither_bytes_nor_of_16_bits_are_refused(inside, pixels, words):
+    with pytest.raises(UserError, match=words):
+        load(saved(inside / "scans", pixels, "tif"), channels=1).train.x[:]
+
+
+def test_images_of_16_bits_are_read_and_told(inside):
+    pixels = RNG.integers(0, 2**16, (8, 6, 6), "uint16")
+    data = load(saved(inside / "scans", pixels), channels=1)
+    assert np.asarray(data.train.x)[..., 0] == pytest.approx(np.floor(pixels / 257) / 255, abs=1e-6)
+    (notice,) = data.inferred["notices"]
+    assert "8 of 8 image files" in notice and "16 bits a pixel" in notice
+
+
+def test_files_of_other_endings_are_told(inside, capsys):
+    folder = saved(inside / "scans", RNG.integers(0, 256, (8, 6, 6), "uint8"))
+    for name in ("high/1.heic", "high/2.HEIC", "low/3.svg", "low/Thumbs.db", "low/.hidden"):
+        (folder / name).write_bytes(b"no image")
+    Image.new("L", (6, 6)).save(folder / "low" / "4.jfif", "jpeg")
+    data = load(folder, channels=1)
+    assert len(data.train) == 9
+    (notice,) = data.inferred["notices"]
+    assert ".heic (2), .svg (1); the first is" in notice and "1.heic" in notice
+    trainrun.run(["data=image_folder", "data.path=scans", "data.channels=1", "model=cnn", "model.filters=[2]", "trainer.epochs=1", "trainer.batch_size=2", *PLAIN], "run")  # fmt: skip
+    capsys.readouterr()
+    assert main(["predict", "run", "scans", "-o", "out.csv"]) == 0
+    assert ".heic (2), .svg (1)" in " ".join(capsys.readouterr().err.split())
+    # Pillow's own refusal is neither an OSError nor a ValueError.
+    Image.new("1", (20_000, 10_000)).save(folder / "high" / "bomb.png")
+    assert main(["predict", "run", "scans", "-o", "out.csv"]) == 2
+    assert "bomb.png cannot be read as an image" in " ".join(capsys.readouterr().err.split())
