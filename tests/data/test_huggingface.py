@@ -57,6 +57,31 @@ def test_splits_of_the_dataset_are_the_parts(saved, path):
     assert (known.target, known.class_names, known.examples) == ("binary", data.target.classes, 50)
 
 
+def test_further_splits_are_validation_sets(saved, capsys):
+    data = load("saved", splits={"train": "train"}, validation_sets={"first": "dev", "next": "test"}, standardize=False, features=["n"])  # fmt: skip
+    assert [len(part) for part in data.parts.values()] == [30, 10, 10]
+    for name, rows in (("first", NUMBERS[:3]), ("next", NUMBERS[3:9])):
+        assert data.validation_sets[name].x[:, 0] == pytest.approx(rows)
+    with pytest.raises(UserError, match=r"the dataset has no split 'match'; it has train, dev, test"):
+        load("saved", validation_sets={"match": "match"})
+
+
+def test_splits_that_are_not_used_are_said(saved, capsys):
+    parts = datasets.load_from_disk("saved")
+    unlabelled = parts["test"].remove_columns("label").add_column("label", [-1] * 6, feature=parts["test"].features["label"])  # fmt: skip
+    datasets.DatasetDict({"train": parts["train"], "dev_odd": parts["dev"], "test": unlabelled}).save_to_disk(
+        "odd"
+    )
+    data = load("odd", exclude=["id"])
+    assert [len(part) for part in data.parts.values()] == [30, 10, 10] and data.inferred[
+        "split"
+    ] == "drawn at random"
+    words = "splits that are not used: dev_odd, test (no row has a target); data.splits={train: train, validation: dev_odd}"
+    assert words in " ".join(capsys.readouterr().out.split())
+    with pytest.raises(UserError, match="no test row is left"):
+        load("odd", splits={"train": "train", "test": "test"})
+
+
 def test_a_class_of_the_name_none_is_a_class(inside):
     labels = datasets.ClassLabel(names=["none", "spam", "ham"])
     features = datasets.Features({"n": datasets.Value("float64"), "label": labels})

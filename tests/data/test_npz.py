@@ -17,8 +17,8 @@ TWO, FOUR = np.arange(30) % 2, np.arange(30) % 4
 
 @pytest.fixture
 def save(tmp_path):
-    def save(**arrays):
-        path = tmp_path / "mine.npz"
+    def save(file="mine.npz", **arrays):
+        path = tmp_path / file
         np.savez(path, **arrays)
         return str(path)
 
@@ -216,6 +216,44 @@ def test_invalid_files_are_refused_by_preflight_and_loading(save, arrays, argume
         load(path, **arguments)
     assert any(p.key == f"data.{key}" and expected in p.message for p in caught.value.problems), caught.value
     assert any(k == key and expected in m for k, m in describe(path=path, **arguments).problems)
+
+
+@pytest.mark.parametrize("mapped_from", [0, 2**30], ids=["mapped", "read"])
+def test_parts_and_further_validation_sets_have_files_of_their_own(save, monkeypatch, mapped_from):
+    monkeypatch.setattr("trainrun.data._npz_file.MAPPED_FROM", mapped_from)
+    monkeypatch.setattr("trainrun.data._arrays.IN_MEMORY", mapped_from)
+    words = np.array(["no", "certainly"])
+    path = save(x=NUMBERS, y=words[TWO])
+    own = {name: save(f"{name}.npz", x=NUMBERS[:n] + n, y=words[TWO[:n]]) for name, n in (("test", 4), ("hard", 5), ("easy", 6))}  # fmt: skip
+    arguments = {"test_path": own.pop("test"), "validation_sets": own}
+    data = load(path, **arguments)
+    assert [len(part) for part in data.parts.values()] == [24, 6, 4], "only validation is split off"
+    mean, std = (np.asarray(data.preprocessing["standardize"][key]) for key in ("mean", "std"))
+    rows = [*np.asarray(data.train.x[:]) * std + mean, *np.asarray(data.validation.x[:]) * std + mean]
+    assert sorted(row[0] for row in rows) == pytest.approx(sorted(NUMBERS[:, 0]), abs=1e-5)
+    for part, n in ((data.test, 4), (data.validation_sets["hard"], 5), (data.validation_sets["easy"], 6)):
+        assert np.asarray(part.x[:]) == pytest.approx((NUMBERS[:n] + n - mean) / std, abs=1e-5)
+        assert [data.target.classes[i] for i in part.y] == words[TWO[:n]].tolist()
+    assert describe(path=path, **arguments).examples == 24
+
+
+@pytest.mark.parametrize(
+    ("arrays", "name", "expected"),
+    [
+        ({"x": NUMBERS}, "hard", "hard.npz has no array 'y'"),
+        ({"x": NUMBERS[:, :2], "y": TWO}, "hard", "array 'x' is float [n, 2], that of"),
+        ({"x": NUMBERS.astype("uint8"), "y": TWO}, "hard", "array 'x' is uint8 [n, 4], that of"),
+        ({"x": NUMBERS, "y": TWO / 1.0}, "hard", "array 'y' is float [n], that of"),
+        ({"x": NUMBERS, "y": TWO * 2}, "hard", "15 of 30 hard examples are of classes that no training"),
+        ({"x": np.where(NUMBERS > 6, np.nan, NUMBERS), "y": TWO}, "hard", "hold NaN or infinity"),
+        ({"x": NUMBERS, "y": TWO}, "hard_one", "expected letters and digits"),
+    ],
+)
+def test_a_file_of_a_part_that_does_not_fit_is_refused(save, arrays, name, expected):
+    path, other = save(x=NUMBERS, y=TWO), save("hard.npz", **arrays)
+    with pytest.raises(UserError) as caught:
+        load(path, validation_sets={name: other})
+    assert expected in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip at all", b"PK\x03\x04 cut short"])

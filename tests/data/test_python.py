@@ -111,6 +111,37 @@ def test_parts_that_are_handed_over_apart_stay_apart(load, first, further):
     assert data.test.y.ravel().tolist() == FRAME["age"][:10].tolist()
 
 
+@pytest.mark.parametrize(
+    ("data", "settings"),
+    [
+        ({"train": FRAME, "test": FRAME[:10], "validation_sets": {"old": FRAME[30:]}}, ["data.target=age"]),
+        ({"train": (IMAGES, AGES), "test": (IMAGES[:10], AGES[:10]), "validation_sets": {"old": (IMAGES[30:], AGES[30:])}}, []),
+    ],
+)  # fmt: skip
+def test_parts_that_are_handed_to_a_run_stay_apart(load, inside, data, settings):
+    overrides = [*FAST, "model=linear", "callback=early_stopping", "callback.early_stopping.monitor=val.old_loss"]  # fmt: skip
+    run = trainrun.run([*overrides, *settings], data=data)
+    of_function = load(data, target="age" if settings else None)
+    for built in (trainrun.build("data", **run.config["data"]), of_function):
+        assert [len(part) for part in built.parts.values()] == [32, 8, 10], "only validation is split off"
+        assert built.test.y.ravel().tolist() == AGES[:10].tolist()
+        assert built.validation_sets["old"].y.ravel().tolist() == AGES[30:].tolist()
+    assert run.history["val.old_loss"]
+
+
+@pytest.mark.parametrize(
+    ("sets", "message"),
+    [
+        ({"old_one": (IMAGES, AGES)}, "expected letters and digits, got 'old_one'"),
+        (FRAME, "validation_sets is a DataFrame; expected data by name"),
+        ({"old": (IMAGES[:0], AGES[:0])}, "old has no examples"),
+    ],
+)
+def test_faulty_validation_sets_are_refused(load, sets, message):
+    with pytest.raises(UserError, match=message):
+        load({"train": (IMAGES, AGES), "validation_sets": sets})
+
+
 def test_a_part_by_another_name_is_refused(load):
     with pytest.raises(UserError, match="expected the parts train, validation, test, got 'val'"):
         load({"train": (IMAGES, AGES), "val": (IMAGES, AGES)})

@@ -107,28 +107,33 @@ def _has_classes(target: TargetSpec) -> bool:
 
 def own_parts(
     y: Labels, target: TargetSpec, splitting: SplitSettings, rows: Sequence[int]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, ...]:
     """Return the parts of examples that stand one part after another; one that the data has not is split off the training part.
 
     Args:
         y, target, splitting: as in `parts`.
-        rows: training, validation and test examples that the data has of its own.
+        rows: training, validation and test examples that the data has of its own, then those of further validation sets.
 
     Raises:
         UserError: as `parts`.
     """
     import numpy as np
 
-    shares = dataclasses.replace(
-        splitting,
-        validation=0.0 if rows[1] else splitting.validation,
-        test=0.0 if rows[2] else splitting.test,
-    )
+    shares = undrawn(splitting, rows)
     ends = np.cumsum(rows)
     y, target = _leading(y, target)
     drawn = parts(y[: rows[0]], target, shares)
     own = [np.arange(end - count, end, dtype="int64") for end, count in zip(ends, rows, strict=True)]
-    return drawn[0], *(own[i] if rows[i] else drawn[i] for i in (1, 2))
+    return drawn[0], *(own[i] if rows[i] else drawn[i] for i in (1, 2)), *own[3:]
+
+
+def undrawn(splitting: SplitSettings, rows: Sequence[int]) -> SplitSettings:
+    """Return the settings without the shares of parts that the data has of its own; arguments as in `own_parts`."""
+    validation, test = (
+        0.0 if own else share
+        for own, share in zip(rows[1:3], (splitting.validation, splitting.test), strict=True)
+    )
+    return dataclasses.replace(splitting, validation=validation, test=test)
 
 
 def of_parts(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _arrow_source, _header_names, _pandas_columns, _read_once, _spool
-from trainrun.data._faults import Fault
+from trainrun.data import _arrow_source, _header_names, _pandas_columns, _read_once
+from trainrun.data._faults import Fault, raise_faults
+from trainrun.data._handed_over import InMemory, joined, refused
+from trainrun.data._split_settings import SplitSettings
+from trainrun.data._table_files import SETS
 from trainrun.data.dataset import Dataset
-from trainrun.errors import Problem, UserError, first_line, listed
+from trainrun.errors import UserError, first_line, listed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,23 +27,6 @@ EXPECTED = (
 X, Y, WEIGHT, TARGET = "x", "y", "weight", "target"
 
 
-@dataclass(frozen=True)
-class InMemory:
-    """A table, or arrays of examples.
-
-    Args:
-        table: the table, or None.
-        arrays: by name, where there is no table.
-        roles: settings that the form of the value determines: `target` and `weight` of a table, `x`, `y` and `weight` of arrays.
-        rows: examples of training, validation and test that were handed over apart, and stand one after another; empty: they were not.
-    """
-
-    table: pa.Table | None = None
-    arrays: Mapping[str, np.ndarray] | None = None
-    roles: Mapping[str, Any] | None = None
-    rows: tuple[int, ...] = ()
-
-
 def understood(value: Any, part: str = "") -> InMemory:
     """Return a value that Python code hands over as a table or as arrays.
 
@@ -49,7 +34,7 @@ def understood(value: Any, part: str = "") -> InMemory:
         value: a DataFrame; a mapping of arrays, which is a table if each has one axis; or `(x, y)` or `(x, y, weight)`, where `x` is
             an array, arrays by name (a table, if there are texts and each has one axis), or a DataFrame without the target; `y` of several targets, and their weights, are arrays by name (`y` with
             a DataFrame also a DataFrame), and None where there is nothing to predict. Or any of these by part: ``train``, and ``validation``,
-            ``test`` or both. Examples that come piece by piece (`_read_once.is_source`) are read.
+            ``test``, and ``validation_sets`` by name. Examples that come piece by piece (`_read_once.is_source`) are read.
         part: that the value is, for messages.
 
     Raises:
@@ -61,14 +46,19 @@ def understood(value: Any, part: str = "") -> InMemory:
         return _of_tuple(value)
     if isinstance(value, Mapping):
         if _is_by_part(value):
-            return _joined({part: understood(value[part], part) for part in Dataset.PARTS if part in value})
+            sets = value.get(SETS, {})
+            if not isinstance(sets, Mapping):
+                raise refused(f"{SETS} is a {type(sets).__name__}; expected data by name, {{'hard': …}}.")
+            raise_faults(SplitSettings(validation_sets=sets).set_faults())
+            parts = {part: understood(value[part], part) for part in Dataset.PARTS if part in value}
+            return joined(parts, {str(name): understood(one, str(name)) for name, one in sets.items()})
         arrays = _arrays(value)
         if arrays and all(array.ndim == 1 for array in arrays.values()):
             return InMemory(_table(arrays), roles={})
         return InMemory(arrays=arrays, roles={})
     if _is_table(value):
         return InMemory(_table(value), roles={})
-    raise _refused(f"{EXPECTED}, got {type(value).__name__}.")
+    raise refused(f"{EXPECTED}, got {type(value).__name__}.")
 
 
 def _is_by_part(value: Mapping[Any, Any]) -> bool:
@@ -77,51 +67,10 @@ def _is_by_part(value: Mapping[Any, Any]) -> bool:
         isinstance(one, tuple | list | Mapping) or _is_table(one) or _read_once.is_source(one)
         for one in value.values()
     )
-    others = [name for name in value if name not in Dataset.PARTS]
+    others = [name for name in value if name not in (*Dataset.PARTS, SETS)]
     if "train" in value and apart and others and not any(isinstance(one, list) for one in value.values()):
-        raise _refused(f"expected the parts {listed(Dataset.PARTS)}, got {others[0]!r}.")
+        raise refused(f"expected the parts {listed(Dataset.PARTS)}, got {others[0]!r}.")
     return "train" in value and apart and not others
-
-
-def _joined(parts: Mapping[str, InMemory]) -> InMemory:
-    """Return the examples of all parts, one part after another.
-
-    Raises:
-        UserError: a part has other columns or arrays than the training part.
-    """
-    import numpy as np
-    import pyarrow as pa
-
-    train = parts["train"]
-    rows = []
-    for name, part in parts.items():
-        names, expected = (_described(one) for one in (part, train))
-        if names != expected:
-            raise _refused(f"{name} has {names}; expected {expected}, as train has.")
-        lengths = {key: len(array) for key, array in (part.arrays or {"": part.table}).items()}
-        if len({*lengths.values()}) > 1:
-            counts = ", ".join(f"{count:,} in {key}" for key, count in lengths.items())
-            raise _refused(f"{name} has {counts}; expected as many examples in each.")
-        rows.append(next(iter(lengths.values())))
-    counts = tuple(dict(zip(parts, rows, strict=True)).get(name, 0) for name in Dataset.PARTS)
-    if train.table is not None:
-        table = pa.concat_tables([part.table for part in parts.values()])
-        return InMemory(table, roles=train.roles, rows=counts)
-    arrays = {}
-    for key in train.arrays:
-        each = [part.arrays[key] for part in parts.values()]
-        large = sum(array.nbytes for array in each) > _spool.LARGE and each[0].dtype.kind in "biuf"
-        arrays[key] = _spool.Spool().put(*each) if large else np.concatenate(each)
-    return InMemory(arrays=arrays, roles=train.roles, rows=counts)
-
-
-def _described(part: InMemory) -> str:
-    """Return the columns with their types, or the arrays with their shapes and types."""
-    if part.table is not None:
-        return ", ".join(f"{field.name} ({field.type})" for field in part.table.schema)
-    kind = {name: "text" if a.dtype.kind in "US" else str(a.dtype) for name, a in part.arrays.items()}
-    each = (f"{name} {kind[name]} {['n', *array.shape[1:]]}" for name, array in part.arrays.items())
-    return ", ".join(each).replace("'", "")
 
 
 class MemorySource:
@@ -181,7 +130,7 @@ class MemorySource:
 
 def _of_tuple(value: Sequence[Any]) -> InMemory:
     if len(value) not in (2, 3):
-        raise _refused(f"{EXPECTED}, got a {type(value).__name__} of {len(value)}.")
+        raise refused(f"{EXPECTED}, got a {type(value).__name__} of {len(value)}.")
     x, y, weight = (*value, None) if len(value) == 2 else value
     if _is_table(x):
         return _with_target(_table(x), y, weight)
@@ -195,7 +144,7 @@ def _of_tuple(value: Sequence[Any]) -> InMemory:
     ):
         return _with_target(_table(inputs), y, weight)
     if taken := [key for key in others if key in inputs]:
-        raise _refused(f"an input has the name {taken[0]!r}, which is that of another part. Rename it.")
+        raise refused(f"an input has the name {taken[0]!r}, which is that of another part. Rename it.")
     return InMemory(arrays={**inputs, **_arrays(others)}, roles={"x": list(inputs), **roles})
 
 
@@ -226,10 +175,10 @@ def _with_target(table: pa.Table, y: Any, weight: Any) -> InMemory:
     for key, column, values in added:
         array = next(iter(_arrays({column: values}).values()))
         if column in columns:
-            raise _refused(f"x has a column {column!r}, which is the name of the {key}. Rename one of them.")
+            raise refused(f"x has a column {column!r}, which is the name of the {key}. Rename one of them.")
         if array.ndim != 1 or len(array) != table.num_rows:
             message = f"the {key} has the shape {list(array.shape)}; expected [{table.num_rows}], one for each row of x."
-            raise _refused(message)
+            raise refused(message)
         columns[column] = _table({column: array}).column(column)
     import pyarrow as pa
 
@@ -254,14 +203,14 @@ def _table(value: Any) -> pa.Table:
         if pandas is not None and isinstance(value, pandas.DataFrame):
             value = value.set_axis([str(name) for name in value.columns], axis=1)
             if faults := _header_names.faults(list(value.columns)):
-                raise _refused(faults[0][1])
+                raise refused(faults[0][1])
             table = pa.Table.from_pandas(_pandas_columns.readable(value), preserve_index=False)
         else:
             table = pa.table(value)
     except UserError:
         raise
     except (pa.ArrowException, ValueError, TypeError) as error:
-        raise _refused(
+        raise refused(
             f"the table has a column that cannot be read: {first_line(error)} Give each column values of one type."
         ) from error
     return table.replace_schema_metadata(None)
@@ -280,18 +229,14 @@ def _arrays(values: Mapping[Any, Any]) -> dict[str, np.ndarray]:
         try:
             array = np.asarray(value)
         except ValueError as error:
-            raise _refused(f"{name!r} is no array: {error}.") from error
+            raise refused(f"{name!r} is no array: {error}.") from error
         if (
             array.dtype.kind == "O" and all(isinstance(item, str) for item in array.ravel())
         ) or array.dtype.kind == "T":
             array = array.astype("str")
         if array.dtype.kind == "O" and array.ndim != 1:
-            raise _refused(f"{name!r} holds Python objects. Give it numbers or texts.")
+            raise refused(f"{name!r} holds Python objects. Give it numbers or texts.")
         if not array.ndim:
-            raise _refused(f"{name!r} is a single value, {value!r}; expected one for each example.")
+            raise refused(f"{name!r} is a single value, {value!r}; expected one for each example.")
         arrays[str(name)] = array
     return arrays
-
-
-def _refused(message: str) -> UserError:
-    return UserError(Problem("data", message))

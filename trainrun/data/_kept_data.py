@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.data import _in_memory
-from trainrun.data._in_memory import InMemory
+from trainrun.data._handed_over import InMemory
+from trainrun.data._table_files import PATHS, SETS
 from trainrun.errors import Problem, UserError
 
 # Where the files are, below the folder that runs are recorded in.
@@ -43,34 +44,47 @@ def kept(value: Any, overrides: Sequence[str], below: Path = FOLDER) -> Iterator
     data = _in_memory.understood(value)
     kind = "feather" if data.table is not None else "npz"
     below.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=below, prefix=".new_")
-    os.close(handle)
-    new = Path(name)
+    new: list[Path] = []
     try:
-        _write(data, new)
-        with new.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()[:DIGITS]
-        path = below / digest / f"{'dataframe' if kind == 'feather' else 'arrays'}.{kind}"
-        is_new = not path.exists()
-        if is_new:
-            path.parent.mkdir(exist_ok=True)
-            os.replace(new, path)
-    finally:
-        new.unlink(missing_ok=True)
-    settings = {"path": str(path), **(data.roles or {})}
-    set_by_user = {text.lstrip("+").partition("=")[0] for text in overrides}
-    added = [
-        f"data.{key}={_typed(item)}" for key, item in settings.items() if f"data.{key}" not in set_by_user
-    ]
-    try:
+        files = [part and _file(part, kind, below, new) for part in data.apart()]
+        settings = {**_paths(files, data.sets), **(data.roles or {})}
+        set_by_user = {text.lstrip("+").partition("=")[0] for text in overrides}
+        added = [
+            f"data.{key}={_typed(item)}" for key, item in settings.items() if f"data.{key}" not in set_by_user
+        ]
         yield [f"data={kind}", *added, *overrides]
     except BaseException:
-        if is_new:
+        for path in new:
             path.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # others' files are there
                 for folder in (path.parent, below, below.parent):
                     folder.rmdir()
         raise
+
+
+def _file(data: InMemory, kind: str, below: Path, new: list[Path]) -> str:
+    """Write data to a file, unless a file has it, and return its path; one that was not there is added to `new`."""
+    handle, name = tempfile.mkstemp(dir=below, prefix=".new_")
+    os.close(handle)
+    file = Path(name)
+    try:
+        _write(data, file)
+        with file.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()[:DIGITS]
+        path = below / digest / f"{'dataframe' if kind == 'feather' else 'arrays'}.{kind}"
+        if not path.exists():
+            path.parent.mkdir(exist_ok=True)
+            os.replace(file, path)
+            new.append(path)
+    finally:
+        file.unlink(missing_ok=True)
+    return str(path)
+
+
+def _paths(files: Sequence[str | None], sets: Sequence[str]) -> dict[str, Any]:
+    """Return the settings that name the files of the parts: training, validation and test, then further validation sets."""
+    own = {key: file for key, file in zip(PATHS, files, strict=False) if file}
+    return {**own, SETS: dict(zip(sets, files[len(PATHS) :], strict=True))} if sets else own
 
 
 def _write(data: InMemory, path: Path) -> None:

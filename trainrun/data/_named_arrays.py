@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _arrays, _image_range, _one_hot
+from trainrun.data import _arrays, _image_range, _one_hot, _unseen_classes
 from trainrun.data._array_faults import each
 from trainrun.data._columns import CLASSES_UP_TO
-from trainrun.data._faults import Fault, raise_faults
+from trainrun.data._faults import raise_faults
 from trainrun.data._split import sizes
 from trainrun.data._split_settings import SplitSettings
-from trainrun.data._unseen_classes import unseen
 from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
 from trainrun.data.lazy_array import Rows, View
 from trainrun.errors import Problem, UserError
@@ -69,7 +68,7 @@ def dataset(
         arrays: by key.
         settings: the roles of the arrays.
         splitting: the parts.
-        rows: as in `_arrays.own_parts`; empty: no part stands on its own.
+        rows: as in `_arrays.own_parts`, with those of the sets that `splitting` names; empty: no part stands on its own.
         classes: the names of class ids; empty: the ids.
 
     Raises:
@@ -85,7 +84,8 @@ def dataset(
     single = len(inputs) == 1
     rows = rows or (len(arrays[settings.x[0]]), 0, 0)
     parts = _arrays.own_parts(labels, target, splitting, rows)
-    unseen_by_own, unseen_by_drawn = _unseen_classes(labels, target, parts, rows)
+    sets = tuple(splitting.validation_sets or ())
+    unseen_by_own, unseen_by_drawn = _unseen_classes.faults_and_notices(labels, target, parts, rows, sets)
     raise_faults(unseen_by_own)
     one_hot = _one_hot.notices(labels, target, settings.y) if settings.task == "auto" else ()
     notices = [*unseen_by_drawn, *one_hot, *_image_range.notices(inputs)]
@@ -97,6 +97,7 @@ def dataset(
         target,
         labels,
         parts,
+        sets=sets,
         features=[f"x{i}" for i in range(spec.shape[0])] if single and spec.kind == "numeric" else (),
         standardize=settings.standardize,
         standardize_target=settings.standardize_target,
@@ -106,39 +107,21 @@ def dataset(
     return replace(made, inferred={"notices": notices}) if notices else made
 
 
-def _unseen_classes(
-    labels: _arrays.Labels, target: TargetSpec, parts: Sequence[np.ndarray], rows: Sequence[int]
-) -> tuple[list[Fault], list[str]]:
-    """Return faults of classes that training lacks of parts that stand on their own, and notices of drawn ones; masks are not compared."""
-    faults: list[Fault] = []
-    notices: list[str] = []
-    each = {name: (labels[name], one) for name, one in target.named.items()} or {"": (labels, target)}
-    for name, (of_one, one) in each.items():
-        if one.kind not in ("binary", "multiclass") or one.shape:
-            continue
-        for part, index, own in zip(("validation", "test"), parts[1:], rows[1:], strict=True):
-            if not (words := unseen(of_one, one.class_names, parts[0], index, f"{part} examples")):
-                continue
-            words = f"{name}: {words}" if name else words
-            if own:
-                faults.append(("y", f"{words}. Leave those examples out, or train on some."))
-            else:
-                notices.append(f"{words}. Take data.stratify=true, or leave those examples out.")
-    return faults, notices
-
-
-def description(arrays: Mapping[str, Rows], settings: ArraySettings, splitting: SplitSettings) -> Description:
+def description(
+    arrays: Mapping[str, Rows], settings: ArraySettings, splitting: SplitSettings, rows: Sequence[int]
+) -> Description:
     """Return the description of arrays without faults.
 
     Args:
-        arrays, settings, splitting: as in `dataset`.
+        arrays, settings, splitting, rows: as in `dataset`.
     """
     try:
         specs = [spec for spec, _, _ in _inputs(arrays, settings)]
         target, _ = _target(arrays, settings, specs[0])
     except UserError as error:
         return Description(problems=tuple((p.key.removeprefix("data."), p.message) for p in error.problems))
-    examples = sizes(len(arrays[settings.x[0]]), splitting.validation, splitting.test)[0]
+    shares = _arrays.undrawn(splitting, rows)
+    examples = sizes(rows[0], shares.validation, shares.test)[0]
     return Description.of(target, examples, tuple(spec.kind for spec in specs))
 
 

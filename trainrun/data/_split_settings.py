@@ -30,7 +30,7 @@ class SplitSettings:
         split: one of `METHODS`; ``auto``: by the column that `TableSettings` names, else at random.
         folds: the validation part is one of so many equal ones; None: `validation` is its share.
         fold: which of them, from 0.
-        validation_sets: files of further validation sets by name.
+        validation_sets: further validation sets by name: their files, or whatever the kind of data has them in.
     """
 
     validation: float = 0.2

@@ -103,8 +103,13 @@ def parts(examples: Examples, settings: TableSettings, splitting: SplitSettings)
         name: np.flatnonzero(examples.file_parts == part)
         for part, name in enumerate(splitting.validation_sets or (), len(PATHS))
     }
-    faults += [(SETS, f"{name} has no rows.") for name, rows in sets.items() if not len(rows)]
     own_rows = [*zip(keys, HELD_OUT, fixed, strict=True), *((SETS, *of_set) for of_set in sets.items())]
+    files = examples.source.own_files if examples.source else ()
+    faults += [
+        (key, f"no {name} row is left: each lacks a target, weight, group or time.")
+        for key, name, own in own_rows
+        if not len(own) and (key == SETS or name in files)
+    ]
     faults += [
         (key, f"{words}. Leave those rows out, or train on some.")
         for _, one in each

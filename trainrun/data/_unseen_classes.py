@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainrun.data._columns import shortened
+from trainrun.data._faults import Fault
+from trainrun.data.dataset import TargetSpec
 from trainrun.errors import listed
 
 if TYPE_CHECKING:
@@ -49,3 +51,34 @@ def unseen(labels: np.ndarray, classes: Sequence[str], train: np.ndarray, part: 
     ]
     one, their = what.split(maxsplit=1)[1].removesuffix("s"), f"{len(lacking)} of {len(part)} {what}"
     return f"{their} are of classes that no training {one} has, so that they cannot be predicted: {listed(named, 5)}"
+
+
+def faults_and_notices(
+    labels: Any,
+    target: TargetSpec,
+    parts: Sequence[np.ndarray],
+    rows: Sequence[int],
+    sets: Sequence[str],
+) -> tuple[list[Fault], list[str]]:
+    """Return faults of classes that training lacks of parts that stand on their own, and notices of drawn ones; masks are not compared.
+
+    Args:
+        labels, target, rows: as in `_arrays.own_parts`.
+        parts: indices of the examples of each part, those of further validation sets at the end.
+        sets: the names of these.
+    """
+    faults: list[Fault] = []
+    notices: list[str] = []
+    each = {name: (labels[name], one) for name, one in target.named.items()} or {"": (labels, target)}
+    for name, (of_one, one) in each.items():
+        if one.kind not in ("binary", "multiclass") or one.shape:
+            continue
+        for part, index, own in zip(("validation", "test", *sets), parts[1:], rows[1:], strict=True):
+            if not (words := unseen(of_one, one.class_names, parts[0], index, f"{part} examples")):
+                continue
+            words = f"{name}: {words}" if name else words
+            if own:
+                faults.append(("y", f"{words}. Leave those examples out, or train on some."))
+            else:
+                notices.append(f"{words}. Take data.stratify=true, or leave those examples out.")
+    return faults, notices

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _hub, _table_dataset
 from trainrun.data._faults import Fault
 from trainrun.data._in_memory import MemorySource
-from trainrun.data._table_split import PART_NAMES
+from trainrun.data._part_names import PART_NAMES
+from trainrun.data._table_files import PATHS, SETS
 from trainrun.data.dataset import Dataset, Description
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.data.profile import TableValues
@@ -58,6 +59,7 @@ def huggingface(
     group: Name | None = None,
     time: Name | None = None,
     part: Name | None = None,
+    validation_sets: Mapping[str, str] | None = None,
     folds: Count | None = None,
     fold: Index | None = None,
     validation: Decay = 0.2,
@@ -77,6 +79,7 @@ def huggingface(
         subset: of a dataset on the Hub.
         splits: the dataset's own splits by part, ``{train: train, validation: dev}``; None: those whose names say so. A part without
             one is split off.
+        validation_sets: splits that are further validation sets by name, ``{mismatched: validation_mismatched}``.
         target, positive, features, exclude, categorical, text, dates, ordinal, label_separator, missing, formats, task, weight: as in `data.csv.csv`.
         na_values: as in `data.parquet.parquet`.
         split, group, time, part, folds, fold: as in `data.csv.csv`.
@@ -143,7 +146,8 @@ def _opened(arguments: Mapping[str, Any]) -> tuple[MemorySource | None, list[Fau
     # Of the Hub's client, Arrow and the file system.
     except Exception as error:
         return None, [("path", f"{path} cannot be loaded: {first_line(error)}.")]
-    by_part, faults = _parts(loaded, arguments.get("splits"))
+    sets = arguments.get(SETS) or {}
+    by_part, faults = _parts(loaded, arguments.get("splits"), sets)
     if faults:
         return None, faults
     features = by_part[0].features
@@ -158,16 +162,19 @@ def _opened(arguments: Mapping[str, Any]) -> tuple[MemorySource | None, list[Fau
     import pyarrow as pa
 
     tables = {part: _table(dataset) for part, dataset in sorted(by_part.items())}
+    if not arguments.get("splits"):
+        tables = {part: t for part, t in tables.items() if not _is_unlabelled(part, t, arguments)}
     try:
         table = pa.concat_tables(
             [t.select(tables[0].column_names) for t in tables.values()], promote_options="permissive"
         )
     except (pa.ArrowException, KeyError) as error:
         return None, [("path", f"the splits of {path} have different columns: {first_line(error)}.")]
-    sizes = [tables[part].num_rows if part in tables else 0 for part in range(3)]
-    own = [OWN[part] for part in tables if part]
+    sizes = [tables[part].num_rows if part in tables else 0 for part in range(len(PATHS) + len(sets))]
+    note = "" if arguments.get("splits") else _note(loaded, by_part, tables)
+    own = [OWN[part] for part in tables if 0 < part < len(PATHS)]
     name = paths.expanded(path).stem if _is_local(path) else path.rpartition("/")[2]
-    return MemorySource(name, table, table.nbytes <= SMALL, own, sizes), []
+    return MemorySource(name, table, table.nbytes <= SMALL, own, sizes, note), []
 
 
 def _loaded(path: str, subset: str | None) -> Mapping[str, Any]:
@@ -188,14 +195,17 @@ def _loaded(path: str, subset: str | None) -> Mapping[str, Any]:
     return datasets.load_dataset("parquet", data_files=str(where))
 
 
-def _parts(loaded: Mapping[str, Any], splits: Mapping[str, str] | None) -> tuple[dict[int, Any], list[Fault]]:
-    """Return the dataset of each part: 0 training, 1 validation, 2 test."""
+def _parts(
+    loaded: Mapping[str, Any], splits: Mapping[str, str] | None, sets: Mapping[str, str]
+) -> tuple[dict[int, Any], list[Fault]]:
+    """Return the dataset of each part: 0 training, 1 validation, 2 test, then the further validation sets."""
     if splits is None:
         named = {PART_NAMES[name.lower()]: name for name in loaded if name.lower() in PART_NAMES}
         if len(loaded) == 1:
             named = {0: next(iter(loaded))}
     else:
         named = {PART_NAMES[part]: name for part, name in splits.items()}
+    named |= dict(enumerate(sets.values(), len(PATHS)))
     unknown = [name for name in named.values() if name not in loaded]
     if unknown or 0 not in named:
         what = f"no split {unknown[0]!r}" if unknown else "no split for training"
@@ -206,6 +216,35 @@ def _parts(loaded: Mapping[str, Any], splits: Mapping[str, str] | None) -> tuple
             )
         ]
     return {part: loaded[name] for part, name in named.items()}, []
+
+
+def _is_unlabelled(part: int, table: pa.Table, arguments: Mapping[str, Any]) -> bool:
+    """Return whether a test or validation split is one without targets, as those of benchmarks are."""
+    target = arguments.get("target")
+    targets = [target] if isinstance(target, str) else target or ()
+    return 0 < part < len(PATHS) and any(
+        name in table.column_names and table.column(name).null_count == table.num_rows for name in targets
+    )
+
+
+def _note(loaded: Mapping[str, Any], by_part: Mapping[int, Any], used: Collection[int]) -> str:
+    """Return a sentence on splits that are not used, as their names do not say what for or they have no targets, or "".
+
+    Args:
+        loaded: all splits by name.
+        by_part: those whose name says the part, or that the arguments name.
+        used: parts with targets.
+    """
+    named = {name: part for part, one in by_part.items() for name, split in loaded.items() if one is split}
+    others = [name for name in loaded if name not in named]
+    words = [f"{name} (no row has a target)" for name, part in named.items() if part not in used]
+    if not others and not words:
+        return ""
+    way_out = ""
+    if others:
+        splits = f"data.splits={{train: {next(iter(named))}, validation: {others[0]}}}"
+        way_out = f"; {splits} or data.validation_sets={{name: {others[0]}}} takes one"
+    return f"splits that are not used: {', '.join([*others, *words])}{way_out}"
 
 
 def _table(dataset: Any) -> pa.Table:

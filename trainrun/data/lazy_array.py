@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,6 +24,35 @@ class Rows(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, key: Any, /) -> np.ndarray: ...
+
+
+class JoinedRows:
+    """Rows of several arrays as those of one; `joined[key]` copies those at indices or a slice.
+
+    Args:
+        parts: arrays of one shape of examples, one after another.
+    """
+
+    def __init__(self, parts: Sequence[Rows]) -> None:
+        import numpy as np
+
+        self._parts, self._ends = parts, np.cumsum([len(part) for part in parts])
+        self.shape = (int(self._ends[-1]), *parts[0].shape[1:])
+        self.dtype = np.result_type(*(part.dtype for part in parts))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any, /) -> np.ndarray:
+        import numpy as np
+
+        at = np.arange(*key.indices(len(self))) if isinstance(key, slice) else np.asarray(key)
+        of_part = np.searchsorted(self._ends, at, "right")
+        made = np.empty((len(at), *self.shape[1:]), self.dtype)
+        for i in np.unique(of_part):
+            mine = of_part == i
+            made[mine] = self._parts[i][at[mine] - (self._ends[i] - len(self._parts[i]))]
+        return made
 
 
 class RowsOnDemand:

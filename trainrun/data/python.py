@@ -8,10 +8,12 @@ from typing import Annotated, Any
 from trainrun.data import _in_memory, _named_arrays, _table_dataset
 from trainrun.data._array_faults import choice_faults, key_faults, keys_of, shape_faults, value_faults
 from trainrun.data._faults import Fault, raise_faults
-from trainrun.data._in_memory import InMemory, MemorySource
+from trainrun.data._handed_over import InMemory
+from trainrun.data._in_memory import MemorySource
 from trainrun.data._named_arrays import ArraySettings
 from trainrun.data._split import share_problems
 from trainrun.data._split_settings import SplitSettings
+from trainrun.data._table_files import SETS
 from trainrun.data.dataset import Dataset, Description
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import Problem, UserError
@@ -61,7 +63,8 @@ def python(
 
     The function returns a DataFrame (pandas, polars or pyarrow), which is understood as `data.parquet.parquet` does; arrays by name or
     a tuple ``(x, y)`` or ``(x, y, weight)``, which are understood as `data.npz.npz` does; these by part,
-    ``{"train": (x, y), "test": (x, y)}``, of which only a part that is missing is split off; a `tf.data.Dataset`, a
+    ``{"train": (x, y), "test": (x, y)}``, of which only a part that is missing is split off, with further ones by name,
+    ``"validation_sets": {"hard": (x, y)}``; a `tf.data.Dataset`, a
     `keras.utils.PyDataset`, a generator, an iterator or an object with rows, whose batches or examples ``(x, y)`` are read once into arrays, so that
     order, resume and preprocessing are those of arrays; or a `Dataset`, which is split already.
 
@@ -92,7 +95,8 @@ def python(
             name for name, rows in zip(Dataset.PARTS, value.rows, strict=False) if rows and name != "train"
         ]
         source = MemorySource("python", value.table, own_files=own, part_sizes=value.rows)
-        return _table_dataset.dataset(lambda: (source, []), {**arguments, **roles})
+        sets = {SETS: dict.fromkeys(value.sets)}
+        return _table_dataset.dataset(lambda: (source, []), {**arguments, **roles, **sets})
     of_tables = {"split": split != "auto", "group": group, "time": time, "part": part, "folds": folds}
     if chosen := [key for key, value in of_tables.items() if value]:
         raise UserError(Problem(f"data.{chosen[0]}", "it divides tables; arrays are divided at random."))
@@ -101,9 +105,8 @@ def python(
         keys_of(keys["x"]), keys_of(keys["y"]), keys["weight"], kind, task, standardize, standardize_target
     )
     raise_faults([*_array_faults(value, settings), *share_problems(None, validation, test)])
-    return _named_arrays.dataset(
-        "python", value.arrays, settings, SplitSettings(validation, test, stratify, seed), value.rows
-    )
+    splitting = SplitSettings(validation, test, stratify, seed, validation_sets=dict.fromkeys(value.sets))
+    return _named_arrays.dataset("python", value.arrays, settings, splitting, value.rows)
 
 
 def describe(*, function: Any = None, validation: Decay = 0.2, test: Decay = 0.2, **_: Any) -> Description:
@@ -117,5 +120,5 @@ def _array_faults(value: InMemory, settings: ArraySettings) -> list[Fault]:
     arrays, roles = value.arrays, (settings.x, settings.y, settings.weight)
     faults = choice_faults(settings.kind, settings.task, settings.x, settings.y, settings.weight)
     faults += key_faults(*roles, arrays, "there is no array", "There are")
-    rows = dict(zip(Dataset.PARTS, value.rows, strict=False))
+    rows = dict(zip((*Dataset.PARTS, *value.sets), value.rows, strict=False))
     return faults or shape_faults(arrays, *roles) or value_faults(arrays, *roles, rows)

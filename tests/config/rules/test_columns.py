@@ -40,6 +40,14 @@ def test_names_and_short_names_of_what_is_logged_are_accepted(name, more):
     assert monitor(name, *more) == []
 
 
+def test_a_validation_part_with_a_file_of_its_own_needs_no_share(tmp_path):
+    for name in ("t.csv", "own.csv"):
+        (tmp_path / name).write_text("a,y\n" + "".join(f"{i},{['no', 'yes'][i % 2]}\n" for i in range(60)))
+    data = ["data=csv", f"data.path={tmp_path}/t.csv", "data.target=y", "data.validation=0"]
+    assert not monitor("val_loss", *data, f"data.validation_path={tmp_path}/own.csv")
+    assert "needs validation data" in str(monitor("val_loss", *data))
+
+
 @pytest.mark.parametrize(
     ("name", "more", "hint"),
     [

@@ -29,7 +29,10 @@ def problems(config: Mapping[str, Any], data: Description) -> Iterator[Problem]:
     if metrics is None or _logs_more(config):
         return
     for key, name in named_columns:
-        named, sets = OF_SET.match(name), (config.get("data") or {}).get("validation_sets") or {}
+        named, spec = OF_SET.match(name), config.get("data") or {}
+        sets = spec.get("validation_sets") or {}
+        if named is not None and (spec.get("name") == "python" or lookup.is_plugin("data", spec.get("name"))):
+            continue  # the user's code says which sets there are
         if named is not None and named[1] not in sets:
             listed = f"has {', '.join(sets)}" if sets else "is null"
             yield Problem(
@@ -45,7 +48,8 @@ def held_out_parts(config: Mapping[str, Any], data: Description) -> Iterator[Pro
     """Yield each column of a part of the data (`val_`, `test_`) that has no examples."""
     for key, name in _named(config):
         for prefix, part in PARTS.items():
-            if name.startswith(prefix) and (config.get("data") or {}).get(part) == 0:
+            data = config.get("data") or {}
+            if name.startswith(prefix) and data.get(part) == 0 and not data.get(f"{part}_path"):
                 text = f"{name} needs {part} data, and data.{part} is 0. Try data.{part}=0.2, or {name.removeprefix(prefix)} instead."
                 yield Problem(key, text)
 

@@ -1,0 +1,102 @@
+"""What Python code hands over, as a table or as arrays, whole or by part."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trainrun.data import _spool
+from trainrun.data.dataset import Dataset
+from trainrun.errors import Problem, UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """A table, or arrays of examples.
+
+    Args:
+        table: the table, or None.
+        arrays: by name, where there is no table.
+        roles: settings that the form of the value determines: `target` and `weight` of a table, `x`, `y` and `weight` of arrays.
+        rows: examples of training, validation, test and further validation sets that were handed over apart, and stand one after
+            another; empty: they were not.
+        sets: names of these further validation sets.
+    """
+
+    table: pa.Table | None = None
+    arrays: Mapping[str, np.ndarray] | None = None
+    roles: Mapping[str, Any] | None = None
+    rows: tuple[int, ...] = ()
+    sets: tuple[str, ...] = ()
+
+    def apart(self) -> list[InMemory | None]:
+        """Return the data of each part in `rows`, None for one that there is not; data that was handed over whole as the only part."""
+        if not self.rows:
+            return [self]
+        begins = itertools.accumulate(self.rows, initial=0)
+        return [self._some(begin, count) if count else None for begin, count in zip(begins, self.rows)]  # noqa: B905
+
+    def _some(self, begin: int, count: int) -> InMemory:
+        if self.table is not None:
+            return InMemory(self.table.slice(begin, count))
+        return InMemory(arrays={key: array[begin : begin + count] for key, array in self.arrays.items()})
+
+
+def joined(parts: Mapping[str, InMemory], sets: Mapping[str, InMemory]) -> InMemory:
+    """Return the examples of all parts and further validation sets, one after another.
+
+    Args:
+        parts: the training part, and held-out ones by name.
+        sets: further validation sets by name.
+
+    Raises:
+        UserError: a part has other columns or arrays than the training part.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    train = parts["train"]
+    rows = []
+    each_part = [*parts.items(), *sets.items()]
+    for name, part in each_part:
+        names, expected = (_described(one) for one in (part, train))
+        if names != expected:
+            raise refused(f"{name} has {names}; expected {expected}, as train has.")
+        lengths = {key: len(array) for key, array in (part.arrays or {"": part.table}).items()}
+        if len({*lengths.values()}) > 1:
+            counts = ", ".join(f"{count:,} in {key}" for key, count in lengths.items())
+            raise refused(f"{name} has {counts}; expected as many examples in each.")
+        rows.append(next(iter(lengths.values())))
+        if not rows[-1]:
+            raise refused(f"{name} has no examples. Leave it out.")
+    known = dict(zip(parts, rows, strict=False))
+    counts = (*(known.get(name, 0) for name in Dataset.PARTS), *rows[len(parts) :])
+    if train.table is not None:
+        table = pa.concat_tables([part.table for _, part in each_part])
+        return InMemory(table, roles=train.roles, rows=counts, sets=tuple(sets))
+    arrays = {}
+    for key in train.arrays:
+        each = [part.arrays[key] for _, part in each_part]
+        large = sum(array.nbytes for array in each) > _spool.LARGE and each[0].dtype.kind in "biuf"
+        arrays[key] = _spool.Spool().put(*each) if large else np.concatenate(each)
+    return InMemory(arrays=arrays, roles=train.roles, rows=counts, sets=tuple(sets))
+
+
+def _described(part: InMemory) -> str:
+    """Return the columns with their types, or the arrays with their shapes and types."""
+    if part.table is not None:
+        return ", ".join(f"{field.name} ({field.type})" for field in part.table.schema)
+    kind = {name: "text" if a.dtype.kind in "US" else str(a.dtype) for name, a in part.arrays.items()}
+    each = (f"{name} {kind[name]} {['n', *array.shape[1:]]}" for name, array in part.arrays.items())
+    return ", ".join(each).replace("'", "")
+
+
+def refused(message: str) -> UserError:
+    """Return the error of a value that is no data."""
+    return UserError(Problem("data", message))
