@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -34,8 +35,14 @@ def get(callback: Any) -> Any:
     return state
 
 
-def set(callback: Any, state: Any) -> None:
-    """Restore a state that `get` has returned."""
+def set(callback: Any, state: Any, lengths: Mapping[str, tuple[int, int]] | None = None) -> None:
+    """Restore a state that `get` has returned.
+
+    Args:
+        callback: constructed for this run.
+        state: of the callback of the run that is resumed.
+        lengths: run-time values by name (``epochs``), that run's and this one's; an attribute that each was constructed with is kept.
+    """
     if hasattr(callback, "set_state"):
         callback.set_state(state)
         return
@@ -47,6 +54,8 @@ def set(callback: Any, state: Any) -> None:
             now.assign(value)
         elif isinstance(now, str) and os.path.isabs(now):
             continue  # a file or folder that it was constructed with: that of this run, not of one that this is a copy of
+        elif lengths and lengths.get(name) == (value, now):
+            continue  # this run is longer
         else:
             setattr(callback, name, value)
 

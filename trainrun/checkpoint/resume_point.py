@@ -71,7 +71,7 @@ class Resume:
         timed = any(text.startswith("trainer.max_time=") for text in self.changed)
         more = plan.epochs > was["epochs"] or (timed and checkpoint.epoch < plan.epochs)
         begins = 0 < plan.first_epoch == checkpoint.epoch and checkpoint.step == 0
-        start = Start(checkpoint, more, new_phase=begins)
+        start = Start(checkpoint, more, new_phase=begins, lengths=plan.lengths())
         if start.over:
             console.note(f"all {checkpoint.epoch} epochs are trained; evaluation and artifacts are repeated")
         elif not self.next_phase:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -21,12 +21,14 @@ class Start:
         more: more epochs are configured than before; only then does a training go on that had ended early.
         rate: factor for a learning rate that is in the checkpoint.
         new_phase: a phase begins here: its optimizer begins anew.
+        lengths: of the run that goes on, `Plan.lengths`.
     """
 
     checkpoint: Stored
     more: bool = False
     rate: float = 1.0
     new_phase: bool = False
+    lengths: Mapping[str, int] | None = None
 
     @property
     def over(self) -> bool:
@@ -35,7 +37,7 @@ class Start:
 
     def restore(self, model: keras.Model, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         """Restore the state; see `training_state.apply`."""
-        training_state.apply(self.checkpoint, model, callbacks, self.new_phase)
+        training_state.apply(self.checkpoint, model, callbacks, self.new_phase, self.lengths)
         if self.new_phase:
             return
         if self.rate != 1.0:

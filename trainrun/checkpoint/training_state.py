@@ -145,6 +145,7 @@ def apply(
     model: keras.Model,
     callbacks: Sequence[keras.callbacks.Callback],
     new_phase: bool = False,
+    lengths: Mapping[str, int] | None = None,
 ) -> None:
     """Restore a checkpoint's state into the objects of a run of the same config.
 
@@ -153,6 +154,7 @@ def apply(
         model: compiled, its optimizer and metrics built.
         callbacks: of the run.
         new_phase: the optimizer begins anew.
+        lengths: the run's, `Plan.lengths`; default: those of the checkpoint.
 
     Raises:
         UserError: the model does not fit the checkpoint; nothing was changed.
@@ -168,10 +170,12 @@ def apply(
     by_class: dict[str, list[Any]] = {}
     for entry in stored.about["callbacks"]:
         by_class.setdefault(entry["class"], []).append(unpack(entry["state"], stored.arrays))
+    was = stored.about.get("plan", {})
+    changed = {name: (was.get(name), now) for name, now in (lengths or {}).items()}
     for callback in callbacks:
         states = by_class.get(type(callback).__name__)
         if states and callback_state.is_kept(callback):
-            callback_state.set(callback, states.pop(0))
+            callback_state.set(callback, states.pop(0), changed)
     history = getattr(model, "history", None)
     if history is not None:
         history.epoch = list(stored.about["history"]["epoch"])
