@@ -117,6 +117,22 @@ def test_parts_of_their_own_files_and_texts_as_classes(tmp_path):
         UserError, match=r"2 of 2 test examples are of classes that no training example has.*'d' \(2\)"
     ):
         load(files[0], "numbers", y="name", test_path=strange)
+    sets = {"hard": files[1], "easy": files[2]}
+    further = load(files[0], "numbers", validation_sets=sets, test=0.5)
+    drawn = load(files[0], "numbers", test=0.5)
+    mean, std = (np.float64(drawn.preprocessing["standardize"][k]) for k in ("mean", "std"))
+    for rows, split in zip((slice(3), slice(3, 9)), further.validation_sets.values(), strict=True):
+        np.testing.assert_allclose(split.x, (NUMBERS[rows] - mean) / std, rtol=1e-6)
+        assert split.y.tolist() == LABELS[rows].tolist()
+    assert list(further.validation_sets) == ["hard", "easy"]
+    assert np.array_equal(further.train.x, drawn.train.x) and np.array_equal(further.test.y, drawn.test.y)
+    with pytest.raises(UserError, match=r"2 of 2 odd examples are of classes that no training example has"):
+        load(files[0], "numbers", y="name", validation_sets={"odd": strange})
+    none = write(tmp_path / "none.tfrecord", [])
+    arguments = {"path": files[0], "features": FEATURES, "x": "image"}
+    for key, value in (("validation_sets", {"a b": files[1]}), ("validation_sets", {"x": None}),
+                       ("validation_sets", {"x": none}), ("validation_path", none)):  # fmt: skip
+        assert [fault for fault, _ in describe(**arguments, **{key: value}).problems] == [key]
     known = describe(path=files[0], features=FEATURES, x="image", y="name", **paths)
     assert (known.examples, known.inputs) == (N - 9, ("image",))
 

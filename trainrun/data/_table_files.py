@@ -88,7 +88,7 @@ def find_parts(
     """
     files, parts, faults = [], [], []
     for part, (key, path) in enumerate(zip(keys_of(paths), paths, strict=True)):
-        if path is not None or part == 0:
+        if path is not None or key not in PATHS[1:]:
             more, wrong = find(path, endings, f"data.{key}={example}")
             files += more
             parts += [part] * len(more)

@@ -35,6 +35,7 @@ def tfrecord(
     task: Any = "auto",
     validation_path: str | None = None,
     test_path: str | None = None,
+    validation_sets: Mapping[str, str] | None = None,
     validation: Decay = 0.2,
     test: Decay = 0.2,
     stratify: bool = True,
@@ -54,6 +55,7 @@ def tfrecord(
         weight: the feature with each example's weight in the loss, or None; of several targets also one by target.
         kind, task: as in `data.npz.npz`.
         validation_path, test_path: files of those parts, as `path`; None: they are split off.
+        validation_sets: those of further validation sets by name.
         validation, test, stratify, standardize, standardize_target, seed: as in `data.npz.npz`.
 
     Raises:
@@ -62,11 +64,13 @@ def tfrecord(
     import numpy as np
 
     settings = ArraySettings(keys_of(x), keys_of(y), weight, kind, task, standardize, standardize_target)
-    opened, faults = _opened((path, validation_path, test_path), features, settings)
-    raise_faults([*faults, *share_problems(None, validation, test)])
+    splitting = SplitSettings(validation, test, stratify, seed, validation_sets=validation_sets)
+    paths = (path, validation_path, test_path, *(validation_sets or {}).values())
+    opened, faults = _opened(paths, features, settings)
+    raise_faults([*faults, *splitting.set_faults(), *share_problems(None, validation, test)])
     files, parts, specs, settings = opened
     index, faults = _record_index.index(files)
-    raise_faults(faults or _first_faults(index, specs))
+    raise_faults(faults or _first_faults(index, specs, parts))
     keys = settings.x
     records = Records(index)
     for notice in _record_rows.transparency(records.read(np.array([0]))[0], specs):
@@ -74,7 +78,6 @@ def tfrecord(
     arrays: dict[str, Any] = {key: RecordRows(records, specs[key]) for key in keys}
     arrays |= _record_rows.checked(index, [specs[key] for _, key in roles((), y, weight)])
     raise_faults(shape_faults(arrays, keys, y, weight) or value_faults(arrays, keys, y, weight))
-    splitting = SplitSettings(validation, test, stratify, seed)
     training = [file for file, part in zip(files, parts, strict=True) if part == 0]
     return _named_arrays.dataset(
         _table_files.name(training, str(path)), arrays, settings, splitting, _rows(index, parts)
@@ -92,14 +95,19 @@ def describe(
     task: Any = "auto",
     validation_path: str | None = None,
     test_path: str | None = None,
+    validation_sets: Mapping[str, str] | None = None,
     validation: Decay = 0.2,
     test: Decay = 0.2,
     **_: Any,
 ) -> Description:
     """Return what the files' records tell without TensorFlow: their number, their features, damaged ones."""
     settings = ArraySettings(keys_of(x), keys_of(y), weight, kind, task)
-    opened, faults = _opened((path, validation_path, test_path), features, settings)
-    faults += share_problems(None, validation, test)
+    paths = (path, validation_path, test_path, *(validation_sets or {}).values())
+    opened, faults = _opened(paths, features, settings)
+    faults += [
+        *SplitSettings(validation_sets=validation_sets).set_faults(),
+        *share_problems(None, validation, test),
+    ]
     if faults:
         return Description(problems=tuple(faults))
     files, parts, specs, settings = opened
@@ -107,7 +115,7 @@ def describe(
     if size > COUNTED:
         return Description()
     index, faults = _record_index.index(files, thorough=size <= SMALL)
-    faults = faults or _first_faults(index, specs)
+    faults = faults or _first_faults(index, specs, parts)
     if faults:
         return Description(problems=tuple(faults))
     own = _rows(index, parts)
@@ -161,12 +169,15 @@ def _suggested(file: Path) -> tuple[str, list[Fault]]:
     return _record_rows.suggestion(Records(index).read(np.array([0]))[0]), []
 
 
-def _first_faults(index: RecordIndex, specs: Mapping[str, FeatureSpec]) -> list[Fault]:
-    """Return what the first record of each file has otherwise than it should."""
+def _first_faults(index: RecordIndex, specs: Mapping[str, FeatureSpec], parts: Sequence[int]) -> list[Fault]:
+    """Return which parts have no records, or what the first record of each file has otherwise than it should; `parts` of each file."""
     import numpy as np
 
-    if not len(index):
-        return [("path", f"{index.paths[0]} has no records.")]
+    rows = _rows(index, parts)
+    keys = _table_files.keys_of(rows)
+    if empty := [part for part in sorted({*parts}) if not rows[part]]:
+        files = (index.paths[parts.index(part)] for part in empty)
+        return [(keys[part], f"{file} has no records.") for part, file in zip(empty, files, strict=True)]
     firsts = [first for first, end in zip(index.first, index.first[1:], strict=False) if end > first]
     records = Records(index).read(np.array(firsts))
     faults = [
@@ -178,8 +189,8 @@ def _first_faults(index: RecordIndex, specs: Mapping[str, FeatureSpec]) -> list[
 
 
 def _rows(index: RecordIndex, parts: Sequence[int]) -> list[int]:
-    """Return the records of the training, validation and test part."""
-    rows = [0, 0, 0]
+    """Return the records of the training, validation and test part, and of each further set; `parts` of each file."""
+    rows = [0] * max(3, 1 + max(parts))
     for part, first, end in zip(parts, index.first, index.first[1:], strict=False):
         rows[part] += end - first
     return rows

@@ -130,6 +130,7 @@ def applied(
         train=part(data.train),
         validation=part(data.validation),
         test=part(data.test),
+        validation_sets={name: part(split) for name, split in data.validation_sets.items()},
         preprocessing=_with_moments(data, stored),
     )
 
