@@ -287,7 +287,7 @@ def test_lines_are_counted_across_quoted_line_ends(write):
 def test_an_open_quotation_mark_is_named_by_its_line(write, monkeypatch, change, where):
     text = faults(write(people(change=change)))
     assert where in text and "fields, expected" not in text and len(text.splitlines()) == 1
-    source, _ = open_source([write(people(change=change)), None, None], CsvFormat())
+    source, _ = open_source({"path": write(people(change=change))}, CsvFormat())
     for columns in (["city", "buys"], ["age"]):  # it loses rows in a column that is left out, too
         with pytest.raises(UserError, match=where):
             list(source.blocks(columns))
@@ -580,7 +580,7 @@ def test_late_quotes_in_a_compressed_file_are_read_as_by_the_csv_module(write, n
     rows = [f"{i},{long if i < 10_000 else note.format(i=i)}\n" for i in range(15_000)]
     text = "i,note\n" + "".join(rows)
     path = write(gzip.compress(text.encode(), 1), "notes.csv.gz")
-    source, _ = open_source([path, None, None], CsvFormat())
+    source, _ = open_source({"path": path}, CsvFormat())
     table, found = source.read(["i", "note"], ["note"])
     _, *expected = csv.reader(io.StringIO(text, newline=""))
     numbers, notes = zip(*expected, strict=True)
@@ -753,7 +753,7 @@ def test_a_validation_set_is_counted_and_its_training_rows_are_told(write, tmp_p
         "".join(capsys.readouterr()).split()
     )
     hard.write_text("a,b,y\n1,2,0\n3,4,2\n")
-    with pytest.raises(UserError, match=r"data.validation_sets: 1 of 2 hard rows are of classes .* '2'"):
+    with pytest.raises(UserError, match=r"data.validation_sets.hard: 1 of 2 hard rows are of classes .* '2'"):
         load(write("\n".join(["a,b,y", *rows]) + "\n"), "y", validation_sets={"hard": str(hard)})
 
 
@@ -940,7 +940,7 @@ def test_columns_in_the_names_of_folders_are_read(tmp_path):
     data = load(str(tmp_path / "whole.csv"))
     for path in (tmp_path / "t", tmp_path / "t" / "*" / "*" / "*.csv", f"file://{tmp_path / 't'}"):
         assert load(str(path)).digest() == data.digest()
-    source, _ = open_source([str(tmp_path / "t"), None, None], CsvFormat())
+    source, _ = open_source({"path": str(tmp_path / "t")}, CsvFormat())
     blocks = [block.to_pydict() for block in source.blocks(["year"])]
     assert [value for block in blocks for value in block["year"]] == ["2023"] * 20 + ["2024"] * 20
     assert load(str(tmp_path / "t"), "year", task="classification").target.classes == ("2023", "2024")

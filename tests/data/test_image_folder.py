@@ -190,8 +190,8 @@ def test_further_validation_sets_have_the_classes_of_the_training_part(photos, f
     if form == "tables":
         own.write_text(own.read_text() + "cows/1.png,cows\n")
     (fault,) = describe(**arguments).problems
-    assert fault[0] == "validation_sets" and "cows" in fault[1]
-    with pytest.raises(UserError, match=r"data.validation_sets: .*cows"):
+    assert fault[0] == "validation_sets.night" and "cows" in fault[1]
+    with pytest.raises(UserError, match=r"data.validation_sets.night: .*cows"):
         load(**arguments)
 
 

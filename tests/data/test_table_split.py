@@ -150,7 +150,7 @@ def test_parts_may_have_files_of_their_own(write):
 def test_a_file_whose_rows_all_lack_a_target_is_refused(write):
     path, empty = write(table()), write({**table(60), "y": [""] * 60}, "unlabelled.csv")
     assert "data.test_path: no test row is left: each lacks a target" in faults(path, test_path=empty)
-    assert "data.validation_sets: no new row is left" in faults(path, validation_sets={"new": empty})
+    assert "data.validation_sets.new: no new row is left" in faults(path, validation_sets={"new": empty})
 
 
 @pytest.mark.parametrize("groups", [False, True])

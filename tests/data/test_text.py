@@ -102,7 +102,7 @@ def test_further_validation_sets_are_read_by_the_vocabulary_and_classes_of_the_t
     assert [len(part) for part in data.parts.values()] == [36, 12, 12]
     write("hard.csv", [*rows, ("no such stars", "mixed")])
     (fault,) = describe(path=table, **arguments).problems
-    assert fault[0] == "validation_sets"
+    assert fault[0] == "validation_sets.hard"
     assert (
         "1 of 3 hard rows are of classes that no training row has, so that they cannot be predicted: 'mixed' (1)"
         in fault[1]

@@ -130,9 +130,9 @@ def test_parts_of_their_own_files_and_texts_as_classes(tmp_path):
         load(files[0], "numbers", y="name", validation_sets={"odd": strange})
     none = write(tmp_path / "none.tfrecord", [])
     arguments = {"path": files[0], "features": FEATURES, "x": "image"}
-    for key, value in (("validation_sets", {"a b": files[1]}), ("validation_sets", {"x": None}),
-                       ("validation_sets", {"x": none}), ("validation_path", none)):  # fmt: skip
-        assert [fault for fault, _ in describe(**arguments, **{key: value}).problems] == [key]
+    for named, own in (("validation_sets", {"validation_sets": {"a b": files[1]}}), ("validation_path", {"validation_path": none}),
+                       ("validation_sets.x", {"validation_sets": {"x": None}}), ("validation_sets.x", {"validation_sets": {"x": none}})):  # fmt: skip
+        assert [fault for fault, _ in describe(**arguments, **own).problems] == [named]
     known = describe(path=files[0], features=FEATURES, x="image", y="name", **paths)
     assert (known.examples, known.inputs) == (N - 9, ("image",))
 

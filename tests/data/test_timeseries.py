@@ -148,7 +148,8 @@ def test_further_validation_sets_have_all_their_windows_and_the_statistics_of_tr
     for sets in ({"south": "none.csv"}, {"a b": "south.csv"}, {"south": "one.csv"}):
         table.iloc[:5].to_csv("one.csv", index=False)
         faults = describe(path="sales.csv", target="sales", **arguments, validation_sets=sets).problems
-        assert [key for key, _ in faults] == ["validation_sets"]
+        name = "" if "a b" in sets else ".south"
+        assert [key for key, _ in faults] == [f"validation_sets{name}"]
 
 
 def test_a_column_of_dates_that_does_not_sort_is_told(table):

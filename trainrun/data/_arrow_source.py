@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from trainrun.data import _file_kinds, _partitions, _table_files
 from trainrun.data._arrow_arrays import unsupported
-from trainrun.data._faults import Fault, raise_faults
+from trainrun.data._faults import Fault, Place, raise_faults
 from trainrun.data._header_names import exclusion
 from trainrun.data._split_settings import settings_of
+from trainrun.data._table_files import Paths
 from trainrun.data._table_settings import TableSettings
 from trainrun.errors import first_line
 
@@ -36,6 +37,7 @@ class ArrowSource:
         kind: ``parquet`` or ``feather``.
         schema: of all files.
         parts: the part that each file is of: 0 training, 1 validation, 2 test.
+        arguments: the dataset's argument with the path of each file.
         of_folders: of each file, the values of the columns that stand in its folders' names, see `_partitions`.
     """
 
@@ -47,13 +49,15 @@ class ArrowSource:
         files: Sequence[Path],
         kind: Format,
         schema: pa.Schema,
-        parts: Sequence[int],
+        parts: list[int],
+        arguments: Sequence[str],
         of_folders: Sequence[dict[str, str | None]],
     ) -> None:
         self.name = name
         self._parts, self.own_files = parts, _table_files.own_files(parts)
         self.header = [name for name in schema.names if not name.startswith(INDEX)]
         self._files, self._kind, self._schema, self._of_folders = files, kind, schema, of_folders
+        self._arguments = arguments
         self._rows: list[int] = []  # of each file that was read
 
     @property
@@ -67,9 +71,10 @@ class ArrowSource:
         return {}
 
     def understood(self) -> str:
-        if len(self._files) == 1:
+        count = self._parts.count(0)
+        if count == 1:
             return ""
-        return f"data.path: {len(self._files)} files{_table_files.folder_note(self._of_folders)}."
+        return f"data.path: {count} files{_table_files.folder_note(self._of_folders)}."
 
     def groups(self, columns: Sequence[str]) -> list[Sequence[str]]:
         import pyarrow as pa
@@ -87,13 +92,13 @@ class ArrowSource:
             return None, faults
         schema = pa.schema([self._schema.field(name) for name in columns])
         tables = []
-        for file, of_folder in zip(self._files, self._of_folders, strict=True):
+        for file, argument, of_folder in zip(self._files, self._arguments, self._of_folders, strict=True):
             try:
                 table = _read(file, self._kind, [name for name in columns if name not in of_folder])
                 table.validate(full=True)  # offsets of a damaged file lead outside of memory
                 tables.append(_partitions.with_values(table, schema, of_folder))
             except (pa.ArrowException, OSError) as error:
-                return None, [("path", _damaged(file, self._kind, error))]
+                return None, [(argument, _damaged(file, self._kind, error))]
         self._rows = [table.num_rows for table in tables]
         table = pa.concat_tables(tables)
         return table, [] if table.num_rows else [("path", f"{self._files[0]} has no rows.")]
@@ -109,7 +114,8 @@ class ArrowSource:
         faults = type_faults(self._schema, columns)
         schema = pa.schema([self._schema.field(name) for name in columns])
         self._rows = []
-        for file, of_folder in () if faults else zip(self._files, self._of_folders, strict=True):
+        each = zip(self._files, self._arguments, self._of_folders, strict=True)
+        for file, argument, of_folder in () if faults else each:
             self._rows.append(0)
             try:
                 for batch in _batches(file, self._kind, [name for name in columns if name not in of_folder]):
@@ -117,15 +123,19 @@ class ArrowSource:
                     self._rows[-1] += batch.num_rows
                     yield _partitions.with_values(pa.Table.from_batches([batch]), schema, of_folder)
             except (pa.ArrowException, OSError) as error:
-                faults = [("path", _damaged(file, self._kind, error))]
+                faults = [(argument, _damaged(file, self._kind, error))]
                 break
         raise_faults(faults)
 
-    def locate(self, rows: Sequence[int]) -> Mapping[int, str]:
+    def locate(self, rows: Sequence[int]) -> Mapping[int, Place]:
         places, first = {}, 0
-        for file, count in zip(self._files, self._rows, strict=True):
+        for file, argument, count in zip(self._files, self._arguments, self._rows, strict=True):
             prefix = f"{file.name}, " if len(self._files) > 1 else ""
-            places |= {row: f"{prefix}row {row - first + 1}" for row in rows if first <= row < first + count}
+            places |= {
+                row: Place(f"{prefix}row {row - first + 1}", argument)
+                for row in rows
+                if first <= row < first + count
+            }
             first += count
         return places
 
@@ -160,12 +170,12 @@ def opener(
 
 
 def open_source(
-    paths: Sequence[str | None], kind: Format, settings: TableSettings | None = None
+    paths: Paths, kind: Format, settings: TableSettings | None = None
 ) -> tuple[ArrowSource | None, list[Fault]]:
     """Return the table source of paths as typed, or their faults.
 
     Args:
-        paths: of training, validation and test rows, each a file, a folder, a pattern or None.
+        paths: of the parts, each a file, a folder, a pattern or None.
         kind: ``parquet`` or ``feather``.
         settings: of the columns, which say what is not read; None: nothing.
     """
@@ -174,37 +184,40 @@ def open_source(
     files, parts, faults = _table_files.find_parts(paths, [f".{kind}"], f"my_data.{kind}")
     if faults:
         return None, faults
-    schemas = []
-    for file in files:
+    schemas, arguments = [], [[*paths][part] for part in parts]
+    for file, argument in zip(files, arguments, strict=True):
         try:
             schemas.append(_schema(file, kind))
         except (pa.ArrowException, OSError) as error:
-            faults.append(("path", _damaged(file, kind, error)))
+            faults.append((argument, _damaged(file, kind, error)))
     if faults:
         return None, faults[: _table_files.NAMED]
     own = {name for schema in schemas for name in schema.names}
     of_folders = _table_files.of_folders(files, parts, paths, own)
     headers = [[*s.names, *values] for s, values in zip(schemas, of_folders, strict=True)]
     unused = _table_files.unused(settings, headers)
-    if faults := _table_files.schema_faults(files, headers, unused):
+    if faults := _table_files.schema_faults(files, arguments, headers, unused):
         return None, faults
     schema = schemas[0].remove_metadata()
-    for file, other in zip(files[1:], schemas[1:], strict=True):
+    for file, argument, other in zip(files[1:], arguments[1:], schemas[1:], strict=True):
         read = pa.schema([field for field in other if field.name not in unused])
         try:
             schema = pa.unify_schemas([schema, read], promote_options="permissive")
         except pa.ArrowException as error:
             return None, [
-                ("path", f"{file} has other types than the files before it: {first_line(error).rstrip('.')}.")
+                (
+                    argument,
+                    f"{file} has other types than the files before it: {first_line(error).rstrip('.')}.",
+                )
             ]
     # Others differ in what is not read only.
     of_folders = [{column: each.get(column) for column in of_folders[0]} for each in of_folders]
     for field in _partitions.fields(of_folders):
         schema = schema.append(field)
     name = _table_files.name(
-        [file for file, part in zip(files, parts, strict=True) if not part], str(paths[0])
+        [file for file, part in zip(files, parts, strict=True) if not part], str(paths["path"])
     )
-    return ArrowSource(name, files, kind, schema, parts, of_folders), []
+    return ArrowSource(name, files, kind, schema, parts, arguments, of_folders), []
 
 
 def _schema(file: Path, kind: Format) -> pa.Schema:

@@ -11,7 +11,7 @@ from pathlib import Path
 from trainrun.data._arrow_arrays import strings
 from trainrun.data._faults import Fault
 from trainrun.data._in_memory import MemorySource
-from trainrun.data._table_files import NAMED, PATHS, keys_of, own_files
+from trainrun.data._table_files import NAMED, PATHS, Paths, own_files
 from trainrun.data._table_split import PART_NAMES
 from trainrun.errors import listed
 from trainrun.util import paths
@@ -22,13 +22,11 @@ FILE, CLASS = "file", "class"
 OF_SYSTEMS = ("thumbs.db", "desktop.ini")
 
 
-def open_source(
-    folders: Sequence[str | None], endings: Sequence[str], what: str
-) -> tuple[MemorySource | None, list[Fault]]:
+def open_source(folders: Paths, endings: Sequence[str], what: str) -> tuple[MemorySource | None, list[Fault]]:
     """Return the table of the files in the folders of classes, sorted by name, or its faults.
 
     Args:
-        folders: of the parts as typed, as `_table_files.paths_of`; None: no folder of its own.
+        folders: of the parts.
         endings: of the files that count, in lower case.
         what: the files, for messages (``images``).
     """
@@ -36,13 +34,15 @@ def open_source(
     classes: list[str] = []
     others: list[str] = []
     sizes, known, faults = [0] * len(folders), set(), []
-    for part, (argument, folder) in enumerate(zip(keys_of(folders), folders, strict=True)):
+    for part, (argument, folder) in enumerate(folders.items()):
         if folder is None:
             continue
         by_class, fault = _scanned(paths.expanded(folder), endings, what, 1 if part else 2, others)
         known = known or set(by_class)
         if not fault and (new := sorted(set(by_class) - known)):
-            fault = f"the classes {listed(new)} have no folder in {folders[0]}, so they cannot be learnt."
+            fault = (
+                f"the classes {listed(new)} have no folder in {folders['path']}, so they cannot be learnt."
+            )
         if fault:
             faults.append((argument, fault))
         for name, of_class in by_class.items():
@@ -56,7 +56,7 @@ def open_source(
 
 
 def source(
-    columns: Mapping[str, Sequence[str]], folders: Sequence[str | None], sizes: Sequence[int], note: str = ""
+    columns: Mapping[str, Sequence[str]], folders: Paths, sizes: Sequence[int], note: str = ""
 ) -> MemorySource:
     """Return the table of files, named after the first folder.
 
@@ -69,8 +69,8 @@ def source(
     import pyarrow as pa
 
     table = pa.table({name: strings(texts) for name, texts in columns.items()})
-    own = own_files([part for part, folder in enumerate(folders) if folder is not None])
-    return MemorySource(paths.expanded(folders[0]).resolve().name, table, True, own, sizes, note)
+    own = own_files([part for part, folder in enumerate(folders.values()) if folder is not None])
+    return MemorySource(paths.expanded(folders["path"]).resolve().name, table, True, own, sizes, note)
 
 
 def _scanned(

@@ -49,6 +49,7 @@ class CsvFile:
         first_numbers: the columns whose first values are numbers or missing, in a notation that pyarrow reads.
         decimal: the decimal separator of numbers.
         guess: of an encoding that is a guess, what it reads; see `_encoding.Encoding`.
+        argument: the dataset's argument with its path, which faults name.
     """
 
     path: Path
@@ -60,6 +61,7 @@ class CsvFile:
     first_numbers: frozenset[str] = frozenset()
     decimal: str = "."
     guess: str = ""
+    argument: str = "path"
 
     def open_bytes(self) -> IO[bytes]:
         """Open the file in binary mode, decompressed."""
@@ -111,7 +113,9 @@ def fields_of_any_length() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-def look(path: Path, form: CsvFormat, is_later: bool = False) -> tuple[CsvFile | None, list[Fault]]:
+def look(
+    path: Path, form: CsvFormat, is_later: bool = False, argument: str = "path"
+) -> tuple[CsvFile | None, list[Fault]]:
     """Return a file with its header, or the faults that keep it from being a table; reads only its beginning.
 
     Args:
@@ -119,6 +123,7 @@ def look(path: Path, form: CsvFormat, is_later: bool = False) -> tuple[CsvFile |
         form: how it is written; without a delimiter, it is inferred from the first rows, without an encoding, it is UTF-8, or UTF-16 if the
             file begins with its byte-order mark.
         is_later: whether `form` is that of the training file, and this is another one, whose own bytes tell its encoding; all are read.
+        argument: see `CsvFile`.
     """
     encoding = form.encoding
     if encoding is not None and codecs.lookup(encoding).name == "utf-8":
@@ -128,7 +133,12 @@ def look(path: Path, form: CsvFormat, is_later: bool = False) -> tuple[CsvFile |
             magic = stream.read(4)
         compression = next((c for mark, c in COMPRESSIONS.items() if magic.startswith(mark)), None)
         file = CsvFile(
-            path, form.delimiter or ",", encoding or UTF_8, compression, decimal=form.decimal or "."
+            path,
+            form.delimiter or ",",
+            encoding or UTF_8,
+            compression,
+            decimal=form.decimal or ".",
+            argument=argument,
         )
         with file.open_bytes() as stream:
             start = stream.read(LONGEST_LINE)
@@ -139,15 +149,15 @@ def look(path: Path, form: CsvFormat, is_later: bool = False) -> tuple[CsvFile |
         elif encoding is None:
             file = dataclasses.replace(file, encoding=_encoding.by_mark(start) or UTF_8)
     except OSError as error:
-        return None, [("path", f"{path} cannot be unpacked: {error}. Is it complete?")]
+        return None, [(argument, f"{path} cannot be unpacked: {error}. Is it complete?")]
     if b"\0" in start and not file.encoding.lower().startswith(("utf-16", "utf-32", "utf_16", "utf_32")):
-        return None, [("path", f"{path} is no text file. {_file_kinds.advice(path) or _no_text(start)}")]
+        return None, [(argument, f"{path} is no text file. {_file_kinds.advice(path) or _no_text(start)}")]
     text = start.decode(file.encoding, "replace")
     if "\n" not in text and "\r" not in text and len(start) == LONGEST_LINE:
         message = f"{path}: its first line has more than {LONGEST_LINE:,} bytes; expected the columns' names. Is it a table?"
-        return None, [("path", message)]
+        return None, [(argument, message)]
     if len(start) == LONGEST_LINE and (message := _too_long(file, form.skipped_lines())):
-        return None, [("path", message)]
+        return None, [(argument, message)]
     if form.delimiter is None:
         table = text[:SAMPLE].splitlines(keepends=True)[form.skipped_lines() :]
         file = dataclasses.replace(
@@ -183,19 +193,19 @@ def _with_header(file: CsvFile, form: CsvFormat) -> tuple[CsvFile | None, list[F
                 if len(first_rows) == FIRST_ROWS:
                     break
     except UnicodeError as error:
-        return None, [("path", _encoding.fault(file.path, file.encoding, error))]
+        return None, [(file.argument, _encoding.fault(file.path, file.encoding, error))]
     except (OSError, EOFError) as error:
-        return None, [("path", f"{file.path} cannot be unpacked: {error}. Is it complete?")]
+        return None, [(file.argument, f"{file.path} cannot be unpacked: {error}. Is it complete?")]
     except csv.Error as error:
         message = (
             f"{file.path}, after line {line}: {error}. Is a quotation mark left open, or is it no table?"
         )
-        return None, [("path", message)]
+        return None, [(file.argument, message)]
     if header is None and form.header and form.has_names():
         return None, [("header", f"{file.path} has no line {form.header} with names.")]
     if not first_rows:
         quote = "" if "\n" not in "".join(header or ()) else " Is a quotation mark in the header left open?"
-        return None, [("path", f"{file.path} has a header and no rows.{quote}")]
+        return None, [(file.argument, f"{file.path} has a header and no rows.{quote}")]
     # Names may be given because the header lacks some.
     width = len(first_rows[0]) if header is None or form.names is not None else len(header)
     if form.names is not None and len(form.names) != width:

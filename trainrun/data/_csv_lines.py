@@ -18,20 +18,24 @@ def faults(file: CsvFile) -> list[Fault]:
     count, line, broken, widths = 0, file.header_lines, [], set()
     try:
         if quote := _open_quote.find(file):
-            broken.append(("path", quote.message))
+            broken.append((file.argument, quote.message))
         for line, row in _rows(file):
             widths.add((len(row), row[-1] == ""))
             of_quote = quote is not None and quote.first <= line <= quote.last
             if len(row) != len(file.header) and not of_quote:
                 count += 1
                 if count <= NAMED:
-                    ragged.append(("path", f"line {line}: {len(row)} fields, expected {len(file.header)}."))
+                    ragged.append(
+                        (file.argument, f"line {line}: {len(row)} fields, expected {len(file.header)}.")
+                    )
     except UnicodeError as error:
-        broken.append(("path", f"after line {line}: {_encoding.fault(file.path, file.encoding, error)}"))
+        broken.append(
+            (file.argument, f"after line {line}: {_encoding.fault(file.path, file.encoding, error)}")
+        )
     except (csv.Error, OSError, EOFError) as error:
-        broken.append(("path", f"{file.path}, after line {line}: {error}."))
+        broken.append((file.argument, f"{file.path}, after line {line}: {error}."))
     if count > 1 and len({width for width, _ in widths}) == 1:
-        ragged, count = [("path", _other_width(file, widths))], 0
+        ragged, count = [(file.argument, _other_width(file, widths))], 0
     return [*broken, *capped(ragged, count, "rows with a wrong number of fields")]
 
 

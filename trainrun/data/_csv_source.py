@@ -21,7 +21,7 @@ from trainrun.data._bounded_stream import TooLarge, Unexpected
 from trainrun.data._columns import number
 from trainrun.data._csv_file import CsvFile
 from trainrun.data._csv_reading import Way
-from trainrun.data._faults import Fault, raise_faults
+from trainrun.data._faults import Fault, Place, raise_faults
 from trainrun.data._header_names import override
 from trainrun.data._large_integers import LARGEST_EXACT
 from trainrun.data._notations import understand
@@ -110,12 +110,13 @@ class CsvSource:
                 i for i, n in enumerate(counts) if not n and values[i] and understand(values[i]) is None
             ]
             if numeric and textual:
+                later = self._files[max(numeric[0], textual[0])]
                 names = [self._files[i].path.name for i in (numeric[0], textual[0])]
                 message = (
                     f"column {name} holds numbers in {names[0]} and texts in {names[1]}. Files of one table hold the same; "
                     f"mend one, or take the column as categories: {override('categorical', [name])}."
                 )
-                faults.append(("path", message))
+                faults.append((later.argument, message))
         return faults
 
     def blocks(self, columns: Sequence[str]) -> Iterator[pa.Table]:
@@ -169,7 +170,7 @@ class CsvSource:
         if others and _open_quote.is_in_other_columns(file, columns, way, self._rows[-1]):
             wrong.append(None)
         if wrong:
-            faults = _csv_lines.faults(file) or [("path", f"{file.path}: {reason}")]
+            faults = _csv_lines.faults(file) or [(file.argument, f"{file.path}: {reason}")]
             raise_faults([(key, self._named(file, message)) for key, message in faults])
 
     def _block(self, pending: list[pa.RecordBatch]) -> pa.Table:
@@ -197,18 +198,18 @@ class CsvSource:
                 unknown = f"{file.path}: a row has a wrong number of fields."
                 tables.append(table)
             if not complete:
-                line_faults = _csv_lines.faults(file) or [("path", unknown)]
+                line_faults = _csv_lines.faults(file) or [(file.argument, unknown)]
                 faults += [(key, self._named(file, message)) for key, message in line_faults]
         return tables, faults
 
-    def locate(self, rows: Sequence[int]) -> Mapping[int, str]:
+    def locate(self, rows: Sequence[int]) -> Mapping[int, Place]:
         places, first = {}, 0
         for file, count in zip(self._files, self._rows, strict=True):
             inside = [row - first for row in rows if first <= row < first + count]
             lines = _csv_lines.lines(file, inside) if inside else {}
             for row in inside:
                 place = f"line {lines[row]}" if row in lines else f"row {row + 1}"
-                places[first + row] = self._named(file, place)
+                places[first + row] = Place(self._named(file, place), file.argument)
             first += count
         return places
 

@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from trainrun.errors import Problem, UserError
 
 Fault = tuple[str, str]  # the argument at fault and the message, as in `Description.problems`
+
+
+class Place(NamedTuple):
+    """Where a row of a table stands.
+
+    Args:
+        words: the place in its file, for messages: ``line 9``.
+        argument: the dataset's argument with the path of that file.
+    """
+
+    words: str
+    argument: str = "path"
+
+    def __str__(self) -> str:
+        return self.words
 
 
 def raise_faults(faults: Sequence[Fault]) -> None:

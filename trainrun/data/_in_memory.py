@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _arrow_source, _header_names, _pandas_columns, _read_once
-from trainrun.data._faults import Fault, raise_faults
+from trainrun.data._faults import Fault, Place, raise_faults
 from trainrun.data._handed_over import InMemory, joined, refused
 from trainrun.data._split_settings import SplitSettings
 from trainrun.data._table_files import SETS
@@ -124,8 +124,8 @@ class MemorySource:
 
         return np.repeat(np.arange(len(self._part_sizes)), self._part_sizes)
 
-    def locate(self, rows: Sequence[int]) -> Mapping[int, str]:
-        return {row: f"row {row + 1}" for row in rows}
+    def locate(self, rows: Sequence[int]) -> Mapping[int, Place]:
+        return {row: Place(f"row {row + 1}") for row in rows}
 
 
 def _of_tuple(value: Sequence[Any]) -> InMemory:

@@ -22,6 +22,7 @@ from trainrun.data._faults import Fault
 from trainrun.data._split import share_problems
 from trainrun.data._split_settings import SplitSettings
 from trainrun.data._table_examples import Examples
+from trainrun.data._table_files import Paths
 from trainrun.data._table_notices import PARTS
 from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import Dataset, Description, InputKind, InputSpec
@@ -41,7 +42,7 @@ class ItemSettings:
     Args:
         argument: the argument that names the column of items (``image``, ``text``).
         endings: of the files of items in folders, in lower case.
-        folders: paths of the parts, each a table or a folder, as `_table_files.paths_of`; None: no file of its own.
+        folders: paths of the parts, each a table or a folder.
         column: the column of items, as typed; None in folders.
         table: the other columns.
         splitting: the parts.
@@ -51,7 +52,7 @@ class ItemSettings:
 
     argument: str
     endings: Sequence[str]
-    folders: tuple[str | None, ...]
+    folders: Paths
     column: Any
     table: TableSettings
     splitting: SplitSettings
@@ -100,7 +101,7 @@ def read(settings: ItemSettings, even_large: bool = True) -> tuple[Items | None,
         settings: where they are.
         even_large: also read the rows of a large table; otherwise it has neither items nor faults.
     """
-    path = settings.folders[0]
+    path = settings.folders["path"]
     folder = path is not None and expanded(path).is_dir()
     table, wrong = settings.table, []
     if settings.mask is not None:

@@ -13,7 +13,7 @@ from trainrun.data._faults import Fault
 from trainrun.data._image_decoding import ImageForm
 from trainrun.data._image_pixels import LARGEST_LABEL, OF_LABELS
 from trainrun.data._in_memory import MemorySource
-from trainrun.data._table_files import keys_of
+from trainrun.data._table_files import Paths
 from trainrun.data.dataset import TargetSpec
 from trainrun.data.lazy_array import blocks
 from trainrun.errors import Problem, UserError, listed
@@ -29,20 +29,20 @@ ENDINGS = (".png", ".bmp", ".gif", ".tif", ".tiff", ".pgm")
 
 
 def open_source(
-    folders: Sequence[str | None], masks: str, endings: Sequence[str]
+    folders: Paths, masks: str, endings: Sequence[str]
 ) -> tuple[MemorySource | None, list[Fault]]:
     """Return the table of images and masks of the same names, sorted by name, or what is wrong with the folders.
 
     Args:
-        folders: images of the parts as typed, as `_table_files.paths_of`; None: no folder of its own.
+        folders: images of the parts.
         masks: the folder of the training part's masks; those of the other parts are at the same place beside their images.
         endings: of the images, in lower case.
     """
     rows: dict[str, list[str]] = {FILE: [], MASK: []}
     others: list[str] = []
     sizes, faults = [0] * len(folders), []
-    beside = os.path.relpath(paths.expanded(masks), paths.expanded(folders[0]))
-    for part, (argument, folder) in enumerate(zip(keys_of(folders), folders, strict=True)):
+    beside = os.path.relpath(paths.expanded(masks), paths.expanded(folders["path"]))
+    for part, (argument, folder) in enumerate(folders.items()):
         if folder is None:
             continue
         root = paths.expanded(folder)

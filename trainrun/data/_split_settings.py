@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from trainrun.data._table_settings import TableSettings
 
 SET_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")
+# What messages call the other parts, of which a further set is not to be called one.
+OTHER_PARTS = ("train", "training", "validation", "test")
 METHODS = ("auto", "random", "group", "time", "column")
 # Method -> the argument that names its column.
 COLUMN_OF = {"group": "group", "time": "time", "column": "part"}
@@ -61,8 +63,12 @@ class SplitSettings:
     def set_faults(self) -> list[Fault]:
         """Return what is wrong with the names of `validation_sets`."""
         text = "a set's name becomes part of its metrics, val.hard_loss: expected letters and digits, got"
-        names = [name for name in self.validation_sets or {} if SET_NAME.fullmatch(str(name)) is None]
-        return [("validation_sets", f"{text} {name!r}.") for name in names]
+        names = [*map(str, self.validation_sets or {})]
+        faults = [f"{text} {name!r}." for name in names if SET_NAME.fullmatch(name) is None]
+        faults += [
+            f"{name!r} is the name of another part. Take {name}2." for name in names if name in OTHER_PARTS
+        ]
+        return [("validation_sets", text) for text in faults]
 
     def fold_faults(self) -> list[Fault]:
         """Return what is wrong with `folds` and `fold`."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from trainrun.data import _columns, _notations, _spool, _table, _table_labels, _table_problems
-from trainrun.data._faults import Fault
+from trainrun.data._faults import Fault, Place
 from trainrun.data._gaps import NOT_IMPUTING
 from trainrun.data._table import Table
 from trainrun.data._table_settings import TableSettings
@@ -49,8 +49,8 @@ class TableSource(Protocol):
     def blocks(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Yield the columns, some rows at a time, untyped columns as text."""
 
-    def locate(self, rows: Sequence[int]) -> Mapping[int, str]:
-        """Return the location, for messages, of rows in the table that `read` returned."""
+    def locate(self, rows: Sequence[int]) -> Mapping[int, Place]:
+        """Return the places of rows in the table that `read` returned."""
 
     def file_parts(self) -> np.ndarray:
         """Return the part whose file each of the rows that `read` returned is from: 0 training, 1 validation, 2 test."""

@@ -63,31 +63,36 @@ def local(path: str) -> str:
 # The arguments with the files of training, validation and test rows.
 PATHS = ("path", "validation_path", "test_path")
 SETS = "validation_sets"  # the argument with those of further validation sets, by name
+# Argument -> the path of one part's rows as typed, those of the training rows first; None: the part has no file of its own.
+Paths = Mapping[str, str | None]
 
 
-def paths_of(arguments: Mapping[str, Any]) -> tuple[str | None, ...]:
-    """Return the paths of training, validation and test rows among a dataset's arguments, then those of further validation sets."""
+def paths_of(arguments: Mapping[str, Any]) -> Paths:
+    """Return the paths of training, validation and test rows among a dataset's arguments, then those of further validation sets (``validation_sets.hard``)."""
     sets = arguments.get(SETS)
-    return *(arguments.get(name) for name in PATHS), *(sets.values() if isinstance(sets, Mapping) else ())
+    named = sets if isinstance(sets, Mapping) else {}
+    return {name: arguments.get(name) for name in PATHS} | {
+        set_key(name): path for name, path in named.items()
+    }
 
 
-def keys_of(paths: Sequence[str | None]) -> list[str]:
-    """Return the argument of each path that `paths_of` returns."""
-    return [*PATHS, *[SETS] * (len(paths) - len(PATHS))]
+def set_key(name: str) -> str:
+    """Return the argument with the files of a further validation set."""
+    return f"{SETS}.{name}"
 
 
 def find_parts(
-    paths: Sequence[str | None], endings: Sequence[str], example: str
+    paths: Paths, endings: Sequence[str], example: str
 ) -> tuple[list[Path], list[int], list[Fault]]:
     """Return the files of all parts, the part that each is of, and what is wrong with the paths.
 
     Args:
-        paths: of the training rows, of validation and test rows or None, and of further validation sets; see `find`.
+        paths: of the parts; see `find`.
         endings: as in `find`.
         example: for messages (``my_data.csv``).
     """
     files, parts, faults = [], [], []
-    for part, (key, path) in enumerate(zip(keys_of(paths), paths, strict=True)):
+    for part, (key, path) in enumerate(paths.items()):
         if path is not None or key not in PATHS[1:]:
             more, wrong = find(path, endings, f"data.{key}={example}")
             files += more
@@ -97,7 +102,7 @@ def find_parts(
 
 
 def of_folders(
-    files: Sequence[Path], parts: Sequence[int], paths: Sequence[str | None], own: Collection[str]
+    files: Sequence[Path], parts: Sequence[int], paths: Paths, own: Collection[str]
 ) -> list[dict[str, str | None]]:
     """Return the columns, with their values, that stand in the names of each file's folders.
 
@@ -106,7 +111,7 @@ def of_folders(
         paths: as typed.
         own: the columns of the files, which have precedence.
     """
-    roots = [None if path is None else _root(str(path)) for path in paths]
+    roots = [None if path is None else _root(str(path)) for path in paths.values()]
     return [_partitions.values(file, roots[part], own) for file, part in zip(files, parts, strict=True)]
 
 
@@ -178,18 +183,22 @@ def name(files: Sequence[Path], path: str) -> str:
 
 
 def schema_faults(
-    files: Sequence[Path], headers: Sequence[Sequence[str]], unused: Collection[str] = ()
+    files: Sequence[Path],
+    arguments: Sequence[str],
+    headers: Sequence[Sequence[str]],
+    unused: Collection[str] = (),
 ) -> list[Fault]:
     """Return a fault for each file whose columns differ from those of the first; their order may differ.
 
     Args:
         files: the files.
+        arguments: the argument with the path of each.
         headers: the columns of each.
         unused: columns that are not read, which a file may lack or have besides.
     """
     faults = []
     first = set(headers[0])
-    for file, header in zip(files[1:], headers[1:], strict=True):
+    for file, argument, header in zip(files[1:], arguments[1:], headers[1:], strict=True):
         present = {*header, *unused}
         lacking = [c for c in headers[0] if c not in present]
         more = [c for c in header if c not in first and c not in unused]
@@ -200,7 +209,7 @@ def schema_faults(
                 f"{file} has other columns than {files[0]}: it {' and '.join(parts)}. Files of one table have the same columns, but for "
                 "those that data.exclude names."
             )
-            faults.append(("path", message))
+            faults.append((argument, message))
     return faults[:NAMED]
 
 

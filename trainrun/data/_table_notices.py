@@ -96,6 +96,7 @@ def notices(
         *_row_numbers.notices(row_numbers),
         *_part_names.notices(others),
         *_one_value(every),
+        *_one_value_in_training(every, examples.keep, parts[0]),
         *_same_but_for_case(others, unique),
         *_mixed_notations.notices(
             {n: c for n, c in others.items() if n not in unique and settings.forced(n) is None}
@@ -203,6 +204,27 @@ def _one_value(columns: dict[str, Column]) -> Iterator[str]:
     rounded = _large_integers.rounded({name: columns[name] for name in constant})
     if constant := [name for name in constant if name not in rounded]:
         yield f"columns with one value only: {listed(constant, NAMED)}. Leave them out: {exclusion(constant[:NAMED])}."
+
+
+def _one_value_in_training(
+    columns: Mapping[str, Column], keep: np.ndarray, train: np.ndarray
+) -> Iterator[str]:
+    """Yield a notice if features have one value in the training rows, not by chance, and others in held-out rows."""
+    import numpy as np
+
+    constant = []
+    for name, column in columns.items():
+        values, rows = column.numbers if column.codes is None else column.codes, keep[train]
+        if np.ptp(values[rows[:FIRST_ROWS]]) == 0 and np.ptp(values[rows]) == 0:
+            share = (values[keep] == values[rows[0]]).mean()
+            is_missing = column.codes is not None and values[rows[0]] < 0
+            if not is_missing and share ** len(rows) < _missing_by_part.CHANCE:
+                constant.append(name)
+    if constant:
+        yield (
+            f"columns with one value only in the training rows, but with others in held-out rows: {listed(constant, NAMED)}. "
+            f"The model cannot learn what the others mean. Leave them out: {exclusion(constant[:NAMED])}."
+        )
 
 
 def _given_away(columns: dict[str, Column], examples: Examples) -> Iterator[str]:

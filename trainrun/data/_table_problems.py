@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from trainrun.data import _clock_times, _other_separators
 from trainrun.data._columns import LARGEST, OWN_VALUE, missing_words, shortened
 from trainrun.data._date_texts import DATE_ORDERS
-from trainrun.data._faults import Fault
+from trainrun.data._faults import Fault, Place
 from trainrun.data._header_names import exclusion, override, with_joined_exclusions
 from trainrun.data._table import Column, Table
 from trainrun.data._table_settings import TableSettings
@@ -22,8 +22,8 @@ EXAMPLES = 3
 MARKERS = 3
 # Invalid values that are compared.
 LOOKED_AT = 100
-# Rows -> location of each for messages: {7: "line 9"}.
-Locate = Callable[[Sequence[int]], Mapping[int, str]]
+# Rows -> the place of each.
+Locate = Callable[[Sequence[int]], Mapping[int, Place]]
 
 
 def capped(faults: Sequence[Fault], count: int, what: str) -> list[Fault]:
@@ -44,7 +44,7 @@ def value_faults(table: Table, settings: TableSettings, locate: Locate) -> list[
     Args:
         table: the columns.
         settings: of the columns.
-        locate: returns the location of rows.
+        locate: returns the places of rows.
     """
     rows = [row for column in table.columns.values() for row in _rows_to_name(column, settings)]
     places = locate(sorted(set(rows))) if rows else {}
@@ -64,7 +64,7 @@ def _rows_to_name(column: Column, settings: TableSettings) -> list[int]:
 
 
 def _column_faults(
-    name: str, column: Column, settings: TableSettings, places: Mapping[int, str]
+    name: str, column: Column, settings: TableSettings, places: Mapping[int, Place]
 ) -> list[Fault]:
     if name in (settings.dates or ()) and not (column.is_date or len(column.invalid)):
         example = f" ({shortened(column.texts[0])!r})" if column.texts else ""
@@ -99,7 +99,7 @@ def _otherwise(name: str, settings: TableSettings) -> str:
 
 
 def _invalid_faults(
-    name: str, column: Column, settings: TableSettings, places: Mapping[int, str]
+    name: str, column: Column, settings: TableSettings, places: Mapping[int, Place]
 ) -> list[Fault]:
     """Return a fault for each invalid value of a column; one for all of them if there are many."""
     count = len(column.invalid)
@@ -109,12 +109,15 @@ def _invalid_faults(
         text = str(column.values[int(row)].as_py()).strip()
         shown.append((places[int(row)], repr(shortened(text)), _why_invalid(name, text, settings)))
     if count <= NAMED:
-        return [("path", f"{place}: column {name}: {text} is {why}.{way_out}") for place, text, why in shown]
+        return [
+            (place.argument, f"{place}: column {name}: {text} is {why}.{way_out}")
+            for place, text, why in shown
+        ]
     examples = listed([f"{place} {text}" for place, text, _ in shown], EXAMPLES, count)
     known = column.known()
     known[column.invalid] = True  # of a column of floats they are numbers all the same
     of_all = f"{shown[0][2]} in {count:,} of {int(known.sum()):,} rows"
-    return [("path", f"column {name}: {of_all}: {examples}.{way_out}")]
+    return [(shown[0][0].argument, f"column {name}: {of_all}: {examples}.{way_out}")]
 
 
 def _why_invalid(name: str, text: str, settings: TableSettings) -> str:

@@ -11,7 +11,7 @@ from trainrun.data._order import SPLIT, bits, shuffled
 from trainrun.data._part_names import PART_NAMES
 from trainrun.data._split import class_problem, every, share_problems, sizes, split
 from trainrun.data._split_settings import SplitSettings
-from trainrun.data._table_files import PATHS, SETS
+from trainrun.data._table_files import PATHS, set_key
 from trainrun.data._table_settings import TableSettings
 from trainrun.data._unseen_classes import unseen
 
@@ -98,17 +98,17 @@ def parts(examples: Examples, settings: TableSettings, splitting: SplitSettings)
         part.sort(kind="stable")  # Most ways of drawing leave the parts in order, which it sees at once.
     validation, test = (own if len(own) else other for own, other in zip(fixed, others, strict=True))
     faults = [fault for _, one in each for fault in _lost_classes(one, train)]
-    keys = ("part", "part") if splitting.method(settings) == "column" else PATHS[1:]
     sets = {
         name: np.flatnonzero(examples.file_parts == part)
         for part, name in enumerate(splitting.validation_sets or (), len(PATHS))
     }
-    own_rows = [*zip(keys, HELD_OUT, fixed, strict=True), *((SETS, *of_set) for of_set in sets.items())]
+    keys = [*(("part", "part") if method == "column" else PATHS[1:]), *map(set_key, sets)]
+    own_rows = [*zip(keys, (*HELD_OUT, *sets), (*fixed, *sets.values()), strict=True)]
     files = examples.source.own_files if examples.source else ()
     faults += [
         (key, f"no {name} row is left: each lacks a target, weight, group or time.")
         for key, name, own in own_rows
-        if not len(own) and (key == SETS or name in files)
+        if not len(own) and (name in sets or name in files)
     ]
     faults += [
         (key, f"{words}. Leave those rows out, or train on some.")

@@ -11,6 +11,7 @@ from trainrun.data._csv_source import CsvSource
 from trainrun.data._faults import Fault
 from trainrun.data._foldered_csv import FolderedCsv
 from trainrun.data._split_settings import settings_of
+from trainrun.data._table_files import Paths
 from trainrun.data._table_settings import TableSettings
 from trainrun.data.dataset import Dataset, Description
 from trainrun.data.preprocessor import Preprocessor
@@ -158,7 +159,7 @@ def _opened(arguments: Mapping[str, Any]) -> tuple[CsvSource | None, list[Fault]
 
 
 def open_source(
-    paths: Sequence[str | None],
+    paths: Paths,
     form: CsvFormat,
     is_later: bool = False,
     settings: TableSettings | None = None,
@@ -166,7 +167,7 @@ def open_source(
     """Return the table of paths as typed, or its faults.
 
     Args:
-        paths: of training, validation and test rows.
+        paths: of the parts.
         form: how the files are written.
         is_later: see `_csv_file.look`; then nothing is understood of them but an encoding that is a guess.
         settings: of the columns, which say what is not read; None: nothing.
@@ -176,7 +177,11 @@ def open_source(
     if faults:
         return None, faults
     files = []
-    for file, wrong in (_csv_file.look(file, form, is_later) for file in file_paths):
+    arguments = [[*paths][part] for part in parts]
+    for file, wrong in (
+        _csv_file.look(file, form, is_later, argument)
+        for file, argument in zip(file_paths, arguments, strict=True)
+    ):
         files.append(file)
         faults += wrong
     if faults:
@@ -184,19 +189,20 @@ def open_source(
     own = {name for file in files for name in file.header}
     of_folders = _table_files.of_folders(file_paths, parts, paths, own)
     headers = [(*file.header, *values) for file, values in zip(files, of_folders, strict=True)]
-    if faults := _table_files.schema_faults(file_paths, headers, _table_files.unused(settings, headers)):
+    unused = _table_files.unused(settings, headers)
+    if faults := _table_files.schema_faults(file_paths, arguments, headers, unused):
         return None, faults
     training = [file for file, part in zip(file_paths, parts, strict=True) if not part]
-    name = _table_files.name(training, str(paths[0]))
+    name = _table_files.name(training, str(paths["path"]))
     if is_later:
         guesses = (_encoding.guessed(file.path.name, file.guess) for file in files if file.guess)
         return _with_folders(CsvSource(name, files, next(guesses, ""), parts), of_folders), []
-    notes = [f"{len(files)} files{_table_files.folder_note(of_folders)}"] if len(files) > 1 else []
+    notes = [f"{len(training)} files{_table_files.folder_note(of_folders)}"] if len(training) > 1 else []
     if form.delimiter is None and files[0].delimiter != ",":
         notes.append(f"fields are separated by {files[0].delimiter!r}")
     if form.encoding is None and files[0].encoding != _encoding.UTF_8:
         notes.append(f"the text is in {files[0].encoding.upper()}")
-    note = f"data.path={paths[0]}: {', '.join(notes)}." if notes else ""
+    note = f"data.path={paths['path']}: {', '.join(notes)}." if notes else ""
     return _with_folders(CsvSource(name, files, note, parts), of_folders), []
 
 

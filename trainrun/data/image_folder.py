@@ -15,6 +15,7 @@ from trainrun.data._image_decoding import ImageForm
 from trainrun.data._image_pixels import OF_LABELS
 from trainrun.data._item_table import Items, ItemSettings
 from trainrun.data._split_settings import settings_of
+from trainrun.data._table_files import Paths
 from trainrun.data.dataset import Dataset, Description, InputSpec
 from trainrun.data.lazy_array import View
 from trainrun.errors import Problem, UserError
@@ -142,18 +143,18 @@ def _items(arguments: Mapping[str, Any]) -> tuple[Items | None, list[Fault]]:
     return _item_table.read(ItemSettings("image", ENDINGS, sources, column, table, splitting, mask=mask))
 
 
-def _located(items: Items, files: Sequence[str], tables: Sequence[str | None], every: int = 1) -> list[str]:
+def _located(items: Items, files: Sequence[str], tables: Paths, every: int = 1) -> list[str]:
     """Return the paths of images or masks; relative ones of a table begin at the table's folder.
 
     Args:
         items: from `read`.
         files: one for each item, or none.
-        tables: the tables of the parts, as `_table_files.paths_of`.
+        tables: the tables of the parts.
         every: leave out all but each n-th file.
     """
     if items.folder:
         return list(files[::every])
-    folders = [None if table is None else paths.expanded(table).parent for table in tables]
+    folders = [None if table is None else paths.expanded(table).parent for table in tables.values()]
     parts = items.examples.file_parts[::every]
     return [
         str(folders[part] / paths.expanded(file)) for part, file in zip(parts, files[::every], strict=False)

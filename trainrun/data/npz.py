@@ -13,7 +13,7 @@ from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._named_arrays import ArraySettings
 from trainrun.data._split import share_problems, sizes
 from trainrun.data._split_settings import SplitSettings
-from trainrun.data._table_files import PATHS, SETS
+from trainrun.data._table_files import PATHS, set_key
 from trainrun.data.dataset import Dataset, Description
 from trainrun.data.lazy_array import JoinedRows, Rows
 from trainrun.util.arguments import Decay
@@ -149,7 +149,7 @@ def _opened(
     faults += splitting.set_faults()
     named = [
         *zip(PATHS, paths, strict=True),
-        *((SETS, p) for p in (splitting.validation_sets or {}).values()),
+        *((set_key(name), p) for name, p in (splitting.validation_sets or {}).items()),
     ]
     files: list[_File] = []
     for part, (argument, path) in enumerate(named):

@@ -19,7 +19,7 @@ from trainrun.data import (
 )
 from trainrun.data._csv_format import CsvFormat
 from trainrun.data._csv_source import CsvSource
-from trainrun.data._faults import Fault, raise_faults
+from trainrun.data._faults import Fault, Place, raise_faults
 from trainrun.data._in_memory import MemorySource
 from trainrun.data._table_examples import Examples, TableSource
 from trainrun.data._table_settings import TableSettings
@@ -94,7 +94,7 @@ def open_rows(
     is_later = form is None or fitted is None
     forms = [form or CsvFormat()] if form or fitted is None else fitted.file.of_later_files(fitted.targets)
     for form in forms:
-        source, faults = _open_table.by_ending((os.fspath(data), None, None), form, is_later)
+        source, faults = _open_table.by_ending({"path": os.fspath(data)}, form, is_later)
         if fitted is not None and not faults:
             faults = _table_stored.header_faults(source.header, fitted)
         if not faults:
@@ -118,7 +118,7 @@ class Block(MemorySource):
         super().__init__(source.name, table)
         self.typed, self._source, self._first = source.typed, source, first
 
-    def locate(self, rows: Sequence[int]) -> Mapping[int, str]:
+    def locate(self, rows: Sequence[int]) -> Mapping[int, Place]:
         places = self._source.locate([row + self._first for row in rows])
         return {row - self._first: place for row, place in places.items()}
 

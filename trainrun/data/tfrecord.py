@@ -15,6 +15,7 @@ from trainrun.data._record_index import RecordIndex, Records
 from trainrun.data._record_rows import FeatureSpec, RecordRows
 from trainrun.data._split import share_problems, sizes
 from trainrun.data._split_settings import SplitSettings
+from trainrun.data._table_files import Paths
 from trainrun.data.dataset import Dataset, Description
 from trainrun.ui import console
 from trainrun.util.arguments import Decay
@@ -61,16 +62,16 @@ def tfrecord(
     Raises:
         UserError: with all faults of the files, the records and the arguments.
     """
+    paths = _table_files.paths_of(locals())
     import numpy as np
 
     settings = ArraySettings(keys_of(x), keys_of(y), weight, kind, task, standardize, standardize_target)
     splitting = SplitSettings(validation, test, stratify, seed, validation_sets=validation_sets)
-    paths = (path, validation_path, test_path, *(validation_sets or {}).values())
     opened, faults = _opened(paths, features, settings)
     raise_faults([*faults, *splitting.set_faults(), *share_problems(None, validation, test)])
     files, parts, specs, settings = opened
     index, faults = _record_index.index(files)
-    raise_faults(faults or _first_faults(index, specs, parts))
+    raise_faults(faults or _first_faults(index, specs, parts, [*paths]))
     keys = settings.x
     records = Records(index)
     for notice in _record_rows.transparency(records.read(np.array([0]))[0], specs):
@@ -101,8 +102,8 @@ def describe(
     **_: Any,
 ) -> Description:
     """Return what the files' records tell without TensorFlow: their number, their features, damaged ones."""
+    paths = _table_files.paths_of(locals())
     settings = ArraySettings(keys_of(x), keys_of(y), weight, kind, task)
-    paths = (path, validation_path, test_path, *(validation_sets or {}).values())
     opened, faults = _opened(paths, features, settings)
     faults += [
         *SplitSettings(validation_sets=validation_sets).set_faults(),
@@ -115,7 +116,7 @@ def describe(
     if size > COUNTED:
         return Description()
     index, faults = _record_index.index(files, thorough=size <= SMALL)
-    faults = faults or _first_faults(index, specs, parts)
+    faults = faults or _first_faults(index, specs, parts, [*paths])
     if faults:
         return Description(problems=tuple(faults))
     own = _rows(index, parts)
@@ -136,7 +137,7 @@ def describe(
 
 
 def _opened(
-    paths: Sequence[str | None], features: Any, settings: ArraySettings
+    paths: Paths, features: Any, settings: ArraySettings
 ) -> tuple[tuple[list[Path], list[int], dict[str, FeatureSpec], ArraySettings] | None, list[Fault]]:
     """Return the files, the part of each, the features that are read, and the settings with the inputs' names; or the faults."""
     files, parts, faults = _table_files.find_parts(paths, ENDINGS, "my_data.tfrecord")
@@ -169,15 +170,16 @@ def _suggested(file: Path) -> tuple[str, list[Fault]]:
     return _record_rows.suggestion(Records(index).read(np.array([0]))[0]), []
 
 
-def _first_faults(index: RecordIndex, specs: Mapping[str, FeatureSpec], parts: Sequence[int]) -> list[Fault]:
-    """Return which parts have no records, or what the first record of each file has otherwise than it should; `parts` of each file."""
+def _first_faults(
+    index: RecordIndex, specs: Mapping[str, FeatureSpec], parts: Sequence[int], arguments: Sequence[str]
+) -> list[Fault]:
+    """Return which parts have no records, or what the first record of each file has otherwise than it should; `parts` of each file, `arguments` of each part."""
     import numpy as np
 
     rows = _rows(index, parts)
-    keys = _table_files.keys_of(rows)
     if empty := [part for part in sorted({*parts}) if not rows[part]]:
         files = (index.paths[parts.index(part)] for part in empty)
-        return [(keys[part], f"{file} has no records.") for part, file in zip(empty, files, strict=True)]
+        return [(arguments[part], f"{file} has no records.") for part, file in zip(empty, files, strict=True)]
     firsts = [first for first, end in zip(index.first, index.first[1:], strict=False) if end > first]
     records = Records(index).read(np.array(firsts))
     faults = [

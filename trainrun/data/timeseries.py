@@ -15,7 +15,7 @@ from trainrun.data._series_rows import SeriesRows
 from trainrun.data._split import fitted, share_problems, standardizer
 from trainrun.data._split_settings import settings_of
 from trainrun.data._table import Column
-from trainrun.data._table_files import SETS
+from trainrun.data._table_files import SETS, set_key
 from trainrun.data._windows import Cut, Windows, cut, joined
 from trainrun.data.dataset import Dataset, Description, InputSpec, TargetSpec
 from trainrun.data.lazy_array import View
@@ -166,7 +166,7 @@ def _sets(
         of_set = {**arguments, **undivided, "path": path, "features": rows.columns[1:]}
         found, wrong = _read(of_set)
         windows, none = _cut(found, of_set)
-        faults += [(SETS, f"{name}: {message}") for _, message in [*wrong, *none]]
+        faults += [(set_key(name), message) for _, message in [*wrong, *none]]
         read[name] = found, windows
     return read, faults
 
@@ -230,7 +230,7 @@ def _read(
     settings = dataclasses.replace(settings_of(arguments)[0], group=arguments["series"], task="regression")
     faults = settings.faults()
     if source is None:
-        source, of_file = _open_table.by_settings((arguments["path"], None, None), CsvFormat.of(arguments))
+        source, of_file = _open_table.by_settings({"path": arguments["path"]}, CsvFormat.of(arguments))
         faults = [*of_file, *faults]
     if faults:
         return None, faults
