@@ -17,7 +17,7 @@ from trainrun.cli import main
 from trainrun.commands import resume
 from trainrun.run import callback_builders
 from trainrun.tracking import history, journal
-from trainrun.trainer import compiled_epoch, pipeline
+from trainrun.trainer import compiled_epoch, held_arrays, pipeline
 from trainrun.util import liveness
 from trainrun.util.interrupt import Interrupted
 
@@ -124,7 +124,7 @@ def few_held(monkeypatch):
     """Have every split be larger than what TensorFlow holds, so that it is read in blocks."""
     for module in (pipeline, compiled_epoch):
         monkeypatch.setattr(module, "MAX_HELD_BYTES", 0)
-    monkeypatch.setattr(compiled_epoch, "BLOCK_BYTES", 700)
+    monkeypatch.setattr(held_arrays, "BLOCK_BYTES", 700)
 
 
 def record(run_dir):

@@ -15,6 +15,7 @@ from trainrun.inspect import profiling
 from trainrun.inspect.profiling import Profile
 from trainrun.model.cost import FORWARD_PASSES_PER_STEP, Cost
 from trainrun.run import builders
+from trainrun.trainer import held_arrays
 
 QUICK = ["data=digits", "model.units=[16]", "tracking=none", "trainer.limit=320", "trainer.epochs=3", "metric=none",
          "artifacts.model=false", "artifacts.plots=false", "artifacts.report=false"]  # fmt: skip
@@ -136,3 +137,21 @@ def test_a_slow_input_is_seen_as_input(trainer, inside, monkeypatch):
     slow = profiling.feeding(built, trainer)
     assert quick < 0.005 and 0.009 < slow < 0.03
     assert np.isfinite(slow)
+
+
+@pytest.mark.parametrize("trainer", ["fit", "custom"])
+def test_a_split_that_is_read_in_blocks_is_timed_in_blocks(trainer, inside, monkeypatch):
+    built, block = job("trainer.batch_size=32"), held_arrays.block
+    monkeypatch.setattr(profiling, "MAX_HELD_BYTES", 0)
+    monkeypatch.setattr(held_arrays, "BLOCK_BYTES", 2 * 32 * 265)  # two steps
+    sizes = []
+
+    def slowly(split, index):
+        sizes.append(len(index))
+        time.sleep(0.04)
+        return block(split, index)
+
+    monkeypatch.setattr(held_arrays, "block", slowly)
+    # Ten steps an epoch.
+    assert 0.019 < profiling.feeding(built, trainer) < 0.05
+    assert max(sizes) == 64

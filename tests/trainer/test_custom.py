@@ -35,11 +35,11 @@ def test_whole_batch_loss_with_accumulation_is_refused_by_check(capsys):
 
 
 def test_data_that_is_too_large_to_hold_is_sent_in_blocks(train, deterministic, monkeypatch):
-    from trainrun.trainer import compiled_epoch
+    from trainrun.trainer import compiled_epoch, held_arrays
 
     held = train("custom", *SMALL, "trainer.epochs=3")
     monkeypatch.setattr(compiled_epoch, "MAX_HELD_BYTES", 0)
-    monkeypatch.setattr(compiled_epoch, "BLOCK_BYTES", 16 * 2 * 24)  # two steps or so
+    monkeypatch.setattr(held_arrays, "BLOCK_BYTES", 16 * 2 * 24)  # two steps or so
     agree([held, train("custom", *SMALL, "trainer.epochs=3")])
 
 
@@ -83,12 +83,12 @@ def test_xla_over_the_whole_pass_gives_the_losses_of_plain_keras(trainer, argume
 
 
 def test_xla_takes_data_in_blocks_and_epochs_longer_than_the_training_set(train, monkeypatch):
-    from trainrun.trainer import compiled_epoch
+    from trainrun.trainer import compiled_epoch, held_arrays
 
     arguments = ["data=breast_cancer", "model=linear", "trainer.limit=70", "trainer.batch_size=16", "trainer.epochs=2"]  # fmt: skip
     arguments += ["trainer.resample=oversample", "data.validation=0", "metric=none"]
     ways = ("false", "true")
     held = [train("custom", *arguments, f"trainer.jit_compile={xla}") for xla in ways]
     monkeypatch.setattr(compiled_epoch, "MAX_HELD_BYTES", 0)
-    monkeypatch.setattr(compiled_epoch, "BLOCK_BYTES", 16 * 2 * 124)
+    monkeypatch.setattr(held_arrays, "BLOCK_BYTES", 16 * 2 * 124)
     agree([*held, train("custom", *arguments, "trainer.jit_compile=true")], rtol=1e-5)

@@ -29,6 +29,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainrun.registry import declaration_reader
+from trainrun.trainer import held_arrays
 from trainrun.trainer.epoch_loop import build
 from trainrun.trainer.fit_from_arrays import Indexed
 from trainrun.trainer.held_arrays import MAX_HELD_BYTES, held_bytes
@@ -191,8 +192,16 @@ def feeding(job: Job, trainer: str) -> float:
                 tf.nest.map_structure(lambda a: None if a is None else tf.convert_to_tensor(a), batch)
 
         return _seconds(take, most)
-    held = held_bytes(split) <= MAX_HELD_BYTES and (not declared.keras_fit or Indexed.fits(job))
-    if declared.input == "gathered" and held:
+    in_passes = declared.input == "gathered" and (not declared.keras_fit or Indexed.fits(job))
+    if in_passes and held_bytes(split) > MAX_HELD_BYTES:
+        block = held_arrays.steps_of_block(split, plan.batch_size) * plan.batch_size
+
+        def read_blocks(n: int) -> None:
+            for start in range(0, n * plan.batch_size, block):
+                held_arrays.block(split, indices[start : min(start + block, n * plan.batch_size)])
+
+        return _seconds(read_blocks, most)
+    if in_passes:
         read, size, order_of_epoch = gather(split), plan.batch_size, tf.constant(indices)
 
         def gathered(i: tf.Tensor) -> tf.Tensor:

@@ -29,9 +29,6 @@ from trainrun.util.clock import INPUT
 if TYPE_CHECKING:
     from trainrun.augment._sequence import Augmentations
 
-# Block size in which a split larger than `MAX_HELD_BYTES` is sent to the device.
-BLOCK_BYTES = 16 * 2**20
-
 Step = Callable[[keras.Model, Any, tf.Tensor, "tf.Tensor | None", Any], tuple[tf.Tensor, Any]]
 
 
@@ -80,7 +77,7 @@ class Pass:
         if fits and self.held is None:
             with tf.device("cpu:0") if self.replicated else tf.device(None):
                 self.held = held(self.arrays, exchangeable if reusable else held_arrays.whole)
-        self.block = max(1, int(BLOCK_BYTES / max(size / max(len(split), 1), 1) / batch_size))
+        self.block = held_arrays.steps_of_block(split, batch_size)
         self.by_xla = model.jit_compile and not self.replicated and not model.run_eagerly
         self.traced = False  # TensorFlow's profiler must see its kernels
         self.augment = augment
@@ -165,8 +162,8 @@ class Pass:
             at += count
 
         def read(start: int, stop: int) -> tuple:
-            part = self.split.part(order[start * self.batch_size : stop * self.batch_size])
-            return len(part), held((part.x, part.y, part.weight))
+            index = order[start * self.batch_size : stop * self.batch_size]
+            return len(index), held_arrays.block(self.split, index)
 
         with ThreadPoolExecutor(1) as reader:
             pending: Future | None = None

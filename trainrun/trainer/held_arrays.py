@@ -13,6 +13,8 @@ from trainrun.data.lazy_array import View
 
 # Largest split that is held in TensorFlow's memory as a whole; a larger one is read batch by batch.
 MAX_HELD_BYTES = 512 * 2**20
+# Size of the blocks in which compiled passes read a larger one.
+BLOCK_BYTES = 16 * 2**20
 
 
 def may_renew() -> bool:
@@ -68,6 +70,18 @@ def aligned(array: View) -> np.ndarray:
 def held(arrays: Any, hold: Callable[[np.ndarray | View], Any] = whole) -> Any:
     """Return what TensorFlow holds of the arrays `(x, y, weight)`, each by `hold`."""
     return tf.nest.map_structure(lambda a: None if a is None else hold(stored(a)), arrays)
+
+
+def steps_of_block(split: Split, batch_size: int) -> int:
+    """Return the number of steps whose examples are read at once of a split that is larger than `MAX_HELD_BYTES`."""
+    of_example = max(held_bytes(split) / max(len(split), 1), 1)
+    return max(1, int(BLOCK_BYTES / of_example / batch_size))
+
+
+def block(split: Split, index: np.ndarray) -> Any:
+    """Return what TensorFlow holds of the examples at `index`."""
+    part = split.part(index)
+    return held((part.x, part.y, part.weight))
 
 
 def exchangeable(array: np.ndarray | View) -> tf.Variable:
