@@ -363,6 +363,15 @@ def test_bad_files_are_refused_with_a_message(write, text, expected):
 
 
 @pytest.mark.parametrize(
+    ("header", "line"), [("1990,1995,2000,buys", None), ("3,2,1,buys", None), ("0.5,0.2,0.9,buys", 1)]
+)
+def test_numbers_in_order_or_in_a_line_that_is_named_are_names_of_columns(write, header, line):
+    path = write(people(header=header))
+    assert load(path, header=line).features[0].startswith(header.split(",")[0])
+    assert "seems to be a row" in faults(write(people(header="0.5,0.2,0.9,buys")))
+
+
+@pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         ({"target": None}, "data.target: expected the column to predict, got null. The file has age, city"),
@@ -903,9 +912,8 @@ def test_columns_are_found_as_typed_on_the_command_line(write):
     )
 
     def problems(*words):
-        return list(
-            map(str, preflight.overrides(["data=csv", f"data.path={path}", *words, "tracking=none"])[1])
-        )
+        typed = ["data=csv", f"data.path={path}", "data.header=1", *words, "tracking=none"]
+        return list(map(str, preflight.overrides(typed)[1]))
 
     listed = ",".join(names)
     assert not problems("data.target=y", f"data.features=[{listed}]", "data.weight=1e5")

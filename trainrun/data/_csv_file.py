@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from trainrun.data import _encoding, _file_kinds, _notations
+from trainrun.data import _encoding, _file_kinds, _header_names, _notations
 from trainrun.data._bounded_stream import BoundedStream
 from trainrun.data._columns import number
 from trainrun.data._csv_format import CsvFormat
@@ -205,7 +205,8 @@ def _with_header(file: CsvFile, form: CsvFormat) -> tuple[CsvFile | None, list[F
         return None, [("header", f"{file.path} has no line {form.header} with names.")]
     if not first_rows:
         quote = "" if "\n" not in "".join(header or ()) else " Is a quotation mark in the header left open?"
-        return None, [(file.argument, f"{file.path} has a header and no rows.{quote}")]
+        found = "a header and no rows" if any(header or ()) else "no rows"
+        return None, [(file.argument, f"{file.path} has {found}.{quote}")]
     # Names may be given because the header lacks some.
     width = len(first_rows[0]) if header is None or form.names is not None else len(header)
     if form.names is not None and len(form.names) != width:
@@ -245,7 +246,7 @@ def header_advice(file: CsvFile, names: Sequence[str]) -> str:
             if set(names) < set(fields) and all(number(field) is None for field in fields):
                 return f"Line {i} has: data.header={i}."
     if any(number(name) is not None for name in file.header):
-        return "If that is a row, without names above it: data.header=false, and data.names=[…] or column_1, column_2 …"
+        return f"If that is a row, without names above it: {_header_names.NAMELESS}"
     return ""
 
 

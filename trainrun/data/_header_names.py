@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from trainrun.data._columns import number
 from trainrun.data._faults import Fault
 from trainrun.errors import did_you_mean, listed
 from trainrun.util import look_alikes, typed_names
 
 # Names that need no quotes in an override.
 PLAIN = re.compile(r"[A-Za-z_][\w.-]*")
+# What to type for a CSV file without names.
+NAMELESS = "data.header=false, and data.names=[…] or column_1, column_2 …"
 # The columns in an override of `exclusion`, and the name of each.
 EXCLUSION, NAME = re.compile(r"data\.exclude=\[([^\]]*)\]"), re.compile(r'[^,"]+')
 
@@ -31,6 +35,14 @@ def faults(header: Sequence[str]) -> list[Fault]:
         message = f"columns {alike[0]!r} and {alike[1]!r}: {look_alikes.difference(*alike)}. Rename one."
         faults.append(("path", message))
     return faults
+
+
+def seems_a_row(header: Sequence[str]) -> bool:
+    """Return whether names of columns are values: numbers that do not ascend, as positions would, nor are years in descending order."""
+    numbers = [value for name in header if (value := number(name)) is not None]
+    if all(value % 1 == 0 for value in numbers) and numbers[:1] > numbers[-1:]:
+        numbers.reverse()
+    return any(after <= before for before, after in itertools.pairwise(numbers))
 
 
 def _looks_like(name: str, text: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trainrun.data import _csv_file, _encoding, _table_dataset, _table_files
+from trainrun.data import _csv_file, _encoding, _header_names, _table_dataset, _table_files
 from trainrun.data._csv_format import CsvFormat
 from trainrun.data._csv_source import CsvSource
 from trainrun.data._faults import Fault
@@ -186,6 +186,13 @@ def open_source(
         faults += wrong
     if faults:
         return None, faults[:NAMED]
+    first = files[0].header
+    if not is_later and form == form.with_own_header() and _header_names.seems_a_row(first):
+        message = (
+            f"{files[0].path.name}: the first line seems to be a row, not the columns' names: {listed(first, NAMED)}. "
+            f"If they are the names: data.header=1; else {_header_names.NAMELESS}"
+        )
+        return None, [("path", message)]
     own = {name for file in files for name in file.header}
     of_folders = _table_files.of_folders(file_paths, parts, paths, own)
     headers = [(*file.header, *values) for file, values in zip(files, of_folders, strict=True)]
