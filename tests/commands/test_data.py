@@ -133,7 +133,11 @@ def test_check_says_what_training_will_say_of_a_table(table, capsys, monkeypatch
         file.write("\n".join([f"id,{lines[0]}", *(f"{7 * i},{line}" for i, line in enumerate(lines[1:]))]))
     assert main(["check", *words[:-2], "data.exclude=[sold]"]) == 0
     printed = capsys.readouterr()
-    assert "columns that number the rows: id." in printed.err and "1 warning about the data" in printed.out
+    assert (
+        "columns that seem to number the rows (different integers, in order or without gaps): id."
+        in printed.err
+        and "1 warning about the data" in printed.out
+    )
 
 
 def test_the_page_has_all_of_it_and_loads_nothing(table, capsys, tmp_path):

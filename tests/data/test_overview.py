@@ -123,16 +123,16 @@ LABELS = columns()["y"]
     ("more", "expected"),
     [
         ({"id": [f"C{i:05}" for i in range(ROWS)]}, "id 300 in 300 rows ('C00000' …). Categories that hardly repeat say nothing about new rows. Leave them out: data.exclude=[id]."),
-        ({"": range(ROWS)}, "columns that number the rows: Unnamed: 5. They say nothing about new rows. Leave them out: 'data.exclude=[\"Unnamed: 5\"]'."),
-        ({"key": DRAW.sample(range(1000, 1000 + ROWS), ROWS)}, "columns that number the rows: key."),
+        ({"": range(ROWS)}, "columns that seem to number the rows (different integers, in order or without gaps): Unnamed: 5. Row numbers and ids say nothing about new rows. Leave them out: 'data.exclude=[\"Unnamed: 5\"]'."),
+        ({"key": DRAW.sample(range(1000, 1000 + ROWS), ROWS)}, "columns that seem to number the rows (different integers, in order or without gaps): key."),
         ({"plan": ["pro", "basic", "Pro"] * (ROWS // 3) + ["pro"] * (ROWS % 3)}, "categories that look the same or differ in case only: plan ('"),
         ({"set": [("train", "Test", "train")[i % 3] for i in range(ROWS)]}, "column set has the values Test, train, and is a feature. If it says which part a row belongs to: data.part=set."),
         ({"the set": [("train", "val", "test")[i % 3] for i in range(ROWS)]}, "belongs to: 'data.part=\"the set\"'. If not, or to divide anew, leave it out: 'data.exclude=[\"the set\"]'."),
         ({"unit": ["kg"] * ROWS, "zero": [0] * ROWS}, "columns with one value only: unit, zero. Leave them out: data.exclude=[unit,zero]."),
         ({"left": ["3" if y == "gone" else "-" for y in LABELS]}, "can be read off one column alone: left."),
         ({"score": [DRAW.random() + (y == "gone") for y in LABELS]}, "can be read off one column alone: score."),
-        ({"nr": [10 + 7 * i for i in range(ROWS)]}, "columns that number the rows: nr. They say nothing about new rows. Leave them out: data.exclude=[nr]. If it is a time: data.time=nr."),
-        ({"Unnamed: 0": DRAW.sample(range(9 * ROWS), ROWS)}, "columns that number the rows: Unnamed: 0."),
+        ({"nr": [10 + 7 * i for i in range(ROWS)]}, "columns that seem to number the rows (different integers, in order or without gaps): nr. Row numbers and ids say nothing about new rows. Leave them out: data.exclude=[nr]. If it is a time: data.time=nr."),
+        ({"Unnamed: 0": DRAW.sample(range(9 * ROWS), ROWS)}, "columns that seem to number the rows (different integers, in order or without gaps): Unnamed: 0."),
         ({"end": ["" if y == "stays" else DRAW.random() for y in LABELS]}, "can be read off one column alone: end."),
         ({"tax": ["n.a." if i % 40 == 0 else f"{i / 7:.1f}%" for i in range(ROWS)]}, "Most values of tax are numbers as 1,234.5%; mend the others: 'n.a.'. If 'n.a.' marks a missing value: data.na_values=['n.a.']."),
         ({"sent": [f"{1 + i % 28:02}.0{1 + i // 28 % 2}.2021" if i % 9 == 0 else f"2021-0{1 + i // 28 % 2}-{1 + i % 28:02}" for i in range(ROWS)]}, "categories most of which are dates or numbers: sent (dates as year-month-day; but '01.01.2021'). Write the others alike"),
@@ -142,6 +142,9 @@ LABELS = columns()["y"]
         ({"paid": [("Jan-{0}", "Feb-{0}", "Dec-{0}")[i % 3].format(10 + i // 3 % 90) for i in range(ROWS)]}, "read as categories or as plain numbers: paid (Dec-10). Write them as 2013-02-01"),
         ({"paid": [f"{1 + i % 12:02}/{1 + i // 12:02}/99" for i in range(ROWS)]}, "read as categories or as plain numbers: paid (01/01/99)."),
         ({"paid": [f"{1990 + i // 4 % 30}Q{1 + i % 4}" for i in range(ROWS)]}, "read as categories or as plain numbers: paid (1990Q1)."),
+        ({"paid": [f"{('Jan', 'Feb')[i % 2]}-{1 + i % 28}-{1995 + i % 20}" for i in range(ROWS)]}, "read as categories or as plain numbers: paid (Feb-"),
+        ({"paid": [f"{1950 + i // 12}:{1 + i % 12}" for i in range(ROWS)]}, "read as categories or as plain numbers: paid (1950:1)."),
+        ({"paid": [f"{1950 + i // 12}M{1 + i % 12}" for i in range(ROWS)]}, "read as categories or as plain numbers: paid (1950M1)."),
         ({"paid": [20210101 + 100 * (i % 12) + i % 28 for i in range(ROWS)]}, "read as categories or as plain numbers: paid (20210101)."),
         ({"shop": [f"s{i % 150}" if i < 150 else f"s{i}" for i in range(ROWS)], "u": [DRAW.random() for _ in LABELS]}, "Categories that hardly repeat"),
     ],
@@ -218,7 +221,7 @@ def test_a_feature_that_copies_a_real_target_is_reported(load):
     assert "can be read off one column alone: cents." in load(table, "price")[1]
     logarithms = {"log": [f"{math.log(p):.6f}" for p in price], "price": price}
     assert "can be read off one column alone: log." in load(logarithms, "price")[1]
-    assert "numbers the rows" in load({"area": price, "n": range(ROWS)}, "n")[1]
+    assert "seems to number the rows" in load({"area": price, "n": range(ROWS)}, "n")[1]
 
 
 def test_a_copy_of_a_target_is_found_by_its_ranks_among_all_rows():

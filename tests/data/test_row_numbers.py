@@ -35,4 +35,4 @@ def test_files_of_their_own_may_begin_anew(tmp_path, first, capsys):
         },
     )
     about = [notice for notice in data.inferred["notices"] if "number the rows" in notice]
-    assert len(about) == 1 and "number the rows: id." in about[0] and "data.exclude=[id]" in about[0]
+    assert len(about) == 1 and ": id." in about[0] and "data.exclude=[id]" in about[0]

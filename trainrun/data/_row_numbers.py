@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 HOLES, ENOUGH_ROWS = 0.05, 50
 # How pandas names a column without a name.
 NAMELESS = re.compile(r"Unnamed: \d+")
+# What such a column shows; it may be a quantity by which the rows are sorted, or a rank.
+EVIDENCE = "(different integers, in order or without gaps)"
 # Columns that one notice names.
 NAMED = 10
 
@@ -35,9 +37,10 @@ def columns(candidates: Mapping[str, Column], examples: Examples) -> list[str]:
 def notices(ids: Sequence[str]) -> Iterator[str]:
     """Yield a notice on the result of `columns`."""
     if ids:
-        time = f" If it is a time: data.time={ids[0]}." if len(ids) == 1 and ids[0].isidentifier() else ""
+        times = [name for name in ids if name.isidentifier()]
+        time = f" If it is a time: data.time={times[0] if len(times) == 1 else '<column>'}." if times else ""
         yield (
-            f"columns that number the rows: {listed(ids, NAMED)}. They say nothing about new rows. "
+            f"columns that seem to number the rows {EVIDENCE}: {listed(ids, NAMED)}. Row numbers and ids say nothing about new rows. "
             f"Leave them out: {exclusion(ids[:NAMED])}.{time}"
         )
 
@@ -47,7 +50,7 @@ def of_target(examples: Examples, settings: TableSettings) -> Iterator[str]:
     if examples.target.kind != "real":  # of several labels there is no one column
         return
     if _numbers_rows(examples.table.columns[settings.target], _training_file(examples)):
-        yield f"the target {settings.target} numbers the rows, so there is nothing to learn. Is another column meant?"
+        yield f"the target {settings.target} seems to number the rows {EVIDENCE}, so there is nothing to learn. Is another column meant?"
 
 
 def _training_file(examples: Examples) -> np.ndarray | slice:

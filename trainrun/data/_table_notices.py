@@ -122,9 +122,11 @@ def faults(examples: Examples, settings: TableSettings) -> list[Fault]:
     why = [f"{listed(unique, NAMED)}: the categories hardly repeat"] if unique else []
     why += [f"{listed(constant, NAMED)}: one value only"] if constant else []
     why += [f"{listed(list(rounded), NAMED)}: one number after rounding to float64"] if rounded else []
-    texts = [name for name in unique if name not in _unread_dates.columns(columns)]
-    text = f" To learn from texts: {override('text', texts[:1])}." if texts else ""
-    return [("features", f"no column says anything about new rows ({'; '.join(why)}). Name others.{text}")]
+    dates = _unread_dates.columns(columns)
+    texts = [name for name in unique if name not in dates]
+    way_out = f" To learn from texts: {override('text', texts[:1])}." if texts else ""
+    way_out += f" To learn from dates, write them as 2013-02-01: {', '.join(dates)}." if dates else ""
+    return [("features", f"no column says anything about new rows ({'; '.join(why)}). Name others.{way_out}")]
 
 
 def _same_but_for_case(columns: Mapping[str, Column], unique: Sequence[str]) -> Iterator[str]:

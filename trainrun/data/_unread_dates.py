@@ -10,12 +10,12 @@ from trainrun.data._table import Column
 
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 _DAY = r"\d{1,2}(?:st|nd|rd|th)?"
-# 1 Feb 2013, 1-Feb-13, Fri, 1 Feb 2013 10:00, Feb 1, 2013, 2013 Feb 1
-_OF_DAYS = rf"(?:[a-z]+,? )?(?:{_DAY}[ -]{_MONTH}[ ,-]+\d{{2,4}}|{_MONTH} {_DAY},? \d{{4}}|\d{{4}}[ -]{_MONTH}[ -]\d{{1,2}})(?:\D.*)?"
+# 1 Feb 2013, 1-Feb-13, Fri, 1 Feb 2013 10:00, Feb 1, 2013, Feb-1-2013, 2013 Feb 1
+_OF_DAYS = rf"(?:[a-z]+,? )?(?:{_DAY}[ -]{_MONTH}[ ,-]+\d{{2,4}}|{_MONTH}[ -]{_DAY}(?:,? |-)\d{{4}}|\d{{4}}[ -]{_MONTH}[ -]\d{{1,2}})(?:\D.*)?"
 # Feb 2013, Feb-13, 2013 Feb
 _OF_MONTHS = rf"{_MONTH}[ ,-]+(?:\d{{4}}|\d{{2}})|\d{{4}}[ -]{_MONTH}"
-# 2013Q1, 2013-Q1, Q1 2013, 2013-W05
-_OF_QUARTERS_AND_WEEKS = r"\d{4}[ -]?(?:q[1-4]|w\d\d)|q[1-4][ /-]?\d{4}"
+# 2013Q1, 2013-Q1, 2013:1, Q1 2013, 2013-W05, 2013M02
+_OF_QUARTERS_AND_WEEKS = r"\d{4}[ :-]?(?:q[1-4]|w\d\d|m\d\d?)|(?:19|20)\d\d:\d\d?|q[1-4][ /-]?\d{4}"
 # 31/12/13, 12/31/13 10:00, 31.12.13
 _OF_SHORT_YEARS = r"(?:[0-3]?\d/[0-3]?\d/\d\d|[0-3]\d\.[01]\d\.\d\d)(?:[ T]\d.*)?"
 _WORDED = re.compile("|".join((_OF_DAYS, _OF_MONTHS, _OF_QUARTERS_AND_WEEKS, _OF_SHORT_YEARS)), re.IGNORECASE)
