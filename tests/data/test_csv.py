@@ -341,6 +341,10 @@ def test_many_faults_are_counted_not_listed(write):
         (HEADER + "\n", "has a header and no rows"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is no text file"),
         ("age,city,é,buys\n1,Köln,2,yes\n".encode("latin-1"), "cannot be read as text in UTF-8"),
+        (
+            people(200).encode() + b"1,R\0me,2,yes\n",
+            "line 202: a NUL byte, which is no text. Remove it: tr -d",
+        ),
         (people(header="age,age,income,buys"), "columns of the same name: 'age'"),
         (people(header="age,city,income,buy"), "no column 'buys'. Did you mean buy?"),
         (people().replace("no", "a" * 200_000, 1), "too few of aaaa"),

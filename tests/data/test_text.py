@@ -68,6 +68,41 @@ def test_tokens_are_those_of_keras_fitted_on_the_training_part(table, options):
         assert length == lengths[int(np.ceil(0.95 * 35))]
 
 
+def test_texts_without_blanks_between_words_are_told(inside, capsys):
+    letters = [chr(c) for c in RNG.integers(0x4E00, 0x4E20, 600)]
+    texts = ["".join(letters[i * 10 : i * 10 + 10]) for i in range(60)]
+    write("zh.csv", zip(texts, LABELS, strict=True))
+    assert len(set(texts)) == 60
+    data = load("zh.csv", text="review", target="stars")
+    assert any("100% of the tokens of held-out texts are unknown" in n for n in data.inferred["notices"])
+    assert not load("zh.csv", text="review", target="stars", tokens="character").inferred["notices"]
+    capsys.readouterr()
+    trainrun.build("data", "csv", path="zh.csv", text=["review"], target="stars")
+    assert "data.text={review: {tokens: character}}" in " ".join(capsys.readouterr().err.split())
+
+
+def test_files_without_a_text_are_left_out_and_utf_16_is_read_by_its_mark(inside):
+    for i, (text, label) in enumerate(zip(TEXTS, LABELS, strict=True)):
+        (inside / "f" / label).mkdir(parents=True, exist_ok=True)
+        (inside / "f" / label / f"{i:02}.txt").write_text(text, "utf-16" if i % 3 else "utf-8")
+    arguments = {"validation": 0, "test": 0}
+    whole = load("f", **arguments)
+    (inside / "f" / "neg" / "00.txt").write_text("")
+    (inside / "f" / "pos" / "01.txt").write_text(" \n", "utf-16")
+    data = load("f", **arguments)
+    assert len(whole.train) == 60 and len(data.train) == 58 and data.inferred["left_out"] == 2
+    words = keras.layers.TextVectorization(output_sequence_length=data.inputs[0].shape[0])
+    kept = [
+        t for label in ("neg", "pos") for t, own in zip(TEXTS[2:], LABELS[2:], strict=True) if own == label
+    ]
+    words.adapt(kept)
+    assert data.train.x.tolist() == words(kept).numpy().tolist()
+    for file in (inside / "f").glob("*/*.txt"):
+        file.write_text("")
+    with pytest.raises(UserError, match="all files of a part have no text"):
+        load("f", **arguments)
+
+
 def test_a_column_of_a_table_has_the_same_tokens_also_by_a_stored_vocabulary(table, inside):
     arguments = {"target": "stars", "split": "time"}
     expected = load(table, text="review", **arguments)

@@ -151,7 +151,7 @@ def look(
     except OSError as error:
         return None, [(argument, f"{path} cannot be unpacked: {error}. Is it complete?")]
     if b"\0" in start and not file.encoding.lower().startswith(("utf-16", "utf-32", "utf_16", "utf_32")):
-        return None, [(argument, f"{path} is no text file. {_file_kinds.advice(path) or _no_text(start)}")]
+        return None, [(argument, _file_kinds.with_nul(path, start))]
     text = start.decode(file.encoding, "replace")
     if "\n" not in text and "\r" not in text and len(start) == LONGEST_LINE:
         message = f"{path}: its first line has more than {LONGEST_LINE:,} bytes; expected the columns' names. Is it a table?"
@@ -288,10 +288,3 @@ def sniff_delimiter(sample: str, within_numbers: Sequence[str | None] = ()) -> s
 def as_typed(delimiter: str) -> str:
     """Return a delimiter as it is typed on the command line."""
     return "tab" if delimiter == "\t" else f'"{delimiter}"'
-
-
-def _no_text(start: bytes) -> str:
-    """Return the advice for a file that contains NUL bytes."""
-    if (encoding := _encoding.unmarked_utf_16(start)) is not None:
-        return f"If it is text in UTF-16 without a byte-order mark: data.encoding={encoding}."
-    return "Expected comma-separated text in UTF-8; for arrays take data=npz."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+from trainrun.data import _encoding
 from trainrun.errors import listed
 
 # Beginning of a file -> what it is.
@@ -18,6 +19,7 @@ MAGIC = {
 BEGINNING = 1000
 # Beginning of a ZIP archive, a file that Excel's have, and files of an archive that a message names.
 ZIP, WORKBOOK, NAMED = b"PK\x03\x04", "[Content_Types].xml", 3
+IS_TEXT = "It is text: data=csv."
 
 
 def advice(path: Path) -> str:
@@ -31,7 +33,23 @@ def advice(path: Path) -> str:
     if start.startswith(ZIP):
         return _of_archive(path)
     # Files of other kinds have NULs in their first bytes.
-    return known or ("" if b"\0" in start or not _is_text(start) else "It is text: data=csv.")
+    return known or ("" if b"\0" in start or not _is_text(start) else IS_TEXT)
+
+
+def with_nul(path: Path, start: bytes) -> str:
+    """Return the message for a file that contains NUL bytes."""
+    kind = advice(path)
+    if kind == IS_TEXT:
+        line = start[: start.index(b"\0")].count(b"\n") + 1
+        return f"{path}, line {line}: a NUL byte, which is no text. Remove it: tr -d '\\000' < {path} > clean.csv"
+    return f"{path} is no text file. {kind or _without_mark(start)}"
+
+
+def _without_mark(start: bytes) -> str:
+    """Return the advice for a file of no known kind that contains NUL bytes."""
+    if (encoding := _encoding.unmarked_utf_16(start)) is not None:
+        return f"If it is text in UTF-16 without a byte-order mark: data.encoding={encoding}."
+    return "Expected comma-separated text in UTF-8; for arrays take data=npz."
 
 
 def _of_archive(path: Path) -> str:

@@ -127,6 +127,11 @@ def tokens(
     ids, record = _vectorized_text.vectorized(texts, train, TextForm(**form), f" of column {column}")
     words = spec(column, ids, record).cardinalities[0]
     console.note(f"texts of {column}: {ids.shape[1]} tokens each, a vocabulary of {words:,}")
+    notice = _vectorized_text.unknown_notice(
+        ids, train, record, f"data.text={{{column}: {{tokens: character}}}}"
+    )
+    if notice is not None:
+        console.warn(f"column {column}: {notice}")
     return ids, record
 
 

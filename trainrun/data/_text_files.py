@@ -21,7 +21,7 @@ def read(files: Sequence[str], encoding: str | None) -> tuple[list[str], list[Fa
 
     Args:
         files: their paths.
-        encoding: of the text; None: UTF-8, with or without a byte-order mark.
+        encoding: of the text; None: UTF-8, with or without a byte-order mark, or UTF-16 by its mark.
     """
     try:
         name = codecs.lookup(encoding or _encoding.UTF_8).name
@@ -31,7 +31,9 @@ def read(files: Sequence[str], encoding: str | None) -> tuple[list[str], list[Fa
 
     def text(file: str) -> str | Fault:
         try:
-            with open(file, encoding=name) as stream:
+            with open(file, "rb") as stream:
+                marked = _encoding.by_mark(stream.read(4)) if encoding is None else None
+            with open(file, encoding=marked or name) as stream:
                 return stream.read()
         except UnicodeError as error:
             message = f"{file} is not text in {name.removesuffix('-sig')}: {error}. Western European text: data.encoding={_encoding.OTHER}."

@@ -16,12 +16,14 @@ from trainrun.util.arguments import TextStandardize, TextTokens
 if TYPE_CHECKING:
     import numpy as np
 
+# About as many texts are looked at for unknown tokens.
+SAMPLE = 10_000
 # Texts that are encoded at once.
 CHUNK = 4096
 # Without a length, that of this share of the training texts, and at most so many tokens.
 SHARE, LONGEST = 0.95, 1000
 # What the vocabulary has besides words: padding and the unknown token.
-SPECIAL = 2
+SPECIAL, UNKNOWN = 2, 1
 # Settings of a vocabulary that is fitted here.
 FITTED = ("max_tokens", "standardize", "tokens", "ngrams")
 
@@ -78,6 +80,28 @@ def vectorized(
     if not vocabulary:
         raise_faults([("text", f"the texts of the training part{of} have no words. Take other texts.")])
     return ids, {**_settings(form), "sequence_length": ids.shape[1], "vocabulary": vocabulary}
+
+
+def unknown_notice(ids: np.ndarray, train: np.ndarray, record: Mapping[str, Any], way_out: str) -> str | None:
+    """Return a notice if most tokens of the held-out texts are unknown, or None.
+
+    Args:
+        ids, record: as `vectorized` returns them.
+        train: indices of the training part.
+        way_out: the setting of characters as tokens, `data.tokens=character`.
+    """
+    import numpy as np
+
+    held_out = np.ones(len(ids), bool)
+    held_out[train] = False
+    sample = ids[np.flatnonzero(held_out)[:: max(1, len(ids) // SAMPLE)]]
+    tokens, unknown = np.count_nonzero(sample), np.count_nonzero(sample == UNKNOWN)
+    if "tokenizer" in record or 2 * unknown <= tokens:
+        return None
+    return (
+        f"{unknown / tokens:.0%} of the tokens of held-out texts are unknown, as the vocabulary of the training texts lacks them. Of a language "
+        f"without blanks between words take {way_out}; else more texts or a larger vocabulary."
+    )
 
 
 def _by_words(texts: Sequence[str], train: np.ndarray, form: TextForm) -> tuple[np.ndarray, list[str]]:

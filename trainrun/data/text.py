@@ -92,6 +92,7 @@ def text(
     raise_faults([*faults, *_preset_faults(locals())])
     texts, faults = _texts(items, encoding)
     raise_faults(faults)
+    items = _with_texts(items, texts) if items.folder else items
     stored = {} if preprocessor is None else preprocessor.steps.get(INPUT, {})
     if "vocabulary" in stored:
         examples, faults = _table_stored.with_labels(items.examples, preprocessor, items.settings)
@@ -101,10 +102,32 @@ def text(
     else:
         of_texts = TextForm(max_tokens, sequence_length, standardize, tokens, ngrams, preset)
         ids, record = _vectorized_text.vectorized(texts, items.parts[0], of_texts)
+    notice = _vectorized_text.unknown_notice(ids, items.parts[0], record, "data.tokens=character")
     spec = _text_columns.spec(INPUT, ids, record)
     console.note(f"texts: {ids.shape[1]} tokens each, a vocabulary of {spec.cardinalities[0]:,}")
     items = replace(items, values=texts)
-    return _item_table.dataset(items, spec, ids, standardize_target, {"inputs": {INPUT: record}})
+    record = {"inputs": {INPUT: record}}
+    return _item_table.dataset(items, spec, ids, standardize_target, record, [notice] if notice else [])
+
+
+def _with_texts(items: Items, texts: Sequence[str]) -> Items:
+    """Return the items of a folder without the files that have no text.
+
+    Raises:
+        UserError: a part has no others.
+    """
+    import numpy as np
+
+    blank = np.array([not text.strip() for text in texts])
+    if not blank.any():
+        return items
+    first, count = items.values[blank.argmax()], np.count_nonzero(blank)
+    parts = [part[~blank[part]] for part in items.parts]
+    if any(len(part) and not len(left) for part, left in zip(items.parts, parts, strict=True)):
+        raise_faults([("path", f"all files of a part have no text, {first} among them. Take other texts.")])
+    console.note(f"files without a text are left out: {count:,}; the first is {first}")
+    inferred = {**items.inferred, "left_out": items.inferred["left_out"] + int(count)}
+    return replace(items, parts=parts, inferred=inferred)
 
 
 def describe(**arguments: Any) -> Description:
