@@ -141,6 +141,18 @@ def test_classes_in_one_hot_form_are_told(save, capsys, y, words):
     assert not load(save(x=NUMBERS, y=several)).inferred
 
 
+def test_two_classes_as_real_numbers_are_told(save, capsys):
+    told = (
+        "y has the values 0 and 1 only, and is learnt as a number. If they are two classes: data.task=class"
+    )
+    assert load(save(x=NUMBERS, y=TWO / 1.0)).task == "regression"
+    assert told in " ".join(capsys.readouterr().err.split())
+    assert load(save(x=NUMBERS, y=TWO / 1.0), task="classification").task == "classification"
+    for others in ({"task": "regression"}, {}):
+        load(save(x=NUMBERS, y=TWO / (1.0 if others else 2.0)), **others)
+        assert "is learnt as" not in capsys.readouterr().err
+
+
 def test_other_keys_and_weights(save):
     path = save(inputs=NUMBERS, labels=TWO, w=np.arange(30.0))
     data = load(path, x="inputs", y="labels", weight="w", standardize=False)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import keras
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import scipy.sparse
 import tensorflow as tf
 from sklearn.datasets import load_iris
 
@@ -315,6 +317,36 @@ def test_an_exception_of_a_generator_is_its_own(load):
 def test_what_cannot_be_read_is_refused(load, value, arguments, message):
     with pytest.raises(UserError, match=message):
         load(value, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (
+            np.ma.masked_greater(HOLE, 40),
+            "'x' has masked values, which would be taken as they are. Fill them",
+        ),
+        (scipy.sparse.csr_matrix(AGES[:, None]), "'x' is a sparse csr_matrix. Take array.toarray()"),
+        (iter([(np.ma.masked_greater(AGES, 40), AGES)]), "piece 1: x has masked values"),
+    ],
+)
+def test_arrays_whose_values_are_not_numpys_are_refused(load, x, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        load(x if hasattr(x, "__next__") else (x, AGES))
+    assert load((np.ma.masked_greater(AGES[:, None], 200), AGES)).inputs[0].shape == (1,), "nothing is masked"
+
+
+def test_nan_among_texts_is_a_missing_one(load):
+    cities = np.where(np.arange(40) % 4 == 0, np.nan, FRAME["city"].to_numpy(object))
+    data = load(({"city": cities}, FRAME["age"]), missing="drop")
+    assert sum(map(len, data.parts.values())) == 30
+
+
+def test_a_column_of_several_types_is_named(load):
+    with pytest.raises(
+        UserError, match=r"with type str: .*\. Conversion failed for column mixed .*\. Give each"
+    ):
+        load(FRAME.assign(mixed=[1, "x", None, 2.5] * 10), target="city")
 
 
 def test_a_dataframe_is_kept_by_its_content_and_resumed_from_there(inside):

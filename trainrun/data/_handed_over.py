@@ -97,6 +97,15 @@ def _described(part: InMemory) -> str:
     return ", ".join(each).replace("'", "")
 
 
+def not_dense(value: Any) -> str:
+    """Return in words why an array's values are not those that numpy makes of it, with the way out, or ""."""
+    import numpy as np
+
+    if np.ma.is_masked(value):
+        return "has masked values, which would be taken as they are. Fill them: array.filled(0)."
+    return f"is a sparse {type(value).__name__}. Take array.toarray()." if hasattr(value, "toarray") else ""
+
+
 def refused(message: str) -> UserError:
     """Return the error of a value that is no data."""
     return UserError(Problem("data", message))

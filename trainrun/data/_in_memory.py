@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _arrow_source, _header_names, _pandas_columns, _read_once
 from trainrun.data._faults import Fault, Place, raise_faults
-from trainrun.data._handed_over import InMemory, joined, refused
+from trainrun.data._handed_over import InMemory, joined, not_dense, refused
 from trainrun.data._split_settings import SplitSettings
 from trainrun.data._table_files import SETS
 from trainrun.data.dataset import Dataset
-from trainrun.errors import UserError, first_line, listed
+from trainrun.errors import UserError, listed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -206,12 +206,16 @@ def _table(value: Any) -> pa.Table:
                 raise refused(faults[0][1])
             table = pa.Table.from_pandas(_pandas_columns.readable(value), preserve_index=False)
         else:
-            table = pa.table(value)
+            # NaN among texts is a missing one.
+            each = value.items() if isinstance(value, Mapping) else ()
+            columns = {name: pa.array(array, from_pandas=array.dtype == "object") for name, array in each}
+            table = pa.table(columns or value)
     except UserError:
         raise
     except (pa.ArrowException, ValueError, TypeError) as error:
+        words = ". ".join(str(part).rstrip(".") for part in error.args)
         raise refused(
-            f"the table has a column that cannot be read: {first_line(error)} Give each column values of one type."
+            f"the table has a column that cannot be read: {words}. Give each column values of one type."
         ) from error
     return table.replace_schema_metadata(None)
 
@@ -226,6 +230,8 @@ def _arrays(values: Mapping[Any, Any]) -> dict[str, np.ndarray]:
 
     arrays = {}
     for name, value in values.items():
+        if way_out := not_dense(value):
+            raise refused(f"{name!r} {way_out}")
         try:
             array = np.asarray(value)
         except ValueError as error:

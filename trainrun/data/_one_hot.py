@@ -1,4 +1,4 @@
-"""Targets that look like classes in one-hot form, which are ids to every loss here."""
+"""Targets of numbers that look like classes: in one-hot form, which are ids to every loss here, or 0 and 1."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def notices(
     labels: np.ndarray | Mapping[str, np.ndarray], target: TargetSpec, keys: Sequence[str]
 ) -> Iterator[str]:
-    """Yield a sentence for each target of which each row has one 1 and otherwise 0.
+    """Yield a sentence for each target of which each row has one 1 and otherwise 0, or whose numbers are all 0 or 1.
 
     Args:
         labels: as they are learnt, `[n, outputs]`; others have none; of several targets by name.
@@ -25,9 +25,15 @@ def notices(
         keys, (labels, target)
     )
     for key, (of_one, one) in each.items():
-        if one.kind not in ("real", "multilabel") or one.outputs < 2 or one.shape:
+        if one.kind not in ("real", "multilabel") or one.shape:
             continue
-        if ((of_one == 0) | (of_one == 1)).all() and (of_one.sum(axis=1) == 1).all():
+        if one.outputs == 1:
+            if one.kind == "real" and ((of_one == 0) | (of_one == 1)).all():
+                yield (
+                    f"{key} has the values 0 and 1 only, and is learnt as a number. If they are two classes: data.task=classification, "
+                    f"or integers, {key}.astype('int64')."
+                )
+        elif ((of_one == 0) | (of_one == 1)).all() and (of_one.sum(axis=1) == 1).all():
             what = "numbers" if one.kind == "real" else "labels of which any may hold"
             yield (
                 f"each row of {key} has one 1 and otherwise 0, and is learnt as {one.outputs} {what}. If it is a class in one-hot form, "

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from trainrun.data._handed_over import not_dense
 from trainrun.data._spool import Appended
 from trainrun.errors import Problem, UserError, first_line
 from trainrun.ui import console
@@ -202,6 +203,8 @@ class _Pieces:
             raise self.refused(
                 f"piece {self.count}: {_shown(leaf)} is a tuple of {len(value)} arrays. {way_out}"
             )
+        if way_out := not_dense(value):
+            raise self.refused(f"piece {self.count}: {_shown(leaf)} {way_out}")
         try:
             array = np.asarray(value)
         except (ValueError, TypeError) as error:
