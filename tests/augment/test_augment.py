@@ -12,6 +12,7 @@ import tensorflow as tf
 from trainrun.augment import _draw
 from trainrun.augment._sequence import Augmentations, Named
 from trainrun.data.dataset import InputSpec, TargetSpec
+from trainrun.errors import UserError
 from trainrun.registry import declaration_reader, lookup
 from trainrun.registry.construct import construct
 
@@ -261,3 +262,16 @@ def test_masks_move_as_their_images(name, form):
     np.testing.assert_array_equal(got, image)
     if name != "random_crop":  # outside of the image there is class 0, and no weight
         np.testing.assert_array_equal(weights, image + 1)
+
+
+@pytest.mark.parametrize("values", [[1, 0], [0, 0], [0, 0.5, 1]])
+def test_a_range_of_values_goes_upwards(values):
+    for name in ("color_jitter", "random_brightness", "random_contrast", "random_erasing"):
+        with pytest.raises(UserError, match="value_range: expected a smallest and a largest value"):
+            augmentations(name, value_range=values)
+
+
+def test_padding_by_mirror_images_beyond_the_image_is_refused():
+    kind, augment = augmentations("random_crop", padding=11, fill_mode="reflect")
+    with pytest.raises(UserError, match="of 10 pixels at least; got 11"):
+        augment(tf.constant(batch(kind)), tf.zeros([64, 1]), None, tf.constant([7, 0, 0], tf.int64))

@@ -12,6 +12,17 @@ from trainrun.augment import _draw
 LUMINANCE = (0.299, 0.587, 0.114)
 
 
+def checked_range(values: Sequence[float]) -> tuple[float, float]:
+    """Return a smallest and a largest value.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if len(values) != 2 or not values[0] < values[1]:
+        raise ValueError(f"value_range: expected a smallest and a largest value, got {list(values)}.")
+    return values[0], values[1]
+
+
 def brighter(images: tf.Tensor, seed: tf.Tensor, factor: float, values: Sequence[float]) -> tf.Tensor:
     """Return images with a number added that is drawn between -factor and factor of the range of values."""
     delta = _draw.uniform(seed, tf.shape(images)[:1], -factor, factor) * (values[1] - values[0])

@@ -30,7 +30,7 @@ class ColorJitter:
         value_range: Sequence[float] = (0.0, 1.0),
     ):
         self.brightness_factor, self.contrast_factor = brightness_factor, contrast_factor
-        self.saturation_factor, self.value_range = saturation_factor, tuple(value_range)
+        self.saturation_factor, self.value_range = saturation_factor, _colors.checked_range(value_range)
 
     def __call__(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Return images `[batch, height, width, channels]` of changed colors."""

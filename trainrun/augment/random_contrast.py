@@ -21,7 +21,7 @@ class RandomContrast:
     """
 
     def __init__(self, factor: Share = 0.2, value_range: Sequence[float] = (0.0, 1.0)):
-        self.factor, self.value_range = factor, tuple(value_range)
+        self.factor, self.value_range = factor, _colors.checked_range(value_range)
 
     def __call__(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Return images `[batch, height, width, channels]` of more or less contrast."""

@@ -7,6 +7,7 @@ from typing import Literal
 import tensorflow as tf
 
 from trainrun.augment import _draw
+from trainrun.errors import Problem, UserError
 from trainrun.util.arguments import Count
 from trainrun.util.declarations import declare
 
@@ -25,7 +26,10 @@ class RandomCrop:
 
     def __call__(self, images: tf.Tensor, seed: tf.Tensor, nearest: bool = False) -> tf.Tensor:
         """Return images `[batch, height, width, channels]`, cropped; `nearest` changes nothing."""
-        size = self.padding
+        size, least = self.padding, min(images.shape[1:3])
+        if self.fill_mode == "reflect" and size > least:
+            text = f"a mirror image is as large as its image, of {least} pixels at least; got {size}."
+            raise UserError(Problem("augment.random_crop.padding", text))
         mode = {"constant": "CONSTANT", "reflect": "SYMMETRIC"}[self.fill_mode]
         padded = tf.pad(images, [[0, 0], [size, size], [size, size], [0, 0]], mode)
         for axis in (1, 2):

@@ -35,7 +35,7 @@ class RandomErasing:
         value_range: Sequence[float] = (0.0, 1.0),
     ):
         self.rate, self.scale = rate, tuple(scale)
-        self.fill_value, self.value_range = fill_value, tuple(value_range)
+        self.fill_value, self.value_range = fill_value, _colors.checked_range(value_range)
 
     def __call__(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Return images `[batch, height, width, channels]`, some with an erased rectangle."""
