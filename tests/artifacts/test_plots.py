@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import struct
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from trainrun.artifacts import classification_plots, plots
+from trainrun.artifacts import classification_plots, figure_style, plots
 from trainrun.data.dataset import Dataset, InputSpec, Split, TargetSpec
 
 HISTORY = {
@@ -171,3 +172,12 @@ def test_curves_of_numbers_that_are_not_finite(tmp_path):
     history = {"loss": [np.nan] * 3, "val_loss": [1.0, np.inf, 2.0]}
     assert len(plots.write(tmp_path, history, warn=warnings.append)) == 1
     assert warnings == []
+
+
+def test_names_in_letters_that_the_font_lacks_are_no_warning(tmp_path):
+    figure, (axes,) = figure_style.sheet(1, 3, 2)
+    axes.set_title("\U00013080 \u65e5\u672c")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        figure_style.save(figure, tmp_path / "plot.png")
+    assert not caught and (tmp_path / "plot.png").is_file()

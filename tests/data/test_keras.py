@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import importlib
+import os
+import subprocess
 import sys
 import urllib.error
 
@@ -119,3 +121,12 @@ def test_an_unknown_dataset_is_refused_before_loading():
         ("dataset", "expected one of mnist, fashion_mnist, cifar10, cifar100, imdb, reuters, california_housing, got minst. Did you mean mnist?"),
     )  # fmt: skip
     assert describe(dataset="mnist", validation=1.0).problems
+
+
+def test_nothing_of_tensorflow_is_printed_beside_the_data(tmp_path):
+    (tmp_path / "datasets" / "fashion-mnist").mkdir(parents=True)
+    _fashion(tmp_path / "datasets")  # which Keras does not compare with the digests of its own
+    command = [sys.executable, "-m", "trainrun", "data", "data=keras", "data.dataset=fashion_mnist"]
+    environment = {**os.environ, "KERAS_HOME": str(tmp_path)}
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "fashion_mnist, 60 examples" in done.stdout and not done.stderr

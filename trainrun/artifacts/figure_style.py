@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,7 +47,9 @@ def sheet(n: int, width: float, height: float, columns: int = 3) -> tuple[Figure
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG; readers, as the delivery to trackers, see the old file or the new one."""
-    with paths.whole(path) as new:
+    with paths.whole(path) as new, warnings.catch_warnings():
+        # Names of classes in letters that the font lacks, which is boxes in the picture.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
         figure.savefig(new, format="png", dpi=120, metadata={"Software": "trainrun"})
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from trainrun.data import _arrays, _named_arrays
+from trainrun.data import _arrays, _named_arrays, _tensorflow
 from trainrun.data._faults import raise_faults
 from trainrun.data._split import share_problems, sizes
 from trainrun.data._split_settings import SplitSettings
@@ -139,6 +139,7 @@ def _loaded(dataset: str, options: dict[str, Any]) -> Any:
     """
     folder = paths.expanded(os.environ.get("KERAS_HOME") or "~/.keras") / "datasets"
     file = folder / KNOWN[dataset].file
+    _tensorflow.imported()
     try:
         return importlib.import_module(f"keras.datasets.{dataset}").load_data(**options)
     # Keras raises Exception itself where a download fails; a damaged file raises what zipfile, gzip, tarfile or pickle do.

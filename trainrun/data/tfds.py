@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _named_arrays, _tfds_folder
+from trainrun.data import _named_arrays, _tensorflow, _tfds_folder
 from trainrun.data._array_faults import choice_faults, keys_of, shape_faults, value_faults
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._named_arrays import ArraySettings
@@ -163,6 +163,7 @@ def _prepared(dataset: str, data_dir: str | None, download: bool) -> Any:
     Raises:
         UserError: there is no such dataset, it is not prepared, or it cannot be downloaded.
     """
+    _tensorflow.imported()
     import tensorflow_datasets
 
     folder = None if data_dir is None else str(paths.expanded(data_dir))
