@@ -8,7 +8,7 @@ from PIL import Image
 from trainrun.data.dataset import InputSpec, TargetSpec
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import UserError
-from trainrun.run import array_blocks
+from trainrun.run import array_blocks, image_blocks
 
 
 def test_hidden_files_are_no_images_to_predict_as_they_are_none_to_train_on(tmp_path):
@@ -18,14 +18,14 @@ def test_hidden_files_are_no_images_to_predict_as_they_are_none_to_train_on(tmp_
     (tmp_path / "a" / "._1.png").write_bytes(b"written by another system beside the image")
     image = keras.Input((None, None, 3))
     model = keras.Model(image, keras.layers.GlobalAveragePooling2D()(image))
-    blocks = [*array_blocks.of_images(model, model, str(tmp_path), ["file"])]
+    blocks = [*image_blocks.of_images(model, model, str(tmp_path), ["file"])]
     outputs = np.concatenate([output for output, _ in blocks])
     files = [name for _, rows in blocks for name in rows.further["file"].to_pylist()]
     assert dict(zip(files, outputs[:, 0].tolist(), strict=True)) == {"2.png": 9, "a/1.png": 3}
     (tmp_path / "a" / "1.png").unlink()
     (tmp_path / "2.png").unlink()
     with pytest.raises(UserError, match="has no images"):
-        [*array_blocks.of_images(model, model, str(tmp_path), [])]
+        [*image_blocks.of_images(model, model, str(tmp_path), [])]
 
 
 def test_the_only_input_is_the_array_that_training_took(tmp_path):
@@ -66,8 +66,8 @@ def test_one_image_is_predicted_as_in_its_folder(tmp_path):
         "t", "classification", (InputSpec("image", "image", (4, 5, 3)),), TargetSpec("real")
     )
     path = str(tmp_path / "7.PNG")
-    assert array_blocks.are_images(path, fitted) and not array_blocks.are_images("t.csv", fitted)
-    ((output, rows),) = array_blocks.of_images(model, model, path, ["file"])
+    assert image_blocks.are_images(path, fitted) and not image_blocks.are_images("t.csv", fitted)
+    ((output, rows),) = image_blocks.of_images(model, model, path, ["file"])
     assert rows.further["file"].to_pylist() == ["7.PNG"] and output.tolist() == [[7, 7, 7]]
     with pytest.raises(UserError, match="there is no image or folder"):
-        [*array_blocks.of_images(model, model, str(tmp_path / "8.png"), [])]
+        [*image_blocks.of_images(model, model, str(tmp_path / "8.png"), [])]

@@ -19,7 +19,7 @@ from trainrun.data._faults import raise_faults
 from trainrun.errors import Problem, UserError
 from trainrun.model import fitted_record
 from trainrun.model.source_file import MODEL
-from trainrun.run import array_blocks, conformal, item_blocks
+from trainrun.run import conformal, image_blocks, item_blocks
 from trainrun.run.result import RunResult
 from trainrun.ui import console, counter
 from trainrun.util import paths
@@ -155,7 +155,7 @@ def predict(
 
 def _check(path: str, run: RunResult, fitted: Preprocessor, keep: Sequence[str]) -> None:
     """Raise a UserError for the faults of a table's file that show before TensorFlow is loaded."""
-    if Path(path).is_dir() or Path(path).suffix == ".npz" or array_blocks.are_images(path, fitted):
+    if Path(path).is_dir() or Path(path).suffix == ".npz" or image_blocks.are_images(path, fitted):
         return
     if item_blocks.takes(path, spec := run.config.get("data"), fitted):
         item_blocks.open_rows(path, spec, fitted, keep, announces=False)

@@ -10,7 +10,7 @@ from trainrun.artifacts import curves
 from trainrun.data._image_pixels import LARGEST_LABEL
 from trainrun.data.dataset import TargetSpec
 from trainrun.errors import Problem, UserError
-from trainrun.run.array_blocks import FILE
+from trainrun.run.image_blocks import FILE
 from trainrun.util import paths
 
 if TYPE_CHECKING:

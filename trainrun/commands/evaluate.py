@@ -38,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
         nargs="*",
         metavar="FILE | data.KEY=VALUE",
         help="a CSV, Parquet or Feather file with the columns of training and the target, an .npz file with its arrays, a folder for each "
-        "class of images or texts; or what is other in the run's data, such as data.test=1 (default: the run's test part)",
+        "class of images or texts; or what is other in the run's data, such as data.path=new/ (default: the run's test part)",
     )
     parser.add_argument(
         "--by", metavar="COLUMN", help="measure each value of a column, or quarters of its numbers, too"

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from trainrun.data import _measured
 from trainrun.data._arrow_arrays import strings
 from trainrun.data._faults import Fault
 from trainrun.data._in_memory import MemorySource
@@ -37,7 +38,8 @@ def open_source(folders: Paths, endings: Sequence[str], what: str) -> tuple[Memo
     for part, (argument, folder) in enumerate(folders.items()):
         if folder is None:
             continue
-        by_class, fault = _scanned(paths.expanded(folder), endings, what, 1 if part else 2, others)
+        fewest = 1 if part or _measured.is_by_model() else 2
+        by_class, fault = _scanned(paths.expanded(folder), endings, what, fewest, others)
         known = known or set(by_class)
         if not fault and (new := sorted(set(by_class) - known)):
             fault = (

@@ -75,6 +75,7 @@ class Items:
         sets: names of the further validation sets, which are the parts after the first three.
         note: on how the table's file was understood, or on what of the folders is not read; empty: there is none.
         masks: the path of each example's mask; empty: there are none.
+        files: the path of each example as the folders or the table have it; empty: items are no files.
     """
 
     name: str
@@ -88,6 +89,16 @@ class Items:
     sets: Sequence[str]
     note: str
     masks: Sequence[str] = ()
+    files: Sequence[str] = ()
+
+    def by_part(self) -> dict[str, dict[str, Any]]:
+        """Return of each part the rows of its examples, counted from 0, and their files; see `Dataset.inferred`."""
+        files = {
+            name: [self.files[i] for i in part] if self.files else []
+            for name, part in zip(Dataset.PARTS, self.parts, strict=False)
+        }
+        rows = {name: self.examples.keep[part] for name, part in zip(Dataset.PARTS, self.parts, strict=False)}
+        return {"rows": rows, "files": files}
 
     def held_out(self) -> dict[str, np.ndarray]:
         """Return the indices of each part but the training part."""
@@ -166,8 +177,11 @@ def read(settings: ItemSettings, even_large: bool = True) -> tuple[Items | None,
     if settings.mask is not None:
         texts = examples.table.columns[table.target].texts
         masks = [texts[code] for code in examples.labels]
+    files = values if folder or settings.argument == "image" else ()
     sets, note = tuple(settings.splitting.validation_sets or ()), source.understood()
-    return Items(source.name, values, examples, parts, table, method, inferred, folder, sets, note, masks), []
+    return Items(
+        source.name, values, examples, parts, table, method, inferred, folder, sets, note, masks, files
+    ), []
 
 
 def description(items: Items | None, kind: InputKind, faults: Sequence[Fault]) -> Description:
@@ -226,7 +240,7 @@ def dataset(
         weight=weight,
         preprocessing={"target": settings.target if len(settings.targets) == 1 else None, **record},
     )
-    return dataclasses.replace(made, inferred={**items.inferred, "notices": notices})
+    return dataclasses.replace(made, inferred={**items.inferred, **items.by_part(), "notices": notices})
 
 
 def _equal_items(items: Items, what: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from trainrun.data import _arrays, _image_range, _one_hot, _unseen_classes
+from trainrun.data import _arrays, _image_range, _measured, _one_hot, _unseen_classes
 from trainrun.data._array_faults import each
 from trainrun.data._columns import CLASSES_UP_TO
 from trainrun.data._faults import raise_faults
@@ -265,7 +265,7 @@ def target_of(y: np.ndarray, task: str, spec: InputSpec) -> tuple[TargetSpec, np
         message = f"class labels need the shape [n], or [n, height, width] of the images; got {list(y.shape)}. One-hot labels: numpy.argmax(y, -1)."
         raise UserError(Problem("data.y", message))
     present, ids = np.unique(y, return_inverse=True)
-    if len(present) < 2:
+    if len(present) < 2 and not _measured.is_by_model():
         message = f"there is one class only, {present[0]}; there is nothing to tell apart."
         raise UserError(Problem("data.y", message))
     names = tuple(str(int(c)) if y.dtype.kind in "iub" else str(c) for c in present)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from trainrun.data import _columns, _other_separators, _table
+from trainrun.data import _columns, _measured, _other_separators, _table
 from trainrun.data._columns import RARER
 from trainrun.data._faults import Fault
 from trainrun.data._table import Table
@@ -69,7 +69,7 @@ def of_target(
         message = f"column {settings.target} also has {_columns.shortened(', '.join(map(repr, strange)))}. Add them, or leave those rows out."
         faults.append(("ordinal", message))
     only = [f"{labels[0, 0]:g}"] if target.kind == "real" and (labels == labels[0]).all() else list(counts)
-    if len(only) == 1 and not settings.scored:
+    if len(only) == 1 and not (settings.scored or _measured.is_by_model()):
         words = table.columns[settings.target].missing
         missing = f" Missing: {sum(words.values())}{_columns.missing_words(words)}." if any(words) else ""
         own = _columns.OWN_VALUE if missing and not settings.items else ""

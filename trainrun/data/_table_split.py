@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from trainrun.data import _measured
 from trainrun.data._columns import shortened
 from trainrun.data._faults import Fault
 from trainrun.data._order import SPLIT, bits, shuffled
@@ -150,7 +151,7 @@ def _lost_classes(examples: Examples, train: np.ndarray) -> list[Fault]:
     import numpy as np
 
     classes = _classes(examples)
-    if classes and len(np.unique(examples.labels[train])) < 2:
+    if classes and not _measured.is_by_model() and len(np.unique(examples.labels[train])) < 2:
         name = shortened(classes[examples.labels[train[0]]])
         return [
             (

@@ -56,10 +56,11 @@ def header_faults(header: Sequence[str], stored: Preprocessor) -> list[Fault]:
             f"{'' if len(stored.inputs) == 1 else f'{s.name}: '}{s.kind} {list(s.shape)}"
             for s in stored.inputs
         )
+        or_images = ", or a folder of images" if stored.inputs[0].kind == "image" else ""
         return [
             (
                 "path",
-                f"{ORIGIN} takes arrays ({kinds}), not the columns of a table. Take an .npz file (data=npz).",
+                f"{ORIGIN} takes arrays ({kinds}), not the columns of a table. Take an .npz file (data=npz){or_images}.",
             )
         ]
     present = frozenset(header)

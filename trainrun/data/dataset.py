@@ -148,7 +148,8 @@ class Dataset:
         preprocessing: values fitted on the training set and applied to all (for the record and for
             prediction on new rows), as plain lists and numbers.
         inferred: what loading has understood of a table, for `overview`: `target`, `split`, `columns` (kind -> names), `imputed`,
-            `indicators`, `empty`, `left_out`, `notices`, `digests` (column -> digest of its values).
+            `indicators`, `empty`, `left_out`, `notices`, `digests` (column -> digest of its values). Of items, also `rows` and `files` (part -> of each example
+            the row of its table, from 0, and its file; empty: items are no files).
         validation_sets: further validation sets by name.
         soft_targets: outputs of another model, a teacher, for the training part in its order, by output (empty: the only one): logits, or
             real numbers in the target's unit, `[n, …, outputs]`; empty: there is none.

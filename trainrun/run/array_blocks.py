@@ -1,32 +1,24 @@
-"""Predictions for arrays of an .npz file and for the images of a folder, by a model that takes them raw."""
+"""Predictions for arrays of an .npz file or in memory, by a model that takes them raw."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainrun.data import _class_folders, _ignored_pixels, _image_pixels, _npz_file, image_folder
+from trainrun.data import _npz_file
 from trainrun.data.table_rows import TableRows
-from trainrun.errors import Problem, UserError, did_you_mean, first_line
-from trainrun.ui import console
+from trainrun.errors import Problem, UserError, did_you_mean
 
 if TYPE_CHECKING:
     import keras
-    import pyarrow as pa
 
     from trainrun.data.preprocessor import Preprocessor
 
 Call = Callable[[Any], Any]
-# Column of an image's path, below its folder.
-FILE = "file"
-# Images of one size that are predicted at once.
-IMAGES = 64
 
 
 def of_npz(
@@ -146,74 +138,6 @@ def _as_taken(array: Any, expected: tuple[int | None, ...]) -> Any:
     """Return an array with the axis of one channel that images lack."""
     lacks_channel = len(expected) == 3 and expected[-1] == 1 and len(array.shape) == 3
     return _WithChannel(array) if lacks_channel else array
-
-
-def are_images(data: Any, fitted: Preprocessor) -> bool:
-    """Return whether data is the path of an image or of a folder, of which a model of images takes the files."""
-    if [spec.kind for spec in fitted.inputs] != ["image"] or not isinstance(data, str | os.PathLike):
-        return False
-    return Path(data).is_dir() or Path(data).suffix.lower() in image_folder.ENDINGS
-
-
-def of_images(
-    raw: keras.Model, call: Call, path: str, keep: Sequence[str]
-) -> Iterator[tuple[Any, TableRows]]:
-    """Yield the model's output for the images of a folder in the order of their paths, some at a time.
-
-    Args:
-        raw: takes images of values from 0 to 255.
-        call: the model, compiled.
-        path: of the folder; those in it count, too, hidden files do not. Or of one image.
-        keep: ``file``, the path below the folder, or nothing.
-
-    Raises:
-        UserError: there are none, or one cannot be read.
-    """
-    import pyarrow as pa
-
-    if other := [name for name in keep if name != FILE]:
-        raise UserError(Problem("keep", f"images have no column {other[0]!r}; their paths are {FILE!r}."))
-    if not Path(path).exists():
-        raise UserError(Problem("input", f"there is no image or folder {path}."))
-    one = Path(path).is_file()
-    folder = Path(path).parent if one else Path(path)
-    others: list[str] = []
-    files = (
-        [Path(path)]
-        if one
-        else sorted(map(Path, _class_folders.files_below(folder, image_folder.ENDINGS, others)))
-    )
-    if not files:
-        raise UserError(Problem("input", f"{path} has no images ({', '.join(image_folder.ENDINGS)})."))
-    channels = raw.inputs[0].shape[-1]
-    not_read = _class_folders.not_read(others, image_folder.ENDINGS, "images")
-    for notice in filter(None, [not_read, *_ignored_pixels.notices([*map(str, files)], channels)]):
-        console.warn(notice)
-    pending: list[np.ndarray] = []
-    names: list[str] = []
-
-    def block() -> tuple[Any, TableRows]:
-        table: pa.Table = pa.table({FILE: names} if keep else {})
-        rows = TableRows({}, len(names), {}, {}, table)
-        return output_of(raw, call, {raw.inputs[0].name: np.stack(pending)}), rows
-
-    for file in files:
-        image = _image(file, channels)
-        if pending and (image.shape != pending[0].shape or len(pending) == IMAGES):
-            yield block()
-            pending, names = [], []
-        pending.append(image)
-        names.append(str(file.relative_to(folder)))
-    yield block()
-
-
-def _image(path: Path, channels: int) -> np.ndarray:
-    try:
-        return _image_pixels.pixels_of(str(path), channels).astype("float32")
-    except Exception as error:  # Pillow raises what its decoders make of a damaged file
-        raise UserError(
-            Problem("input", f"{path} cannot be read as an image: {first_line(error)}")
-        ) from error
 
 
 def _names(

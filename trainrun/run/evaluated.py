@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,9 +44,8 @@ def own_part(
     if data.target.kind == "none":
         raise UserError(Problem("data", f"{data.name} has no target to compare with."))
     part, split = data.held_out()
-    return _of_split(
-        model, config, run_dir, replace(data, target=model.fitted.target), split, by, part, other
-    )
+    places, same = _places(data, part), replace(data, target=model.fitted.target)
+    return _of_split(model, config, run_dir, same, split, by, part, other, places)
 
 
 def on_other_data(
@@ -74,8 +73,9 @@ def on_other_data(
     if other is not None:
         _refuse_other_target(model, other[1])
     source = f"{'all rows' if part == 'train' else f'{part} part'} of {source}"
+    places, left_out = _places(data, part), data.inferred.get("left_out", 0)
     data = _as_trained(model.fitted, split, config)
-    return _of_split(model, config, run_dir, data, split, by, source, other)
+    return _of_split(model, config, run_dir, data, split, by, source, other, places, left_out=left_out)
 
 
 def _of_split(
@@ -87,16 +87,22 @@ def _of_split(
     by: str | None,
     source: str,
     other: tuple[str, SavedModel, Split] | None,
+    places: tuple[np.ndarray, Sequence[str]],
+    **about: Any,
 ) -> scores.Scores:
-    """Evaluate a model on preprocessed examples; arguments as in `on_other_data`, the data with the target of the model."""
+    """Evaluate a model on preprocessed examples; arguments as in `on_other_data`, the data with the target of the model.
+
+    Args:
+        places: see `_places`.
+        about: further attributes of `Scores`.
+    """
     column = None if by is None else slices.column(by, split, model.fitted)
     output = predicted(model, split)
     second: Any = None
-    about: dict[str, Any] = {}
     if other is not None:
         second = predicted(other[1], other[2])
-        about = {"against": other[0], "other_target": other[1].fitted.target}
-    about["worst"] = _worst(data, split, output, model.fitted, np.arange(len(split)))
+        about |= {"against": other[0], "other_target": other[1].fitted.target}
+    about["worst"] = _worst(data, split, output, model.fitted, *places)
     return scores.score(
         config, data, split, output, column, second, run=str(run_dir), source=source, by=by, **about
     )
@@ -135,12 +141,29 @@ def _name(data: Any) -> str:
     return str(data) if isinstance(data, str | os.PathLike) else type(data).__name__
 
 
+def _places(data: Dataset, part: str) -> tuple[np.ndarray, Sequence[str]]:
+    """Return the row of each example of a part, in its table or else in the part, and its file, where it is one."""
+    count = len(data.parts[part])
+    rows, files = (data.inferred.get(key, {}).get(part, ()) for key in ("rows", "files"))
+    if len(rows) != count:  # they are no items, or the part was reduced
+        return np.arange(count), ()
+    return (np.arange(count) if data.inferred["target"] is None else rows), files
+
+
 def _worst(
-    data: Dataset, split: Split, output: Any, fitted: Preprocessor, places: np.ndarray
+    data: Dataset,
+    split: Split,
+    output: Any,
+    fitted: Preprocessor,
+    rows: np.ndarray,
+    files: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
-    """Return the worst examples as plain data; `places` has the number of each row in its file or part."""
+    """Return the worst examples as plain data, by the row and the file of each one."""
     columns, examples = worst_examples.worst(data, split, output, fitted)
-    return [e._replace(place=int(places[e.place])).plain(columns) for e in examples]
+    found = [(e.place, e._replace(place=int(rows[e.place])).plain(columns)) for e in examples]
+    return [
+        {**plain, "values": {"file": files[at], **plain["values"]}} if files else plain for at, plain in found
+    ]
 
 
 def _refuse_other_target(model: SavedModel, other: SavedModel) -> None:

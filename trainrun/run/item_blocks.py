@@ -1,4 +1,4 @@
-"""Predictions for a table whose rows are texts or times of a series, and for a folder of texts, by a model that takes them raw."""
+"""Predictions for a table whose rows are texts, images or times of a series, and for a folder of texts, by a model that takes them raw."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from trainrun.data._faults import raise_faults
 from trainrun.data._table_examples import TableSource
 from trainrun.data.table_rows import TableRows
 from trainrun.errors import Problem, UserError
-from trainrun.run import array_blocks
-from trainrun.run.array_blocks import FILE, blank, output_of
+from trainrun.run import image_blocks
+from trainrun.run.array_blocks import blank, output_of
+from trainrun.run.image_blocks import FILE
 from trainrun.ui import console
+from trainrun.util import paths
 
 if TYPE_CHECKING:
     import keras
@@ -27,27 +29,32 @@ if TYPE_CHECKING:
 
 Call = Callable[[Any], Any]
 Blocks = Iterator[tuple[Any, TableRows]]
+# The setting that names a table's column of items, by kind of data.
+ITEM = {"text": "text", "image_folder": "image"}
 
 
 def takes(data: Any, spec: Mapping[str, Any] | None, fitted: Preprocessor) -> bool:
-    """Return whether data is a table of texts or times, or a folder of texts, as a run of such data takes it.
+    """Return whether data is a table of texts, images or times, or a folder of texts, as a run of such data takes it.
 
     Args:
         data: the path of a file or folder, or a value in memory.
         spec: the run's `data`; None: it is not known.
         fitted: of the run's model.
     """
-    if spec is None or fitted.table or spec["name"] not in ("text", "timeseries"):
+    kind = None if spec is None or fitted.table else spec["name"]
+    if kind not in (*ITEM, "timeseries"):
         return False
-    if not isinstance(data, str | os.PathLike):
-        return hasattr(data, "columns")
+    if not isinstance(data, str | os.PathLike):  # a DataFrame has no folder at which paths of images begin
+        return kind != "image_folder" and hasattr(data, "columns")
     if Path(data).is_dir():
-        return spec["name"] == "text"
-    return Path(data).suffix != ".npz" and (spec["name"] == "timeseries" or spec["text"] is not None)
+        return kind == "text"
+    if Path(data).suffix == ".npz" or image_blocks.are_images(data, fitted):
+        return False
+    return kind not in ITEM or spec[ITEM[kind]] is not None
 
 
 def kept(data: Any, spec: Mapping[str, Any] | None, fitted: Preprocessor, keep: Sequence[str]) -> list[str]:
-    """Return the columns to carry through: each file's path of a folder, series and time of a file's time series, and those that are wanted.
+    """Return the columns to carry through: each file's path, series and time of a file's time series, and those that are wanted.
 
     Args:
         data, spec, fitted: as in `takes`.
@@ -55,10 +62,10 @@ def kept(data: Any, spec: Mapping[str, Any] | None, fitted: Preprocessor, keep: 
     """
     names: list[Any] = []
     if isinstance(data, str | os.PathLike):  # a DataFrame has its index
-        if array_blocks.are_images(data, fitted) or (Path(data).is_dir() and not fitted.table):
+        if image_blocks.are_images(data, fitted) or (Path(data).is_dir() and not fitted.table):
             names = [FILE]
-        elif takes(data, spec, fitted) and spec["name"] == "timeseries":
-            names = [spec["series"], spec["time"]]
+        elif takes(data, spec, fitted) and spec["name"] != "text":
+            names = [spec["image"]] if spec["name"] in ITEM else [spec["series"], spec["time"]]
     return list(dict.fromkeys(str(name) for name in (*names, *keep) if name is not None))
 
 
@@ -99,15 +106,15 @@ def _fill(fitted: Preprocessor) -> Mapping[str, float]:
 
 def without_input(spec: Mapping[str, Any]) -> str:
     """Return why a row has no prediction."""
-    if spec["name"] == "text":
-        return "it has no text"
+    if spec["name"] in ITEM:
+        return f"it has no {ITEM[spec['name']]}"
     return f"their window of {spec['window']} rows is not complete"
 
 
 def _columns(spec: Mapping[str, Any], fitted: Preprocessor) -> list[str]:
     """Return the columns that a table must have."""
-    if spec["name"] == "text":
-        return [str(spec["text"])]
+    if spec["name"] in ITEM:
+        return [str(spec[ITEM[spec["name"]]])]
     features = columns_of_windows(fitted)["features"]
     named = (spec["target"], spec["time"], spec["series"], *features)
     return [str(name) for name in named if name is not None]
@@ -138,6 +145,11 @@ def of(
         blocks = _folder(Path(data), spec, keep, size)
     elif spec["name"] == "text":
         blocks = _texts(open_rows(data, spec, fitted, keep), str(spec["text"]), keep, size)
+    elif spec["name"] == "image_folder":
+        folder = paths.expanded(data).parent
+        blocks = image_blocks.of_table(
+            open_rows(data, spec, fitted, keep), folder, str(spec["image"]), fitted, keep
+        )
     else:
         blocks = _windows(open_rows(data, spec, fitted, keep), spec, fitted, keep, size)
     for x, known, further in blocks:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from trainrun.data import image_folder, npz, python, text
+from trainrun.data import _measured, image_folder, npz, python, text
 from trainrun.data.dataset import Dataset, Split, TargetSpec
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import Problem, UserError, listed
@@ -32,11 +32,13 @@ def of_config(config: Mapping[str, Any], fitted: Preprocessor, run_dir: str) -> 
     Raises:
         UserError: the data is faulty, or of another form, or has other classes.
     """
-    return _as_trained(own_data.load(config, None, fitted), fitted, run_dir)
+    with _measured.by_model():
+        data = own_data.load(config, None, fitted)
+    return _as_trained(data, fitted, run_dir)
 
 
 def takes(data: Any, spec: Mapping[str, Any], fitted: Preprocessor) -> bool:
-    """Return whether data is no table of columns to a model: arrays, an .npz file, a folder, or a table of texts or times.
+    """Return whether data is no table of columns to a model: arrays, an .npz file, a folder, or a table of texts, images or times.
 
     Args:
         data: a path or a value.
@@ -57,36 +59,44 @@ def of_value(data: Any, config: Mapping[str, Any], fitted: Preprocessor, run_dir
 
     Args:
         data: the path of an .npz file with the run's keys (`data.x`, `data.y`), of a folder for each class of images or texts, of a table
-            with the run's columns of texts or times, or it as a DataFrame, arrays by these keys, or ``(x, y)`` or ``(x, y, weight)``.
+            with the run's columns of texts, images or times, or it as a DataFrame, arrays by these keys, or ``(x, y)`` or ``(x, y, weight)``.
         config, fitted, run_dir: of the run.
 
     Raises:
         UserError: the data is faulty, or of another form, or has other classes.
     """
-    spec = config["data"]
     if hasattr(data, "columns"):
         with tempfile.TemporaryDirectory() as folder:
             file = os.path.join(folder, "data.feather")
             data.reset_index(drop=True).to_feather(file)
             return of_value(file, config, fitted, run_dir)
-    if item_blocks.takes(data, spec, fitted) and not paths.expanded(data).is_dir():
-        return _as_trained(own_data.load(_whole(config, str(data), fitted), None, fitted), fitted, run_dir)
-    if not isinstance(data, str | os.PathLike):
-        return _as_trained(python.python(function=data, **_roles(spec, fitted)), fitted, run_dir)
-    path = os.fspath(data)
-    if paths.expanded(path).suffix == ".npz":
-        loaded = npz.npz(path=path, **_roles(spec, fitted))
-    elif fitted.inputs[0].kind == "image":
-        *size, channels = fitted.inputs[0].shape
-        form = {"size": size, "channels": channels, "resize": spec.get("resize") or "stretch"}
-        loaded = image_folder.image_folder(path=path, **form, **WHOLE)
-    else:
-        loaded = text.text(path=path, encoding=spec.get("encoding"), preprocessor=fitted, **WHOLE)
+    with _measured.by_model():
+        loaded = _loaded(data, config, fitted)
     return _as_trained(loaded, fitted, run_dir)
 
 
+def _loaded(data: Any, config: Mapping[str, Any], fitted: Preprocessor) -> Dataset:
+    """Return labelled arrays, or those of a file or folder, as they are; arguments as in `of_value`."""
+    spec = config["data"]
+    if item_blocks.takes(data, spec, fitted) and not paths.expanded(data).is_dir():
+        return own_data.load(_whole(config, str(data), fitted), None, fitted)
+    if not isinstance(data, str | os.PathLike):
+        return python.python(function=data, **_roles(spec, fitted))
+    path = os.fspath(data)
+    if paths.expanded(path).suffix == ".npz":
+        return npz.npz(path=path, **_roles(spec, fitted))
+    if fitted.inputs[0].kind == "image":
+        if fitted.target.shape:
+            message = f"a folder does not say where its masks are. Name both: data.path={path} data.mask=masks/ data.validation=0 data.test=0."
+            raise UserError(Problem("input", message))
+        *size, channels = fitted.inputs[0].shape
+        form = {"size": size, "channels": channels, "resize": spec.get("resize") or "stretch"}
+        return image_folder.image_folder(path=path, **form, **WHOLE)
+    return text.text(path=path, encoding=spec.get("encoding"), preprocessor=fitted, **WHOLE)
+
+
 def _whole(config: Mapping[str, Any], path: str, fitted: Preprocessor) -> dict[str, Any]:
-    """Return a run's config with another table of texts or times, of which nothing is held out."""
+    """Return a run's config with another table of texts, images or times, of which nothing is held out."""
     spec = config["data"]
     undivided = dict.fromkeys(
         (

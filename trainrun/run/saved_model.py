@@ -24,7 +24,7 @@ from trainrun.data.preprocessor import Preprocessor
 from trainrun.errors import Problem, UserError
 from trainrun.model import fitted_record, front, inspected_file
 from trainrun.model.source_file import MODEL
-from trainrun.run import array_blocks, item_blocks
+from trainrun.run import array_blocks, image_blocks, item_blocks
 from trainrun.util import background
 
 # Rows that are predicted at once: of raw arrays and images, and of a table. The last digits of a prediction may depend on it.
@@ -141,8 +141,8 @@ class SavedModel:
             parts = array_blocks.of_npz(
                 self.raw, self._compiled_raw, self.fitted, path, further, BATCH, self._key
             )
-        elif array_blocks.are_images(path, self.fitted):
-            parts = array_blocks.of_images(self.raw, self._compiled_raw, path, further)
+        elif image_blocks.are_images(path, self.fitted):
+            parts = image_blocks.of_images(self.raw, self._compiled_raw, path, further)
         elif item_blocks.takes(path, self.spec, self.fitted):
             parts = self._of_items(path, further)
         else:

@@ -1,0 +1,25 @@
+"""Whether the data that is loaded is measured by a model that knows its classes, so that it may have one of them only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+# The kinds of data do not know the model.
+_by_model: ContextVar[bool] = ContextVar("measured_by_model", default=False)
+
+
+@contextmanager
+def by_model() -> Iterator[None]:
+    """Let the data that is loaded inside the `with` have one class only."""
+    token = _by_model.set(True)
+    try:
+        yield
+    finally:
+        _by_model.reset(token)
+
+
+def is_by_model() -> bool:
+    """Return whether data may have one class only."""
+    return _by_model.get()
