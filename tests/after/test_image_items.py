@@ -13,6 +13,8 @@ from sklearn.metrics import accuracy_score, mean_absolute_error
 
 import trainrun
 from trainrun.cli import main
+from trainrun.data.preprocessor import Preprocessor
+from trainrun.run import stored_preprocessing
 
 OFF = ["tracking=none", "artifacts.plots=false", "artifacts.report=false", "trainer.epochs=1", "trainer.batch_size=4"]  # fmt: skip
 CNN = ["data=image_folder", "model=cnn", "model.filters=[3]", *OFF]
@@ -122,3 +124,34 @@ def test_worst_examples_are_named_by_file_and_by_the_row_of_the_table(runs, monk
     for one in scores.worst:
         row = rows.loc[one["place"]]
         assert (one["true"], one["values"]["file"]) == (pytest.approx(row["age"]), row["file"])
+
+
+def test_a_model_on_other_images_keeps_its_classes(runs, monkeypatch, capsys):
+    monkeypatch.chdir(runs)
+    labels = pd.read_csv("labels.csv")
+    assert json.loads((runs / "outputs/runs/kinds/preprocessing.json").read_text())["target"]["classes"] == ["cat", "dog"]  # fmt: skip
+    few_cats = labels[(labels["kind"] == "dog") | (labels.index < 10)]
+    few_cats.to_csv("few_cats.csv", index=False)  # the rarer class, which would be the positive one
+    model = ["model=file", "model.path=outputs/runs/kinds/model.keras", *OFF, "optimizer.learning_rate=1e-9"]
+    table = ["data=image_folder", "data.image=file", "data.target=kind", "data.validation=0", "data.test=0"]
+    again = trainrun.run([*model, *table, "data.path=few_cats.csv"])
+    predicted = trainrun.load("kinds").predict("few_cats.csv")["prediction"]
+    assert again.metrics["accuracy"] == pytest.approx(accuracy_score(few_cats["kind"], predicted))
+    assert list(again.saved.fitted.target.classes) == ["cat", "dog"]
+    assert main([*model, *table, "data.path=few_cats.csv", "data.positive=cat"]) == 2
+    assert "the positive class of the model is 'dog'" in capsys.readouterr().err
+    labels.assign(kind=labels["kind"].replace("dog", "wolf")).to_csv("wolves.csv", index=False)
+    assert main([*model, *table, "data.path=wolves.csv"]) == 2
+    assert "knows the classes cat, dog; the data also has wolf" in capsys.readouterr().err
+
+
+def test_another_way_of_resizing_is_told(runs, monkeypatch, capsys):
+    monkeypatch.chdir(runs)
+    stretched, padded = (
+        trainrun.build("data", "image_folder", path="photos", size=6, resize=way)
+        for way in ("stretch", "pad")
+    )
+    for data in (stretched, padded):
+        stored_preprocessing.applied(data, Preprocessor.of(stretched))
+    (warned,) = capsys.readouterr().err.split("warning: ")[1:]
+    assert "trained on images resized by data.resize=stretch" in warned and "are by pad" in warned

@@ -38,11 +38,13 @@ def load(config: Mapping[str, Any], cache: DatasetCache | None) -> Dataset:
     if stored is None:
         return own_data.load(config, cache)
     target = _undecided(stored.target)
+    positive = config["data"].get("positive")
     if key != INIT_FROM:
-        return applied(own_data.load(config, cache, replace(stored, target=target)), stored, key, source)
+        data = own_data.load(config, cache, replace(stored, target=target))
+        return applied(class_order.as_stored(data, target, positive), stored, key, source)
     # The target is the data's own: where it is another one, so is the output layer.
     data = own_data.load(config, cache, replace(stored, target=TargetSpec("none")))
-    return class_order.as_stored(applied(data, stored, key, source), target, config["data"].get("positive"))
+    return class_order.as_stored(applied(data, stored, key, source), target, positive)
 
 
 def _first(config: Mapping[str, Any]) -> tuple[str, str, Preprocessor | None]:
@@ -187,6 +189,8 @@ def _problem(own: Preprocessor, stored: Preprocessor, key: str) -> Problem | Non
             f"the model has a vocabulary of its own ({stored.data}), and data={own.data} has other ids of tokens. Take data=text, "
             "which reads texts by the model's vocabulary, or train a new model.",
         )
+    if key != INIT_FROM and (problem := _other_classes(own.target, stored.target)) is not None:
+        return problem
     if stored.scales != own.scales:
         return Problem(
             key,
@@ -196,8 +200,26 @@ def _problem(own: Preprocessor, stored: Preprocessor, key: str) -> Problem | Non
     return None
 
 
+def _other_classes(own: TargetSpec, stored: TargetSpec) -> Problem | None:
+    """Return why the classes of data are not those of a model, which would be taken for them in their order, or None."""
+    if own.classes == stored.classes or not own.classes or not stored.classes:
+        return None
+    if set(own.classes) == set(stored.classes):
+        text = f"the positive class of the model is {stored.classes[-1]!r}. Leave data.positive out."
+        return Problem("data.positive", text)
+    strange = [name for name in own.classes if name not in stored.classes]
+    # Numbers may stand for classes that have names in the file.
+    if strange and not any(all(name.isdecimal() for name in one.classes) for one in (own, stored)):
+        text = (
+            f"the model knows the classes {listed(stored.classes)}; the data also has {listed(strange)}. Leave them out, or take "
+            "init_from, with which the output layer is new."
+        )
+        return Problem("data", text)
+    return None
+
+
 def _say_differences(own: Preprocessor, stored: Preprocessor, source: str) -> None:
-    """Warn of classes and columns of arrays that are named otherwise than those that the model was trained on."""
+    """Warn of classes and columns of arrays that are named, and images that are resized, otherwise than those that the model was trained on."""
     # With `init_from`, the output layer of other classes is a new one; a teacher of other classes is refused.
     names = (
         () if source in (INIT_FROM, TEACHER) else (("classes", own.target.classes, stored.target.classes),)
@@ -209,6 +231,12 @@ def _say_differences(own: Preprocessor, stored: Preprocessor, source: str) -> No
             console.warn(
                 f"{source} was trained on the {what} {listed(stored_names)} ({stored.data}); those of data={own.data} are {listed(own_names)}, "
                 "and are taken for them in this order."
+            )
+    for name in own.steps.keys() & stored.steps.keys():
+        ways = [fitted.steps[name].get("resize") for fitted in (stored, own)]
+        if all(ways) and ways[0] != ways[1]:
+            console.warn(
+                f"{source} was trained on images resized by data.resize={ways[0]} ({stored.data}); those of data={own.data} are by {ways[1]}."
             )
 
 
