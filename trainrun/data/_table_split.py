@@ -153,12 +153,8 @@ def _lost_classes(examples: Examples, train: np.ndarray) -> list[Fault]:
     classes = _classes(examples)
     if classes and not _measured.is_by_model() and len(np.unique(examples.labels[train])) < 2:
         name = shortened(classes[examples.labels[train[0]]])
-        return [
-            (
-                "split",
-                f"all training rows are of the class {name!r}. Take other shares, or another data.split.",
-            )
-        ]
+        text = f"all training rows are of the class {name!r}. Take other shares, or another data.split."
+        return [("split", text)]
     return []
 
 
