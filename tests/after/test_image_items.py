@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -155,3 +156,16 @@ def test_another_way_of_resizing_is_told(runs, monkeypatch, capsys):
         stored_preprocessing.applied(data, Preprocessor.of(stretched))
     (warned,) = capsys.readouterr().err.split("warning: ")[1:]
     assert "trained on images resized by data.resize=stretch" in warned and "are by pad" in warned
+
+
+def test_folds_of_images_and_texts_have_out_of_fold_predictions(runs, monkeypatch):
+    monkeypatch.chdir(runs)
+    sweep = trainrun.sweep([*CNN, "data.path=photos", "data.folds=2", "data.test=0"])
+    read = pd.read_csv(sweep.sweep_dir / "out_of_fold.csv")
+    assert read["row"].tolist() == list(range(24))
+    assert sorted(read["file"]) == sorted(map(str, Path("photos").rglob("*.png")))
+    assert read["target"].tolist() == [file.split("/")[1] for file in read["file"]]
+    of_fold = read[read["fold"] == 0]
+    right = (of_fold["probability_dog"] > 0.5) == (of_fold["target"] == "dog")
+    (first,) = (trial for trial in sweep.trials if "data.fold=0" in trial.overrides)
+    assert right.mean() == pytest.approx(first.metrics["val_accuracy"])

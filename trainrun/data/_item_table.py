@@ -76,6 +76,7 @@ class Items:
         note: on how the table's file was understood, or on what of the folders is not read; empty: there is none.
         masks: the path of each example's mask; empty: there are none.
         files: the path of each example as the folders or the table have it; empty: items are no files.
+        folded: whether the validation part is one of several folds.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Items:
     note: str
     masks: Sequence[str] = ()
     files: Sequence[str] = ()
+    folded: bool = False
 
     def by_part(self) -> dict[str, dict[str, Any]]:
         """Return of each part the rows of its examples, counted from 0, and their files; see `Dataset.inferred`."""
@@ -179,8 +181,21 @@ def read(settings: ItemSettings, even_large: bool = True) -> tuple[Items | None,
         masks = [texts[code] for code in examples.labels]
     files = values if folder or settings.argument == "image" else ()
     sets, note = tuple(settings.splitting.validation_sets or ()), source.understood()
+    folded = settings.splitting.folds is not None
     return Items(
-        source.name, values, examples, parts, table, method, inferred, folder, sets, note, masks, files
+        source.name,
+        values,
+        examples,
+        parts,
+        table,
+        method,
+        inferred,
+        folder,
+        sets,
+        note,
+        masks,
+        files,
+        folded,
     ), []
 
 
@@ -240,7 +255,12 @@ def dataset(
         weight=weight,
         preprocessing={"target": settings.target if len(settings.targets) == 1 else None, **record},
     )
-    return dataclasses.replace(made, inferred={**items.inferred, **items.by_part(), "notices": notices})
+    by_part = items.by_part()
+    return dataclasses.replace(
+        made,
+        inferred={**items.inferred, **by_part, "notices": notices},
+        fold_rows=by_part["rows"]["validation"] if items.folded else None,
+    )
 
 
 def _equal_items(items: Items, what: str) -> Iterator[str]:

@@ -18,7 +18,7 @@ FILE = "fold_predictions.csv"
 
 
 def write(job: Job, run_dir: Path, measured: Evaluation) -> Path | None:
-    """Write a line for each example of the fold: its row in the table, its target, the prediction.
+    """Write a line for each example of the fold: its row in the table, its file if it is one, its target, the prediction.
 
     Args:
         job: with the trained model, on one device.
@@ -33,6 +33,9 @@ def write(job: Job, run_dir: Path, measured: Evaluation) -> Path | None:
         return None
     predicted = measured.output(job, "validation")
     columns: dict[str, Any] = {"row": data.fold_rows.tolist()}
+    files = data.inferred.get("files", {}).get("validation", ())
+    if len(files) == len(data.fold_rows):  # not of a part that was reduced
+        columns["file"] = files
     for name, one in data.each().items():
         of_output = _columns(one, predicted[name] if name else predicted)
         columns |= {scoring.column_name(c, name) if name else c: values for c, values in of_output.items()}
