@@ -15,7 +15,7 @@ import tensorflow as tf
 from sklearn.datasets import load_iris
 
 import trainrun
-from trainrun.data import _read_once, _spool
+from trainrun.data import _read_once, _spool, profile
 from trainrun.errors import UserError
 from trainrun.registry import lookup
 
@@ -340,6 +340,13 @@ def test_nan_among_texts_is_a_missing_one(load):
     cities = np.where(np.arange(40) % 4 == 0, np.nan, FRAME["city"].to_numpy(object))
     data = load(({"city": cities}, FRAME["age"]), missing="drop")
     assert sum(map(len, data.parts.values())) == 30
+
+
+def test_a_table_of_several_inputs_is_described_in_its_unit(load):
+    data = load(FRAME, target="spend", validation=0, test=0)
+    records = {record["name"]: record for record in profile.of_dataset(data)}
+    assert len(data.inputs) == 2
+    assert [records["age"][key] for key in ("least", "median", "largest")] == pytest.approx(np.percentile(AGES, [0, 50, 100]))  # fmt: skip
 
 
 def test_a_column_of_several_types_is_named(load):

@@ -209,8 +209,8 @@ def of_dataset(data: Dataset) -> Iterator[dict[str, Any]]:
     labels = data.train.y if whole else None
     for spec in data.inputs:
         x = inputs[spec.name]
-        single = data.preprocessing if len(data.inputs) == 1 else {}
-        standard = steps.get(spec.name, {}).get("standardize") or single.get("standardize") or {}
+        # A table has one record of its numbers, whatever other inputs there are.
+        standard = steps.get(spec.name, {}).get("standardize") or data.preprocessing.get("standardize") or {}
         of_table = len(spec.shape) == 1 and len(data.features) == spec.shape[-1]
         wide = np.asarray(x if of_table else x[: _looked_at(spec.shape)], "float64")
         if spec.kind == "numeric" and len(standard.get("mean", ())) == spec.shape[-1]:
