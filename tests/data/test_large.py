@@ -238,6 +238,7 @@ def test_a_csv_read_in_pieces_is_that_read_at_once(wrong, tmp_path, monkeypatch)
         for large, piece, block in ((_spool.LARGE, 2**21, 2**18), (0, 5000, 1000), (0, 700, 300)):
             monkeypatch.setattr(_spool, "LARGE", large)
             monkeypatch.setattr(_csv_reading, "PIECE", piece)
+            monkeypatch.setattr(_csv_reading, "OF_COLUMN", 0)
             monkeypatch.setattr(_csv_reading, "SMALL_BLOCK", block)
             try:
                 outcomes.add(csv.csv(path=str(path), target="y").digest())
@@ -253,6 +254,7 @@ def test_a_large_csv_has_the_values_that_pandas_reads(system, tmp_path, monkeypa
     if system == "macOS":
         monkeypatch.delattr(os, "posix_fallocate")
     monkeypatch.setattr(_csv_reading, "PIECE", 5000)
+    monkeypatch.setattr(_csv_reading, "OF_COLUMN", 0)
     table = pd.DataFrame(RNG.normal(size=(900, 4)), columns=["a", "b", "c", "y"]).round(3)
     table.loc[table.index % 7 == 3, "b"] = np.nan
     table["c"] = [f"t{i % 5}" for i in range(900)]
@@ -267,3 +269,16 @@ def test_a_large_csv_has_the_values_that_pandas_reads(system, tmp_path, monkeypa
         assert np.asarray(of_part.x["categorical"])[:, 0].tolist() == [
             1 + rows_at % 5 for rows_at in rows.tolist()
         ]
+
+
+def test_a_file_of_many_columns_is_written_in_few_pieces_of_each(tmp_path, monkeypatch):
+    monkeypatch.setattr(_spool, "LARGE", 0)
+    table = pd.DataFrame(RNG.normal(size=(900, 600)).round(3)).add_prefix("c")  # 3.7 MB of text
+    table.to_csv(tmp_path / "data.csv", index=False)
+    write, writes = _spool.write_all, []
+    monkeypatch.setattr(_spool, "write_all", lambda *job: (writes.append(job), write(*job)))
+    monkeypatch.setattr(_csv_reading, "PIECE", 20_000)
+    data = csv.csv(path=str(tmp_path / "data.csv"), target="c0", test=0, validation=0, standardize=False)
+    np.testing.assert_array_equal(np.asarray(data.train.x), table.iloc[:, 1:].to_numpy("float32"))
+    pieces = 2 + (tmp_path / "data.csv").stat().st_size / 600 / 1024
+    assert len(writes) < 600 * pieces + 100

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 # Bytes of a block that pyarrow reads, and of one if a file's table is not held in memory: its reader is up to 32 blocks ahead. Some
 # files need to be read in one block, of at most 1 GiB.
 BLOCK, SMALL_BLOCK, ONE_BLOCK = 2**20, 2**18, 2**30
-# Bytes that a processor parses; `pyarrow.csv.open_csv` has one for all blocks.
-PIECE = 2**20
+# Bytes that a processor parses, at least so many for each column; `pyarrow.csv.open_csv` has one for all blocks.
+PIECE, OF_COLUMN = 2**20, 2**10
 
 
 class Way(NamedTuple):
@@ -123,7 +123,8 @@ def pieces(
 
 def _whole_lines(file: CsvFile) -> Iterator[memoryview]:
     """Yield the text of a file, about `PIECE` bytes at a time, each up to the end of a line."""
-    start, size = 0, PIECE
+    piece = max(PIECE, OF_COLUMN * len(file.header))
+    start, size = 0, piece
     with file.path.open("rb", buffering=0) as stream:
         while block := stream.read(size):
             end = block.rfind(b"\n") + 1
@@ -132,5 +133,5 @@ def _whole_lines(file: CsvFile) -> Iterator[memoryview]:
             else:
                 end = end or len(block)
                 yield memoryview(block)[:end]
-                start, size = start + end, PIECE
+                start, size = start + end, piece
             stream.seek(start)  # To read the begun line again is cheaper than to put its halves together.

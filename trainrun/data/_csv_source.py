@@ -245,7 +245,8 @@ def _read(file: CsvFile, columns: Sequence[str], numbers: Collection[str]) -> tu
         if way.quoted_lines or file.compression:
             with csv.open_csv(file.open_for_arrow(way.unexpected), **options) as reader:
                 return _spooled_table.arrow_table(reader.schema, reader)
-        schema = pa.schema([(name, options["convert_options"].column_types[name]) for name in columns])
+        types = options["convert_options"].column_types  # made anew by each access
+        schema = pa.schema([(name, types[name]) for name in columns])
         # A field takes a byte at least, with its separator.
         most = _text_bytes(file) // len(file.header) + 1
         return _spooled_table.arrow_table(schema, _csv_reading.pieces(file, options, way.unexpected), most)

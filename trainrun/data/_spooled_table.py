@@ -33,7 +33,7 @@ def arrow_table(schema: pa.Schema, batches: Iterable[pa.RecordBatch], most: int 
     import pyarrow as pa
 
     numbers = [field.name for field in schema if most and field.type == pa.float64()]
-    others = pa.schema([field for field in schema if field.name not in numbers])
+    others = pa.schema([field for field in schema if not (most and field.type == pa.float64())])
     with contextlib.ExitStack() as opened:
         columns = _Columns(opened.enter_context(tempfile.TemporaryFile(dir=_spool.folder())), numbers, most)
         file = opened.enter_context(tempfile.TemporaryFile(dir=_spool.folder()))
@@ -92,8 +92,9 @@ class _Columns:
         """Add the columns of a batch."""
         import numpy as np
 
+        column = {name: i for i, name in enumerate(batch.schema.names)}  # by name it is looked for anew
         for i, name in enumerate(self._names):
-            values = batch.column(name)
+            values = batch.column(column[name])
             if values.null_count:
                 self._gaps.add(name)
             _spool.write_all(
