@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -64,3 +66,31 @@ def test_files_of_other_endings_are_told(inside, capsys):
     Image.new("1", (20_000, 10_000)).save(folder / "high" / "bomb.png")
     assert main(["predict", "run", "scans", "-o", "out.csv"]) == 2
     assert "bomb.png cannot be read as an image" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("size", [None, 8])
+def test_masks_of_photographs_that_are_turned_are_told(inside, size):
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    for i in range(10):
+        for folder, exif in (("pictures", turned), ("masks", None)):
+            (inside / folder).mkdir(exist_ok=True)
+            mask = Image.fromarray(RNG.integers(0, 2, (12, 20), "uint8"))
+            mask.save(inside / folder / f"{i}.png", **({"exif": exif} if exif and i else {}))
+    words = "9 of 10 masks have other proportions .* has 20x12 pixels, its mask 12x20"
+    if size is None:
+        # The sizes differ among the images, too.
+        (inside / "pictures" / "0.png").unlink()
+        with pytest.raises(UserError, match=words.replace("10", "9")):
+            load(inside / "pictures", mask="masks")
+        return
+    (notice,) = load(inside / "pictures", mask="masks", size=size).inferred["notices"]
+    assert re.search(words, notice)
+
+
+def test_smaller_masks_are_no_fault(inside):
+    for i in range(10):
+        for folder, shape in (("pictures", (120, 203)), ("masks", (30, 51))):
+            (inside / folder).mkdir(exist_ok=True)
+            Image.fromarray(RNG.integers(0, 2, shape, "uint8")).save(inside / folder / f"{i}.png")
+    assert not load(inside / "pictures", mask="masks", size=16).inferred["notices"]

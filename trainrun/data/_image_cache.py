@@ -82,7 +82,7 @@ def size_faults(files: Sequence[str]) -> list[str]:
     Args:
         files: the images to look at.
     """
-    sizes = {size: file for file in files if (size := _size_or_none(file)) is not None}
+    sizes = {size: file for file in files if (size := size_or_none(file)) is not None}
     if len(sizes) < 2:
         return []
     (first, file), (second, other) = list(sizes.items())[:2]
@@ -100,12 +100,13 @@ def _common_size(files: Sequence[str]) -> tuple[int, int]:
     """
     if different := size_faults(files):
         raise UserError(Problem("data.size", different[0]))
-    size = next((size for file in files if (size := _size_or_none(file)) is not None), None)
+    size = next((size for file in files if (size := size_or_none(file)) is not None), None)
     # Without one all files are damaged, and decoding them names them.
     return size or (1, 1)
 
 
-def _size_or_none(file: str) -> tuple[int, int] | None:
+def size_or_none(file: str) -> tuple[int, int] | None:
+    """Return height and width of an image, turned as its camera says, read from its header; None: it cannot be read."""
     from PIL import Image
 
     try:

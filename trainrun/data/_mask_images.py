@@ -102,6 +102,28 @@ def labels(files: Sequence[str], form: ImageForm, cache: Path) -> tuple[TargetSp
     return spec, id_of_number[np.asarray(rows[:])[..., 0]], contents
 
 
+def other_proportions(images: Sequence[str], masks: Sequence[str]) -> str:
+    """Return a sentence on masks of other proportions than their images, which would lie elsewhere on them; "": there are none.
+
+    Args:
+        images: some of them.
+        masks: theirs.
+    """
+    differing = []
+    for image, mask in zip(images, masks, strict=True):
+        a, b = _image_cache.size_or_none(image), _image_cache.size_or_none(mask)
+        # A smaller mask may be rounded to whole pixels.
+        if a and b and abs(a[0] * b[1] - a[1] * b[0]) > max(*a, *b):
+            differing.append((image, *a, *b))
+    if not differing:
+        return ""
+    file, *sizes = differing[0]
+    return (
+        f"{len(differing)} of {len(images)} masks have other proportions than their images, and would lie elsewhere on them: {file} has "
+        "{}x{} pixels, its mask {}x{} (height x width). Save masks of the whole images, as they are shown: turned as the camera says."
+    ).format(*sizes)
+
+
 def unseen_numbers(
     labels: np.ndarray, classes: Sequence[str], train: np.ndarray, held_out: Mapping[str, np.ndarray]
 ) -> Iterator[str]:

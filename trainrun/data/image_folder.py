@@ -94,10 +94,13 @@ def image_folder(
         of_masks = _located(items, items.masks, folders)
         target, labels, masks = _mask_images.labels(of_masks, form, folder)
         notices += _ignored_pixels.notices(of_masks, OF_LABELS)
+        every = max(1, len(files) // SAMPLE)
+        beside = _mask_images.other_proportions(files[::every], of_masks[::every])
         if target.shape != shape:
             sizes = [" x ".join(map(str, one)) for one in (shape, target.shape)]
-            text = f"the images have {sizes[0]} pixels and the masks {sizes[1]}. Set data.size."
+            text = f"the images have {sizes[0]} pixels and the masks {sizes[1]}. {beside or 'Set data.size.'}"
             raise UserError(Problem("data.mask", text))
+        notices += [beside] if beside else []
         notices += _mask_images.unseen_numbers(labels, target.classes, items.parts[0], items.held_out())
         examples = dataclasses.replace(items.examples, target=target, labels=labels)
         items = dataclasses.replace(items, examples=examples, masks=masks)
