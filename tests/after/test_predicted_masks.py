@@ -37,3 +37,27 @@ def test_a_model_of_masks_writes_masks(inside, capsys):
     capsys.readouterr()
     assert main(["predict", "./run", "pictures", "-o", "out.csv"]) == 2
     assert "masks; expected a folder" in capsys.readouterr().err
+
+
+def test_masks_of_a_table_have_the_names_of_its_images_or_rows(inside):
+    random = np.random.default_rng(1)
+    (inside / "scans").mkdir()
+    for i in range(8):
+        mask = random.integers(0, 2, (16, 16), "uint8")
+        for kind, pixels in (("image", mask * 200), ("mask", mask)):
+            Image.fromarray(pixels).save(inside / "scans" / f"{i}_{kind}.png")
+    lines = ["path,mask", *(f"scans/{i}_image.png,scans/{i}_mask.png" for i in range(8))]
+    (inside / "scans.csv").write_text("\n".join(lines))
+    overrides = ["data=image_folder", "data.path=scans.csv", "data.image=path", "data.mask=mask", "data.channels=1", "model=unet_small",
+                 "model.filters=[4,8]", "trainer.epochs=1", "trainer.batch_size=2", "tracking=none", "artifacts.plots=false", "artifacts.report=false"]  # fmt: skip
+    trainrun.run(overrides, run_dir="run")
+    outside = inside / "scans" / "0_image.png"
+    before = outside.read_bytes()
+    # A path that leads out of the folder would lead out of that of the masks, to the image itself.
+    (inside / "new.csv").write_text(f'path\nscans/1_image.png\n""\n{outside}\n')
+    assert main(["predict", "./run", "new.csv", "-o", "out"]) == 0
+    written = sorted(str(p.relative_to(inside / "out")) for p in (inside / "out").rglob("*.png"))
+    assert written == ["000002.png", "scans/1_image.png"]
+    assert outside.read_bytes() == before
+    assert main(["predict", "./run", "new.csv", "-o", "out.npz"]) == 0
+    assert np.load("out.npz")["image"].tolist() == ["scans/1_image.png", "", str(outside)]

@@ -10,7 +10,6 @@ from trainrun.artifacts import curves
 from trainrun.data._image_pixels import LARGEST_LABEL
 from trainrun.data.dataset import TargetSpec
 from trainrun.errors import Problem, UserError
-from trainrun.run.image_blocks import FILE
 from trainrun.util import paths
 
 if TYPE_CHECKING:
@@ -44,9 +43,9 @@ def write(blocks: Iterable[Predictions], output: Path, target: TargetSpec) -> No
     """Write masks, the pixels as numbers of classes: their names where these are numbers up to 255, else their ids.
 
     Args:
-        blocks: predictions; those of images have the column ``file``.
-        output: a folder, which gets the image's path with the ending ``.png`` (of rows of an array the row's number); or an .npz
-            file with the array ``prediction`` and, of images, ``image``, their paths.
+        blocks: predictions; those of images have one column, of their paths: below the folder, or as the table has them.
+        output: a folder, which gets the image's path with the ending ``.png`` (the row's number, if a path is not below the folder, or
+            of rows of an array; nothing of a row without an image); or an .npz file with the array ``prediction`` and, of images, ``image``, their paths.
         target: of the model.
 
     Raises:
@@ -65,15 +64,20 @@ def write(blocks: Iterable[Predictions], output: Path, target: TargetSpec) -> No
     try:
         for block in blocks:
             of_block = numbers[curves.decided(curves.per_class(block.output, target.kind), target)]
-            known = block.rows.further.to_pydict().get(FILE)
-            named = known or [f"{count + i:06}" for i in range(len(of_block))]
+            known = next(
+                (["" if n is None else str(n) for n in c] for c in block.rows.further.to_pydict().values()),
+                None,
+            )
+            numbered = [f"{count + i:06}" for i in range(len(of_block))]
             count += len(of_block)
             if output.suffix == ARRAYS:
                 masks.append(of_block)
                 files += known or []
                 continue
-            for name, mask in zip(named, of_block, strict=True):
-                path = (output / name).with_suffix(".png")
+            for name, number, mask in zip(known or numbered, numbered, of_block, strict=True):
+                if not name:
+                    continue
+                path = (output / (name if _is_below(name) else number)).with_suffix(".png")
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(mask).save(path)
         if output.suffix == ARRAYS:
@@ -82,3 +86,8 @@ def write(blocks: Iterable[Predictions], output: Path, target: TargetSpec) -> No
                 np.savez_compressed(stream, **arrays)
     except OSError as error:
         raise UserError(Problem("output", f"{output} cannot be written: {error}")) from error
+
+
+def _is_below(name: str) -> bool:
+    """Return whether a path stays in the folder at which it begins."""
+    return not Path(name).is_absolute() and ".." not in Path(name).parts

@@ -15,7 +15,7 @@ class TokenDropout:
 
     Args:
         rate: the probability of each token. Default 0.1.
-        token: the id that replaces it. Default 1, the unknown token of Keras' `TextVectorization`.
+        token: the id that replaces it. Default 1, the unknown token of `data.text` and Keras' `TextVectorization`; of `data.keras` it is 2.
     """
 
     def __init__(self, rate: Decay = 0.1, token: Index = 1):
