@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 import re
 import shlex
 import time
@@ -968,5 +969,21 @@ def test_a_word_that_marks_a_missing_number_is_offered_as_one(write):
     path = write(
         "x,z,y\n" + "\n".join(f"{('-', '--', 'NA', 1, 2, 3, 4)[i % 7]},{i},{'ab'[i % 2]}" for i in range(70))
     )
-    assert """If '-' and '--' mark missing values: 'data.na_values=["-","--","NA"]'.""" in faults(path, "y")
+    assert """If '-', '--' mark missing values: 'data.na_values=["-","--","NA"]'.""" in faults(path, "y")
     assert "mark" not in faults(path, "y", weight="y")  # of which no value is a number
+
+
+def test_the_markers_of_all_columns_are_offered_once_beside_those_that_count_already(write):
+    words = {"a": "NA", "b": "unknown", "c": "\N{EN DASH}"}
+    rows = [[w if (i + k) % 9 == 0 else str(i) for k, w in enumerate(words.values())] for i in range(60)]
+    path = write("a,b,c,y\n" + "".join(f"{','.join(row)},{i % 2}\n" for i, row in enumerate(rows)))
+
+    def offered(text):
+        return json.loads(re.search(r"'data\.na_values=(\[.*?\])'", text)[1])
+
+    text = faults(path, "y")
+    assert text.count("If ") == 1 and text.count("not a number") == 2 and "\\" not in text
+    assert {*offered(text)} == {*words.values()}
+    missing = {name: sum(row[k] == word for row in rows) for k, (name, word) in enumerate(words.items())}
+    assert load(path, "y", na_values=offered(text)).preprocessing["missing"] == missing
+    assert {*offered(faults(path, "y", na_values=["NA", "unknown"]))} == {*words.values()}

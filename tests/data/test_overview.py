@@ -134,7 +134,7 @@ LABELS = columns()["y"]
         ({"nr": [10 + 7 * i for i in range(ROWS)]}, "columns that seem to number the rows (different integers, in order or without gaps): nr. Row numbers and ids say nothing about new rows. Leave them out: data.exclude=[nr]. If it is a time: data.time=nr."),
         ({"Unnamed: 0": DRAW.sample(range(9 * ROWS), ROWS)}, "columns that seem to number the rows (different integers, in order or without gaps): Unnamed: 0."),
         ({"end": ["" if y == "stays" else DRAW.random() for y in LABELS]}, "can be read off one column alone: end."),
-        ({"tax": ["n.a." if i % 40 == 0 else f"{i / 7:.1f}%" for i in range(ROWS)]}, "Most values of tax are numbers as 1,234.5%; mend the others: 'n.a.'. If 'n.a.' marks a missing value: data.na_values=['n.a.']."),
+        ({"tax": ["n.a." if i % 40 == 0 else f"{i / 7:.1f}%" for i in range(ROWS)]}, "Most values of tax are numbers as 1,234.5%; mend the others: 'n.a.'. If 'n.a.' marks a missing value: 'data.na_values=[\"n.a.\"]'."),
         ({"sent": [f"{1 + i % 28:02}.0{1 + i // 28 % 2}.2021" if i % 9 == 0 else f"2021-0{1 + i // 28 % 2}-{1 + i % 28:02}" for i in range(ROWS)]}, "categories most of which are dates or numbers: sent (dates as year-month-day; but '01.01.2021'). Write the others alike"),
         ({"rate": [f"{i % 40 / 7:.1f}" if i % 5 == 0 else f"{i % 39}.5%" for i in range(ROWS)]}, "rate (numbers as 1,234.5%; but '"),
         ({"note": [f"the {i} th said so" for i in range(ROWS)]}, "To learn from the text: data.text=[note]."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from trainrun.data import _date_texts
@@ -51,15 +51,30 @@ def notices(columns: Mapping[str, Column], settings: TableSettings) -> Iterator[
         [f"{n} ({json.loads(typed)} in {share:.1%} of the rows)" for n, (typed, share) in found.items()],
         NAMED,
     )
+    way_out = override([value for value, _ in found.values()], columns, settings)
+    dates = any(columns[name].is_date for name in found)
+    what = "values" if dates else "numbers"
+    yield f"{what} that seem to stand for missing ones: {shown}. If they do: {way_out}."
+
+
+def override(more: Iterable[str], columns: Mapping[str, Column], settings: TableSettings) -> str:
+    """Return the override by which further values count as missing, as typed in a shell.
+
+    Args:
+        more: the values in JSON.
+        columns: of the whole table, in which others count already.
+        settings: of its columns.
+    """
     # The setting takes the place of the texts that count as missing without it.
     words = settings.na_values
     if words is None:
         words = sorted({text for column in columns.values() for text in column.missing if text})
-    values = dict.fromkeys([*(typed for typed, _ in found.values()), *map(json.dumps, words)])
-    way_out = shlex.quote(f"data.na_values=[{','.join(values)}]")
-    dates = any(columns[name].is_date for name in found)
-    what = "values" if dates else "numbers"
-    yield f"{what} that seem to stand for missing ones: {shown}. If they do: {way_out}."
+    return shlex.quote(f"data.na_values=[{','.join(dict.fromkeys([*more, *map(typed, words)]))}]")
+
+
+def typed(text: object) -> str:
+    """Return a text in JSON, its letters as they are: Hydra knows no escapes of letters."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _of_column(column: Column) -> tuple[str, float] | None:
@@ -73,7 +88,7 @@ def _of_column(column: Column) -> tuple[str, float] | None:
     marker, share = found
     if column.ends is None:
         return _typed(marker), share
-    return json.dumps(column.ends[int(marker > np.nanmin(column.numbers))]), share
+    return typed(column.ends[int(marker > np.nanmin(column.numbers))]), share
 
 
 def of_numbers(numbers: np.ndarray, are_dates: bool = False) -> tuple[float, float] | None:

@@ -26,7 +26,7 @@ from trainrun.data import (
 )
 from trainrun.data._faults import Fault
 from trainrun.data._header_names import exclusion, override, with_joined_exclusions
-from trainrun.data._table import Column
+from trainrun.data._table import Column, Table
 from trainrun.data._table_examples import Examples
 from trainrun.data._table_settings import TableSettings
 from trainrun.errors import listed
@@ -87,7 +87,7 @@ def notices(
     of_columns = [
         *_other_separators.notices(examples.table.columns, numbers),
         *_dates(dates),
-        *_hardly_repeat(columns, [name for name in unique if name in others], examples.table.rows),
+        *_hardly_repeat([name for name in unique if name in others], examples.table, settings),
         *_large_integers.notices(others),
         *_leading_zeros.notices(
             {n: c for n, c in others.items() if n not in row_numbers},
@@ -150,17 +150,17 @@ def _unique(columns: dict[str, Column], rows: int) -> list[str]:
     ]
 
 
-def _hardly_repeat(columns: dict[str, Column], unique: Sequence[str], rows: int) -> Iterator[str]:
+def _hardly_repeat(unique: Sequence[str], table: Table, settings: TableSettings) -> Iterator[str]:
     if not unique:
         return
-    shown = (
-        f"{name} {len(columns[name].texts)} in {rows} rows ({_columns.shortened(columns[name].texts[0])!r} …)"
-        for name in unique[:NAMED]
-    )
-    more = f" and {len(unique) - NAMED} more columns" if len(unique) > NAMED else ""
+    texts = {name: table.columns[name].texts for name in unique}
+    shown = [
+        f"{name} {len(of_one)} in {table.rows} rows ({_columns.shortened(of_one[0])!r} …)"
+        for name, of_one in texts.items()
+    ]
     yield (
-        f"different categories: {', '.join(shown)}{more}. Categories that hardly repeat say nothing about new rows. "
-        f"Leave them out: {exclusion(unique[:NAMED])}.{''.join(_understood(columns, unique[:NAMED]))}"
+        f"different categories: {listed(shown, NAMED)}. Categories that hardly repeat say nothing about new rows. "
+        f"Leave them out: {exclusion(unique[:NAMED])}.{''.join(_understood(unique[:NAMED], table, settings))}"
     )
 
 
@@ -173,17 +173,19 @@ def _dates(dates: Mapping[str, str]) -> Iterator[str]:
         )
 
 
-def _understood(columns: dict[str, Column], unique: Sequence[str]) -> Iterator[str]:
+def _understood(unique: Sequence[str], table: Table, settings: TableSettings) -> Iterator[str]:
     """Yield what columns that hardly repeat may be instead of categories."""
     free = []
     for name in unique:
-        texts = columns[name].texts
+        texts = table.columns[name].texts
         sample = texts[:: math.ceil(len(texts) / LOOKED_AT)]
         notation, others = _notations.mostly(sample)
         if notation is not None and others:
             odd = ", ".join(repr(_columns.shortened(text)) for text in others[:3])
-            marker = f" If {odd} marks a missing value: data.na_values=[{odd}]." if len(others) == 1 else ""
-            yield f" Most values of {name} are {notation.words}; mend the others: {odd}{' …' if len(others) > 3 else ''}.{marker}"
+            yield f" Most values of {name} are {notation.words}; mend the others: {odd}{' …' if len(others) > 3 else ''}."
+            if len(others) == 1:
+                typed = map(_missing_markers.typed, others)
+                yield f" If {odd} marks a missing value: {_missing_markers.override(typed, table.columns, settings)}."
         elif sum(text.count(" ") + 1 for text in sample) >= WORDS_OF_TEXT * len(sample):
             free.append(name)
     if free:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 
-from trainrun.data import _clock_times, _other_separators
+from trainrun.data import _clock_times, _missing_markers, _other_separators
 from trainrun.data._columns import LARGEST, OWN_VALUE, missing_words, shortened
 from trainrun.data._date_texts import DATE_ORDERS
 from trainrun.data._faults import Fault, Place
@@ -16,7 +15,7 @@ from trainrun.errors import listed
 
 # Faults of one kind that are listed; the others are counted.
 NAMED = 10
-# Invalid values of a column that a message for all of them shows.
+# Invalid values that the message on a column with many shows.
 EXAMPLES = 3
 # Different texts that may all stand for missing values.
 MARKERS = 3
@@ -53,6 +52,9 @@ def value_faults(table: Table, settings: TableSettings, locate: Locate) -> list[
         for name, column in table.columns.items()
         for fault in _column_faults(name, column, settings, places)
     ]
+    if markers := _markers(table, settings):
+        key, message = faults[-1]
+        faults[-1] = key, f"{message} {_mark(markers, table, settings)}"
     messages = [message for _, message in faults]
     joined = with_joined_exclusions(messages, settings.exclude or (), settings.inputs)
     return [(key, message) for (key, _), message in zip(faults, joined, strict=True)]
@@ -101,19 +103,19 @@ def _otherwise(name: str, settings: TableSettings) -> str:
 def _invalid_faults(
     name: str, column: Column, settings: TableSettings, places: Mapping[int, Place]
 ) -> list[Fault]:
-    """Return a fault for each invalid value of a column; one for all of them if there are many."""
+    """Return a fault for all invalid values of a column; one for each if they are a few that are invalid for different reasons."""
     count = len(column.invalid)
     shown, way_out = [], _separators(name, column, settings) or _way_out(name, settings)
-    way_out += _marker(column, settings)
     for row in column.invalid[:NAMED]:
         text = str(column.values[int(row)].as_py()).strip()
         shown.append((places[int(row)], repr(shortened(text)), _why_invalid(name, text, settings)))
-    if count <= NAMED:
+    if count == 1 or (count <= NAMED and len({why for _, _, why in shown}) > 1):
         return [
             (place.argument, f"{place}: column {name}: {text} is {why}.{way_out}")
             for place, text, why in shown
         ]
-    examples = listed([f"{place} {text}" for place, text, _ in shown], EXAMPLES, count)
+    limit = NAMED if count <= NAMED else EXAMPLES
+    examples = listed([f"{place} {text}" for place, text, _ in shown], limit, count)
     known = column.known()
     known[column.invalid] = True  # of a column of floats they are numbers all the same
     of_all = f"{shown[0][2]} in {count:,} of {int(known.sum()):,} rows"
@@ -133,17 +135,23 @@ def _why_invalid(name: str, text: str, settings: TableSettings) -> str:
     return "not a number" + (f" written as {settings.number_form}" if settings.number_form else "")
 
 
-def _marker(column: Column, settings: TableSettings) -> str:
-    """Return how to have the invalid values of a column count as missing, if they are a few texts; else nothing."""
-    texts = {str(column.values[int(row)].as_py()).strip() for row in column.invalid[:LOOKED_AT]}
-    few = len(texts) <= MARKERS and 1 < len(column.invalid) <= int(column.known().sum())
-    if not few or any(settings.read_number(text) is not None for text in texts):
-        return ""
-    shown = " and ".join(repr(shortened(text)) for text in sorted(texts))
+def _markers(table: Table, settings: TableSettings) -> list[str]:
+    """Return the invalid values of all columns each of which has but a few different ones, repeated: they may mark missing values."""
+    markers: set[str] = set()
+    for name, column in table.columns.items():
+        texts = {str(column.values[int(row)].as_py()).strip() for row in column.invalid[:LOOKED_AT]}
+        few = len(texts) <= MARKERS and 1 < len(column.invalid) <= int(column.known().sum())
+        is_stored = name in settings.numeric  # with a model, as what counts as missing
+        if few and not is_stored and all(settings.read_number(text) is None for text in texts):
+            markers |= texts
+    return sorted(markers)
+
+
+def _mark(texts: Sequence[str], table: Table, settings: TableSettings) -> str:
+    """Return how to have texts count as missing."""
     marks = "marks a missing value" if len(texts) == 1 else "mark missing values"
-    # The setting takes the place of the texts that count as missing without it.
-    words = ",".join(map(json.dumps, sorted(texts | {text for text in column.missing if text})))
-    return f" If {shown} {marks}: 'data.na_values=[{words}]'."
+    way_out = _missing_markers.override(map(_missing_markers.typed, texts), table.columns, settings)
+    return f"If {listed([repr(shortened(text)) for text in texts], NAMED)} {marks}: {way_out}."
 
 
 def _separators(name: str, column: Column, settings: TableSettings) -> str:
