@@ -5,6 +5,7 @@ from __future__ import annotations
 import datasets
 import numpy as np
 import pytest
+import tqdm
 
 import trainrun
 from trainrun.data.huggingface import describe
@@ -80,6 +81,12 @@ def test_splits_that_are_not_used_are_said(saved, capsys):
     assert words in " ".join(capsys.readouterr().out.split())
     with pytest.raises(UserError, match="no test row is left"):
         load("odd", splits={"train": "train", "test": "test"})
+
+
+def test_progress_bars_leave_no_semaphore_to_clean_up(saved):
+    tqdm.tqdm.set_lock(tqdm.std.TqdmDefaultWriteLock())
+    load("saved")
+    assert not isinstance(tqdm.tqdm.get_lock(), tqdm.std.TqdmDefaultWriteLock)
 
 
 def test_a_class_of_the_name_none_is_a_class(inside):

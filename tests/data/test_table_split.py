@@ -208,7 +208,7 @@ def test_bad_splits_are_refused_with_a_message(write, arguments, expected):
 
 def test_folds_beside_a_validation_file_are_refused(write):
     path, more = write(table()), write(table(40, 240), "more.csv")
-    assert "those of data.validation_path" in faults(path, validation_path=more, folds=3, fold=0)
+    assert "are a file or split of their own" in faults(path, validation_path=more, folds=3, fold=0)
     parts, _ = load(path, test_path=more, folds=3, fold=0)
     assert [len(part) for part in parts] == [160, 80, 40]
 

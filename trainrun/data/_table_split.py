@@ -70,7 +70,7 @@ def parts(examples: Examples, settings: TableSettings, splitting: SplitSettings)
         training, *fixed = (np.flatnonzero(declared == part) for part in range(3))
     method, columns, keep = splitting.method(settings), examples.table.columns, examples.keep
     if splitting.folds and len(fixed[0]):
-        whose = f"named by column {settings.part}" if method == "column" else "those of data.validation_path"
+        whose = f"named by column {settings.part}" if method == "column" else "a file or split of their own"
         text = f"the validation rows are {whose}, so they would be the same in each fold. Leave one of the two out; to measure further rows beside the folds: data.validation_sets={{name: file}}."
         return (nothing, nothing, nothing), [("folds", text)]
     times = None

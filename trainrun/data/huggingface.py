@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import re
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -180,8 +181,11 @@ def _opened(arguments: Mapping[str, Any]) -> tuple[MemorySource | None, list[Fau
 def _loaded(path: str, subset: str | None) -> Mapping[str, Any]:
     """Return the splits of a dataset by name."""
     import datasets
+    import tqdm
 
     datasets.disable_progress_bars()
+    # Its own is a semaphore, of which Python warns where a trial's process exits at once.
+    tqdm.tqdm.set_lock(threading.RLock())
     where = paths.expanded(path)
     if not _is_local(path):
         with _hub.offline() if _hub.unreachable() else contextlib.nullcontext():
