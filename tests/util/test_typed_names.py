@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
@@ -29,9 +31,9 @@ def test_a_name_is_matched_as_typed(name, read):
     assert resolve(read(name), ["id", name, "y"]) == name
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, '5"', 'a "b" c', "l'an", "back\\", 'both\\"'])
 def test_a_quoted_name_is_a_text_as_the_messages_advise(name):
-    assert typed(quoted(name).strip("'")) == name
+    assert typed(shlex.split(quoted(name))[0]) == name
 
 
 def test_a_list_is_matched_by_elements():

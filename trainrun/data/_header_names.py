@@ -89,10 +89,14 @@ def with_joined_exclusions(
 def override(key: str, names: Sequence[str]) -> str:
     """Return the override of a list of columns, as typed in a shell."""
     plain = all(map(PLAIN.fullmatch, names))
-    columns = ",".join(names if plain else (f'"{name}"' for name in names))
+    columns = ",".join(names if plain else map(typed_names.in_quotes, names))
     return f"data.{key}=[{columns}]" if plain else shlex.quote(f"data.{key}=[{columns}]")
 
 
 def override_one(key: str, name: str) -> str:
     """Return the override of one column, as typed in a shell."""
-    return f"data.{key}={name}" if PLAIN.fullmatch(name) else shlex.quote(f'data.{key}="{name}"')
+    return (
+        f"data.{key}={name}"
+        if PLAIN.fullmatch(name)
+        else shlex.quote(f"data.{key}={typed_names.in_quotes(name)}")
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -42,7 +43,13 @@ def resolve(value: Any, names: Sequence[str]) -> str | None:
 
 def quoted(name: str) -> str:
     """Return a name as the command line takes it for text, whatever it looks like."""
-    return f"""'"{name}"'"""
+    return shlex.quote(in_quotes(name))
+
+
+def in_quotes(name: str) -> str:
+    """Return a name in double quotes, as Hydra and OmegaConf read it."""
+    escaped = re.sub(r'(\\*)("|$)', lambda match: 2 * match[1] + (match[2] and '\\"'), name)
+    return '"' + escaped.replace("${", "\\${") + '"'
 
 
 def spellings(value: Any) -> list[str]:
