@@ -146,6 +146,9 @@ LABELS = columns()["y"]
         ({"paid": [f"{1950 + i // 12}:{1 + i % 12}" for i in range(ROWS)]}, "read as categories or as plain numbers: paid (1950:1)."),
         ({"paid": [f"{1950 + i // 12}M{1 + i % 12}" for i in range(ROWS)]}, "read as categories or as plain numbers: paid (1950M1)."),
         ({"paid": [20210101 + 100 * (i % 12) + i % 28 for i in range(ROWS)]}, "read as categories or as plain numbers: paid (20210101)."),
+        ({"load": [f"{i % 90 + i / 1000:,.3f} kg" for i in range(ROWS)]}, "numbers with a unit that are read as categories: load ('0.000 kg'). Write them without it, and the model gets their size"),
+        ({"age": [f"{i % 5} year{'s' * (i % 5 != 1)}" for i in range(ROWS)]}, "numbers with a unit that are read as categories: age ('0 years')."),
+        ({"engine": [f"{(9, 12, 16)[i % 3]}00CC" for i in range(ROWS)]}, "numbers with a unit that are read as categories: engine ('1200CC')."),
         ({"shop": [f"s{i % 150}" if i < 150 else f"s{i}" for i in range(ROWS)], "u": [DRAW.random() for _ in LABELS]}, "Categories that hardly repeat"),
     ],
 )  # fmt: skip
@@ -267,6 +270,20 @@ def test_a_balanced_design_gives_nothing_away(load):
     rows = [(r, t, n) for n in range(9) for r in "ABC" for t in (175, 185, 195)]
     design = {"recipe": [r for r, *_ in rows], "angle": [DRAW.random() for _ in rows], "y": [t for _, t, _ in rows]}  # fmt: skip
     assert load(design)[0].inferred["notices"] == []
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ("10-20 years", "20-30 years", "40 years"),
+        ("1st", "2nd", "3rd"),
+        ("221 B", "12 A", "7 C"),
+        ("3 kg", "2 kg"),
+    ],
+)
+def test_categories_that_begin_with_a_number_raise_no_false_alarm(load, values):
+    data, _ = load(columns(code=[values[i * i % 7 % len(values)] for i in range(ROWS)]))
+    assert data.inferred["notices"] == []
 
 
 @pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "diabetes"])

@@ -16,6 +16,7 @@ from trainrun.data import (
     _missing_markers,
     _mixed_notations,
     _notations,
+    _numbers_with_unit,
     _other_separators,
     _other_units,
     _part_names,
@@ -68,7 +69,8 @@ def notices(
     numbers = _other_separators.columns(examples.table.columns, settings)
     columns = {name: column for name, column in every.items() if not column.is_text and name not in numbers}
     unique, dates = _unique(columns, examples.table.rows), _unread_dates.columns(columns)
-    others = {name: column for name, column in columns.items() if name not in dates}
+    units = _numbers_with_unit.columns({n: c for n, c in columns.items() if settings.forced(n) is None})
+    others = {name: column for name, column in columns.items() if name not in {*dates, *units}}
     repeating = {name: column for name, column in columns.items() if name not in unique}
     features = _equal_rows.features(every, examples.keep)
     of_targets = (
@@ -87,6 +89,7 @@ def notices(
     of_columns = [
         *_other_separators.notices(examples.table.columns, numbers),
         *_dates(dates),
+        *_numbers_with_unit.notices(units),
         *_hardly_repeat([name for name in unique if name in others], examples.table, settings),
         *_large_integers.notices(others),
         *_leading_zeros.notices(
