@@ -30,7 +30,7 @@ def prepared(inside):
                 "note": features.Text(),
             }
         ),
-        split_datasets={"train": rows.skip(10), "test": rows.take(10).skip(0)},
+        split_datasets={"train": rows.skip(10), "test": rows.take(10).skip(0), "odd": rows.take(5)},
         data_dir=str(inside),
     )
     return inside
@@ -44,8 +44,9 @@ def load(folder, **arguments):
     )
 
 
-def test_splits_and_names_of_classes_are_those_of_the_dataset(prepared):
+def test_splits_and_names_of_classes_are_those_of_the_dataset(prepared, capsys):
     data = load(prepared)
+    assert "splits that are not used: odd" in capsys.readouterr().out
     assert (len(data.train), len(data.validation), len(data.test)) == (24, 6, 10)
     assert data.target.classes == ("dog", "cat", "ant")
     order = np.lexsort(data.test.x.reshape(10, -1).T)

@@ -18,6 +18,7 @@ from trainrun.data._split_settings import SplitSettings
 from trainrun.data._table_split import PART_NAMES
 from trainrun.data.dataset import Dataset, Description
 from trainrun.errors import Problem, UserError, did_you_mean, first_line
+from trainrun.ui import console
 from trainrun.util import paths
 from trainrun.util.arguments import Decay
 
@@ -74,6 +75,8 @@ def tfds(
     if 0 not in parts:
         message = f"{dataset} has no split for training; it has {', '.join(builder.info.splits)}."
         raise UserError(Problem("data.dataset", message))
+    if unused := [name for name in builder.info.splits if name not in parts.values()]:
+        console.note(f"splits that are not used: {', '.join(unused)}", fold=True)
     arrays, rows = _arrays_of(builder, parts, [*keys, target])
     settings = ArraySettings(keys, (target,), None, kind, task, standardize, standardize_target)
     faults = shape_faults(arrays, keys, target, None) or value_faults(arrays, keys, target, None)
