@@ -169,3 +169,14 @@ def test_folds_of_images_and_texts_have_out_of_fold_predictions(runs, monkeypatc
     right = (of_fold["probability_dog"] > 0.5) == (of_fold["target"] == "dog")
     (first,) = (trial for trial in sweep.trials if "data.fold=0" in trial.overrides)
     assert right.mean() == pytest.approx(first.metrics["val_accuracy"])
+
+
+def test_images_of_another_size_are_refused_by_name(runs, monkeypatch, capsys):
+    monkeypatch.chdir(runs)
+    (runs / "sizes").mkdir()
+    Image.new("RGB", (30, 20)).save(runs / "sizes" / "large.png")
+    (runs / "sizes.csv").write_text("file\nphotos/cat/0.png\nsizes/large.png\n")
+    for run, source in (("folders", "sizes"), ("kinds", "sizes.csv")):
+        assert main(["predict", run, source]) == 2
+        said = " ".join(capsys.readouterr().err.split())
+        assert "large.png has 20x30 pixels (height x width); the model takes 8x9" in said

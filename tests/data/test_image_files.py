@@ -94,3 +94,27 @@ def test_smaller_masks_are_no_fault(inside):
             (inside / folder).mkdir(exist_ok=True)
             Image.fromarray(RNG.integers(0, 2, shape, "uint8")).save(inside / folder / f"{i}.png")
     assert not load(inside / "pictures", mask="masks", size=16).inferred["notices"]
+
+
+def test_names_without_folder_and_ending_are_told_at_once(inside, capsys):
+    saved(inside / "scans", RNG.integers(0, 256, (40, 6, 6), "uint8"))
+    (inside / "t.csv").write_text("id,kind\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(40)))
+    assert main(["check", "data=image_folder", "data.path=t.csv", "data.image=id", "data.target=kind", "data.size=6", "trainer.batch_size=4"]) == 2  # fmt: skip
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("there is no image") == 1
+    assert "nor 39 others of 40. Paths begin at the table's folder and have the files' endings" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"target": "kind"}, "data.target: the folders are the classes"),
+        ({"image": "file"}, "data.image: the folders are the classes"),
+        ({"task": "regression"}, "data.task: the folders are classes"),
+        ({"cache": "/dev/null/images"}, "data.cache: .* cannot be written: Not a directory"),
+    ],
+)
+def test_what_a_folder_does_not_have_is_refused(inside, arguments, message):
+    folder = saved(inside / "scans", RNG.integers(0, 256, (8, 6, 6), "uint8"))
+    with pytest.raises(UserError, match=message):
+        load(folder, **arguments)

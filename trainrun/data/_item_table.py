@@ -95,12 +95,9 @@ class Items:
 
     def by_part(self) -> dict[str, dict[str, Any]]:
         """Return of each part the rows of its examples, counted from 0, and their files; see `Dataset.inferred`."""
-        files = {
-            name: [self.files[i] for i in part] if self.files else []
-            for name, part in zip(Dataset.PARTS, self.parts, strict=False)
-        }
-        rows = {name: self.examples.keep[part] for name, part in zip(Dataset.PARTS, self.parts, strict=False)}
-        return {"rows": rows, "files": files}
+        parts = dict(zip(Dataset.PARTS, self.parts, strict=False))
+        files = {name: [self.files[i] for i in part] if self.files else [] for name, part in parts.items()}
+        return {"rows": {name: self.examples.keep[part] for name, part in parts.items()}, "files": files}
 
     def held_out(self) -> dict[str, np.ndarray]:
         """Return the indices of each part but the training part."""
@@ -130,8 +127,14 @@ def read(settings: ItemSettings, even_large: bool = True) -> tuple[Items | None,
         source, faults = _mask_images.open_source(settings.folders, str(settings.mask), settings.endings)
         column, table = _class_folders.FILE, dataclasses.replace(table, na_values=())
     elif folder:
-        if table.label_separator is not None:
-            wrong = [("label_separator", "the folders are the classes, one for each file. Leave it null.")]
+        named = {key: getattr(table, key) for key in ("label_separator", "target")}
+        wrong = [
+            (key, "the folders are the classes, one for each file. Leave it null.")
+            for key, value in {**named, settings.argument: settings.column}.items()
+            if value is not None
+        ]
+        if table.task == "regression":
+            wrong += [("task", "the folders are classes. Take task=auto, or a table of paths and numbers.")]
         source, faults = _class_folders.open_source(
             settings.folders, settings.endings, f"{settings.argument}s"
         )

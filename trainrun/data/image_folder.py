@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trainrun.data import _ignored_pixels, _image_cache, _item_table, _mask_images, _table_files
-from trainrun.data._decoded_rows import NAMED
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._image_cache import FOLDER
 from trainrun.data._image_decoding import ImageForm
@@ -87,7 +86,11 @@ def image_folder(
     raise_faults([*wrong, *faults])
     files = _located(items, items.values, folders)
     folder = FOLDER if cache is None else paths.expanded(cache)
-    rows, contents = _image_cache.decoded(files, form, folder)
+    try:
+        rows, contents = _image_cache.decoded(files, form, folder)
+    except OSError as error:
+        text = f"{error.filename or folder} cannot be written: {error.strerror}. Name a folder of your own."
+        raise UserError(Problem("data.cache", text)) from error
     shape = rows.shape[1:3]
     notices = _ignored_pixels.notices(files, channels, "data.channels=4 keeps it.")
     if items.masks:
@@ -122,7 +125,10 @@ def describe(
         some = _located(items, items.values, folders, every)
         for argument, files in (("path", some), ("mask", _located(items, items.masks, folders, every))):
             lost = [file for file in files if not Path(file).is_file()]
-            faults += [(argument, f"there is no image {file}.") for file in lost[:NAMED]]
+            if lost:
+                more = f", nor {len(lost) - 1:,} others of {len(files):,}" if len(lost) > 1 else ""
+                text = f"there is no image {lost[0]}{more}. Paths begin at the table's folder and have the files' endings: photos/1.jpg."
+                faults.append((argument, text))
         if form.size is None:
             faults += [("size", message) for message in _image_cache.size_faults(some)]
     return _item_table.description(items, "image", [*faults, *wrong])

@@ -66,12 +66,12 @@ def of_images(
     )
     if not files:
         raise UserError(Problem("input", f"{path} has no images ({', '.join(image_folder.ENDINGS)})."))
-    channels = raw.inputs[0].shape[-1]
+    shape = raw.inputs[0].shape[1:]
     not_read = _class_folders.not_read(others, image_folder.ENDINGS, "images")
-    for notice in filter(None, [not_read, *_ignored_pixels.notices([*map(str, files)], channels)]):
+    for notice in filter(None, [not_read, *_ignored_pixels.notices([*map(str, files)], shape[-1])]):
         console.warn(notice)
     at = 0
-    for block in of_one_size(image(file, channels) for file in files):
+    for block in of_one_size(image(file, shape) for file in files):
         names = [str(file.relative_to(folder)) for file in files[at : at + len(block)]]
         table: pa.Table = pa.table({FILE: names} if keep else {})
         yield output_of(raw, call, {raw.inputs[0].name: block}), TableRows({}, len(names), {}, {}, table)
@@ -90,22 +90,31 @@ def of_one_size(images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         yield np.stack(pending)
 
 
-def image(path: Path, channels: int) -> np.ndarray:
+def image(path: Path, shape: Sequence[int | None]) -> np.ndarray:
     """Return the pixels of a file, float32 `[height, width, channels]`.
 
+    Args:
+        path: of the file.
+        shape: that the model takes; None: of any height or width.
+
     Raises:
-        UserError: it cannot be read.
+        UserError: it cannot be read, or has another size.
     """
     try:
-        return _image_pixels.pixels_of(str(path), channels).astype("float32")
+        pixels = _image_pixels.pixels_of(str(path), shape[-1]).astype("float32")
     except Exception as error:  # Pillow raises what its decoders make of a damaged file
         raise UserError(
             Problem("input", f"{path} cannot be read as an image: {first_line(error)}")
         ) from error
+    sizes = ["x".join(map(str, of_one[:2])) for of_one in (pixels.shape, shape)]
+    if None not in shape and sizes[0] != sizes[1]:
+        text = f"{path} has {sizes[0]} pixels (height x width); the model takes {sizes[1]}, the size of its training images. Resize it; a model trained with data.size={list(shape[:2])} does so itself."
+        raise UserError(Problem("input", text))
+    return pixels
 
 
 def of_table(
-    source: TableSource, folder: Path, column: str, fitted: Preprocessor, keep: Sequence[str]
+    source: TableSource, folder: Path, column: str, shape: Sequence[int | None], keep: Sequence[str]
 ) -> Iterator[tuple[np.ndarray, np.ndarray, pa.Table]]:
     """Yield images of one size, which of them a row names, and what is carried through.
 
@@ -113,13 +122,13 @@ def of_table(
         source: the table.
         folder: at which paths begin.
         column: of the paths.
-        fitted: of the model.
+        shape: see `image`.
         keep: columns to carry through.
 
     Raises:
-        UserError: an image cannot be read.
+        UserError: an image cannot be read, or has another size.
     """
-    shape = fitted.inputs[0].shape
+    blank = np.zeros([1 if n is None else n for n in shape])
     for table in source.blocks(list(dict.fromkeys([column, *keep]))):
         named = ["" if v is None else str(v).strip() for v in table.column(column).to_pylist()]
         files = [folder / paths.expanded(name) if name else None for name in named]
@@ -127,7 +136,7 @@ def of_table(
         for notice in _ignored_pixels.notices(present, shape[-1]):
             console.warn(notice)
         known, further, at = np.array([bool(name) for name in named]), table.select(list(keep)), 0
-        pixels = (np.zeros(shape) if file is None else image(file, shape[-1]) for file in files)
+        pixels = (blank if file is None else image(file, shape) for file in files)
         for block in of_one_size(pixels):
             yield block, known[at : at + len(block)], further.slice(at, len(block))
             at += len(block)

@@ -146,10 +146,9 @@ def of(
     elif spec["name"] == "text":
         blocks = _texts(open_rows(data, spec, fitted, keep), str(spec["text"]), keep, size)
     elif spec["name"] == "image_folder":
-        folder = paths.expanded(data).parent
-        blocks = image_blocks.of_table(
-            open_rows(data, spec, fitted, keep), folder, str(spec["image"]), fitted, keep
-        )
+        folder, shape = paths.expanded(data).parent, raw.inputs[0].shape[1:]
+        source = open_rows(data, spec, fitted, keep)
+        blocks = image_blocks.of_table(source, folder, str(spec["image"]), shape, keep)
     else:
         blocks = _windows(open_rows(data, spec, fitted, keep), spec, fitted, keep, size)
     for x, known, further in blocks:
