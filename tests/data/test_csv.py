@@ -755,6 +755,16 @@ def test_classes_that_are_lists_of_classes_are_reported(write, capsys):
     assert "lists of others" not in "".join(capsys.readouterr())
 
 
+@pytest.mark.parametrize("form", ["{} kg", "02:{:02}:30", "2024-03-01 10:{:02}"])
+def test_a_target_of_amounts_that_are_no_plain_numbers_has_a_way_out(write, form):
+    table = "".join(f"{i},{form.format(i)}\n" for i in range(60))
+    with pytest.raises(
+        UserError, match=r"name rows, not classes\. .*, or write it as plain numbers to predict"
+    ):
+        load(write(f"x,y\n{table}"), "y")
+    assert "plain" not in faults(write("x,y\n" + "".join(f"{i},id {i}\n" for i in range(60))), target="y")
+
+
 def test_a_validation_set_is_counted_and_its_training_rows_are_told(write, tmp_path, capsys):
     rows = [f"{i},{i * 7 % 31},{i % 2}" for i in range(100)]
     hard = tmp_path / "hard.csv"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from trainrun.data import _columns, _measured, _other_separators, _table
+from trainrun.data import _columns, _measured, _notations, _numbers_with_unit, _other_separators, _table
 from trainrun.data._columns import RARER
 from trainrun.data._faults import Fault
 from trainrun.data._table import Table
@@ -107,8 +107,13 @@ def _no_class(counts: Mapping[str, int], rows: int, settings: TableSettings) -> 
     """Return the message for a target that is an id or a number."""
     numbers = all(_columns.number(name) is not None for name in counts)
     regression = ", or data.task=regression if it is a number to predict" if numbers else ""
-    if typed := _other_separators.way_out(list(counts), settings):
+    texts = list(counts)
+    if typed := _other_separators.way_out(texts, settings):
         regression = f"; or, if it is a number to predict, {typed}"
+    elif not numbers and (_numbers_with_unit.have_one(texts) or _notations.mostly(texts)[0] is not None):
+        regression = (
+            ", or write it as plain numbers to predict: without a unit, dates and times in days or hours"
+        )
     return (
         f"column {settings.target} has {len(counts)} different values in {rows} rows ({_columns.shortened(next(iter(counts)))!r} …), so "
         f"they name rows, not classes. Name another target{regression}."
