@@ -15,6 +15,7 @@ from sklearn.metrics import accuracy_score, mean_absolute_error
 import trainrun
 from trainrun.cli import main
 from trainrun.data.preprocessor import Preprocessor
+from trainrun.errors import UserError
 from trainrun.run import stored_preprocessing
 
 OFF = ["tracking=none", "artifacts.plots=false", "artifacts.report=false", "trainer.epochs=1", "trainer.batch_size=4"]  # fmt: skip
@@ -180,3 +181,7 @@ def test_images_of_another_size_are_refused_by_name(runs, monkeypatch, capsys):
         assert main(["predict", run, source]) == 2
         said = " ".join(capsys.readouterr().err.split())
         assert "large.png has 20x30 pixels (height x width); the model takes 8x9" in said
+    (runs / "dogs" / "dog").mkdir(parents=True)
+    Image.new("RGB", (30, 20)).save(runs / "dogs" / "dog" / "large.png")
+    with pytest.raises(UserError, match=r"has the shape \[20, 30, 3\]; those of .* have \[8, 9, 3\]"):
+        trainrun.load("folders").evaluate("dogs")

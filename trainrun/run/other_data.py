@@ -90,7 +90,8 @@ def _loaded(data: Any, config: Mapping[str, Any], fitted: Preprocessor) -> Datas
             message = f"a folder does not say where its masks are. Name both: data.path={path} data.mask=masks/ data.validation=0 data.test=0."
             raise UserError(Problem("input", message))
         *size, channels = fitted.inputs[0].shape
-        form = {"size": size, "channels": channels, "resize": spec.get("resize") or "stretch"}
+        resize = fitted.steps.get(fitted.inputs[0].name, {}).get("resize")
+        form = {"size": size if resize else None, "channels": channels, "resize": resize or "stretch"}
         return image_folder.image_folder(path=path, **form, **WHOLE)
     return text.text(path=path, encoding=spec.get("encoding"), preprocessor=fitted, **WHOLE)
 
