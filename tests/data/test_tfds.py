@@ -30,7 +30,7 @@ def prepared(inside):
                 "note": features.Text(),
             }
         ),
-        split_datasets={"train": rows.skip(10), "test": rows.take(10).skip(0), "odd": rows.take(5)},
+        split_datasets={"train": rows.skip(10), "test": rows.take(10).skip(0), "odd": rows.take(5).skip(0)},
         data_dir=str(inside),
     )
     return inside
