@@ -829,6 +829,16 @@ def test_the_last_of_several_notices_leaves_out_the_columns_of_all(write, exclud
     assert load(path, exclude=exclude).inferred["notices"] == []
 
 
+def test_categories_and_classes_of_held_out_files_are_compared_with_training(write, inside):
+    rows = [f"{i % 7},{'AB'[i % 2]},{'no' if i % 3 else 'yes'}" for i in range(60)]
+    write("n,shop,buys\n" + "\n".join(rows), "train.csv")
+    write("n,shop,buys\n" + "1,C,yes\n2,C,yes\n3,D,yes\n4,A,yes\n", "late.csv")
+    data = load("train.csv", test_path="late.csv", validation_sets={"far": "late.csv"})
+    one_class, unseen = data.inferred["notices"]
+    assert "all test examples are of one class, 'yes'. Have others in its file" in one_class
+    assert "test rows whose category the training part does not have: shop 75%." in unseen
+
+
 def test_numbers_of_a_file_in_another_unit_are_told(write, inside):
     random = np.random.default_rng(3)
 

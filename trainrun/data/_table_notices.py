@@ -71,6 +71,7 @@ def notices(
     unique, dates = _unique(columns, examples.table.rows), _unread_dates.columns(columns)
     units = _numbers_with_unit.columns({n: c for n, c in columns.items() if settings.forced(n) is None})
     others = {name: column for name, column in columns.items() if name not in {*dates, *units}}
+    held_out = {**dict(zip(PARTS[1:], parts[1:], strict=True)), **sets}
     repeating = {name: column for name, column in columns.items() if name not in unique}
     features = _equal_rows.features(every, examples.keep)
     of_targets = (
@@ -80,7 +81,7 @@ def notices(
             *_class_notices.notices(one),
             *_row_numbers.of_target(one, of_one),
             *_given_away(repeating, one),
-            *_repeated(features, one, parts, sets),
+            *_repeated(features, one, parts[0], held_out),
             *_one_class(one, parts),
             *_unseen_classes(one, parts),
         )
@@ -106,8 +107,8 @@ def notices(
         ),
         *_missing_markers.notices(examples.table.columns, settings),
         *dict.fromkeys(of_targets),
-        *_missing_by_part.notices(every, examples.keep, {**dict(zip(PARTS, parts, strict=True)), **sets}),
-        *_unseen(others, examples, parts, unique),
+        *_missing_by_part.notices(every, examples.keep, {PARTS[0]: parts[0], **held_out}),
+        *_unseen({n: c for n, c in others.items() if n not in unique}, examples.keep, held_out, parts[0]),
         *_other_units.notices(examples, settings, parts, sets),
     ]
     return with_joined_exclusions(of_columns, settings.exclude or (), settings.inputs)
@@ -245,11 +246,10 @@ def _given_away(columns: dict[str, Column], examples: Examples) -> Iterator[str]
 def _repeated(
     of_features: _equal_rows.Features,
     examples: Examples,
-    parts: Sequence[np.ndarray],
-    sets: Mapping[str, np.ndarray],
+    train: np.ndarray,
+    held_out: Mapping[str, np.ndarray],
 ) -> Iterator[str]:
-    held_out = {**dict(zip(PARTS[1:], parts[1:], strict=True)), **sets}
-    for name, equal in _equal_rows.counts(of_features, [examples.labels], parts[0], held_out):
+    for name, equal in _equal_rows.counts(of_features, [examples.labels], train, held_out):
         yield (
             f"{equal} of the {len(held_out[name])} {name} rows have the same features and target as a training row, so the {name} metrics "
             "are too good. Remove repeated rows, or keep what belongs together in one part: data.group=<column>."
@@ -264,7 +264,9 @@ def _one_class(examples: Examples, parts: Sequence[np.ndarray]) -> Iterator[str]
             present = np.unique(examples.labels[part])
             if len(present) == 1:
                 text = f"all {name} examples are of one class, {_columns.shortened(examples.target.classes[present[0]])!r}."
-                yield f"{text} Take a larger share, data.stratify=true, or another data.split."
+                of_file = "Have others in its file, too, or its metrics are of that class alone."
+                way_out = "Take a larger share, data.stratify=true, or another data.split."
+                yield f"{text} {of_file if examples.file_parts[part[0]] else way_out}"
 
 
 def _unseen_classes(examples: Examples, parts: Sequence[np.ndarray]) -> Iterator[str]:
@@ -274,20 +276,23 @@ def _unseen_classes(examples: Examples, parts: Sequence[np.ndarray]) -> Iterator
 
 
 def _unseen(
-    columns: dict[str, Column], examples: Examples, parts: Sequence[np.ndarray], unique: Sequence[str]
+    columns: dict[str, Column], keep: np.ndarray, held_out: Mapping[str, np.ndarray], train: np.ndarray
 ) -> Iterator[str]:
     import numpy as np
 
-    unseen = []
-    for name, column in columns.items():
-        if column.numbers is None and name not in unique and len(parts[1]):
-            codes = column.codes[examples.keep]
-            share = (~np.isin(codes[parts[1]], codes[parts[0]]) & (codes[parts[1]] >= 0)).mean()
-            if share > UNSEEN:
-                unseen.append((name, share))
-    if unseen:
-        shares = ", ".join(f"{name} {share:.0%}" for name, share in unseen[:NAMED])
-        yield (
-            f"validation rows whose category the training part does not have: {shares}. To the model they are all one unknown category. "
-            f"Leave the columns out: {exclusion([name for name, _ in unseen[:NAMED]])}."
-        )
+    named: set[str] = set()
+    for part, rows in held_out.items():
+        unseen = {}
+        for name, column in columns.items():
+            if column.numbers is None and name not in named and len(rows):
+                codes = column.codes[keep]
+                share = (~np.isin(codes[rows], codes[train]) & (codes[rows] >= 0)).mean()
+                if share > UNSEEN:
+                    unseen[name] = share
+        if unseen:
+            named.update(unseen)
+            shares = ", ".join(f"{name} {share:.0%}" for name, share in [*unseen.items()][:NAMED])
+            yield (
+                f"{part} rows whose category the training part does not have: {shares}. To the model they are all one unknown category. "
+                f"Leave the columns out: {exclusion([*unseen][:NAMED])}."
+            )
