@@ -9,6 +9,7 @@ from pathlib import Path
 from trainrun.artifacts.figure_style import COLOURS, sheet
 from trainrun.artifacts.learning_curves import panels
 from trainrun.tracking import history as past
+from trainrun.util import paths
 
 
 def write(path: Path, runs: Mapping[str, Mapping[str, Sequence[float]]]) -> Path:
@@ -45,5 +46,6 @@ def write(path: Path, runs: Mapping[str, Mapping[str, Sequence[float]]]) -> Path
     if metrics:
         title = "thick: validation, thin: training" if len(splits) > 1 else None
         places[0].legend(frameon=False, fontsize=8, title=title, title_fontsize=8)
-    figure.savefig(path, dpi=120)
+    with paths.whole(path) as new:
+        figure.savefig(new, format=path.suffix[1:] or "png", dpi=120)
     return path
