@@ -102,12 +102,12 @@ def timeseries(
         console.note(note)
     names, settings = rows.columns, rows.settings
     step = {} if preprocessor is None else dict(preprocessor.steps.get(INPUT, {}))
-    if is_fitted := len(step.get("fill", ())) != len(
-        names
-    ):  # other columns are refused where the model is built
+    # Another number of columns is refused where the model is built.
+    fits_anew = len(step.get("fill", ())) != len(names)
+    if fits_anew:
         step = {"fill": _medians(rows, windows)}
     values = rows.filled(step["fill"])
-    if is_fitted and standardize:
+    if fits_anew and standardize:
         step["standardize"] = {**fitted(*standardizer(values[windows.training_rows])), "columns": names}
     of_sets = ((of_set.filled(step["fill"]), windows_of_set) for of_set, windows_of_set in sets.values())
     values, starts, parts = joined(values, windows, of_sets)
