@@ -47,6 +47,21 @@ def test_the_only_input_is_the_array_that_training_took(tmp_path):
     assert taken() == {1} and taken(key="absent") == {1}
 
 
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.ma.masked_greater(np.ones((3, 2)) * [1, 9], 5), "the array has masked values"),
+        ((np.ones((3, 2)), np.ones(3)), "expected an array, or arrays by name; got a tuple"),
+    ],
+)
+def test_what_is_no_array_to_predict_is_refused(array, message):
+    x = keras.Input((2,), name="numeric")
+    model = keras.Model(x, keras.ops.sum(x, axis=1))
+    fitted = Preprocessor("t", "regression", (InputSpec("numeric", "numeric", (2,)),), TargetSpec("real"))
+    with pytest.raises(UserError, match=message):
+        [*array_blocks.of_arrays(model, model, fitted, {"x": array}, [], 9)]
+
+
 def test_images_in_grey_are_taken_as_training_takes_them():
     image = keras.Input((4, 5, 1), name="image")
     model = keras.Model(image, keras.layers.GlobalAveragePooling2D()(image))

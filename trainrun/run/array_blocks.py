@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trainrun.data import _npz_file
+from trainrun.data._handed_over import not_dense
 from trainrun.data.table_rows import TableRows
-from trainrun.errors import Problem, UserError, did_you_mean
+from trainrun.errors import Problem, UserError, did_you_mean, first_line
 
 if TYPE_CHECKING:
     import keras
@@ -92,10 +93,20 @@ class _WithChannel:
 
 
 class _InMemory:
-    """An array, read as `_npz_file.Stream` is."""
+    """An array, read as `_npz_file.Stream` is.
+
+    Raises:
+        UserError: it is none, or not all of its values are those that numpy makes of it.
+    """
 
     def __init__(self, array: Any) -> None:
-        self._array, self._at = np.asarray(array), 0
+        if way_out := not_dense(array):
+            raise UserError(Problem("data", f"the array {way_out}"))
+        try:
+            self._array, self._at = np.asarray(array), 0
+        except ValueError as error:
+            text = f"expected an array, or arrays by name; got a {type(array).__name__}: {first_line(error)}"
+            raise UserError(Problem("data", text)) from error
         self.shape = self._array.shape
 
     def take(self, count: int) -> np.ndarray:
