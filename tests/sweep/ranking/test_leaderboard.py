@@ -72,3 +72,36 @@ def test_trials_that_a_signal_has_stopped_are_listed_apart_from_failed_ones_with
     assert (
         "SIGTERM" in interrupted and f"to go on: trainrun resume {os.path.relpath(tmp_path)}" in interrupted
     )
+
+
+@pytest.mark.parametrize(
+    ("each", "objective", "differ"),
+    [
+        (["loss=huber", "loss=mean_squared_error"], "val_loss", "loss"),
+        (["loss=huber loss.delta=1", "loss=huber loss.delta=2"], "val_loss", "loss.delta"),
+        (["loss.churn.gamma=1", "loss.churn.gamma=2"], "val_churn_loss", "loss.churn.gamma"),
+        (["data.target_transform=log", ""], "val.hard_loss", "data.target_transform"),
+        (
+            ["data.standardize_target=false", "data.standardize_target=true"],
+            "loss",
+            "data.standardize_target",
+        ),
+        (["loss=huber", "loss=mean_squared_error"], "val_mae", None),
+        (["loss=huber seed=1", "loss=huber seed=2"], "val_loss", None),
+        (["optimizer=adam", "optimizer=sgd"], "val_loss", None),
+        (["data.target=spend"] * 2, "val_loss", None),
+    ],
+)
+def test_losses_that_are_not_the_same_measure_are_told(each, objective, differ, tmp_path, capsys):
+    metrics = {objective: 0.5, "val_mae": 1.0}
+    ended = [
+        Trial(n, one.split(), [], tmp_path / str(n), {}, "FINISHED", metrics=metrics)
+        for n, one in enumerate(each)
+    ]
+    leaderboard.show(tmp_path, ended, Objective(objective, False), 2)
+    printed = " ".join("".join(capsys.readouterr()).split())
+    message = f"the trials differ in {differ}, so {objective} is not the same measure in each"
+    assert (message in printed) == (differ is not None) and ("not the same measure" in printed) == (
+        differ is not None
+    )
+    assert differ is None or f"trainrun best {os.path.relpath(tmp_path)} --objective val_mae" in printed

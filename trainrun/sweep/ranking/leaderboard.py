@@ -10,7 +10,7 @@ from pathlib import Path
 
 from trainrun.config import override_text
 from trainrun.sweep.objective import Objective
-from trainrun.sweep.ranking import pareto, seed_leaderboard, seed_replicates
+from trainrun.sweep.ranking import pareto, seed_leaderboard, seed_replicates, unlike_losses
 from trainrun.sweep.trial import Trial
 from trainrun.ui import console
 from trainrun.util import paths, redaction
@@ -123,6 +123,8 @@ def show(sweep_dir: Path, trials: Sequence[Trial], objective: Objective, total: 
             console.note(f"the Pareto front: {count} (marked), which no other one beats in all objectives")
         if len(ranked) > SHOWN:
             console.note(f"{len(ranked) - SHOWN} more in {os.path.relpath(sweep_dir / FILE)}")
+    if (unlike := unlike_losses.notice(os.path.relpath(sweep_dir), ranked, objective)) is not None:
+        console.warn(unlike)
     if (reason := unranked(sweep_dir, trials, objective)) is not None:
         console.error(reason)
     elif last := [t for t in trials if t.status == "FINISHED" and t.value(objective.name) is None]:
