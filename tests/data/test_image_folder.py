@@ -331,8 +331,10 @@ def test_faults_of_masks_are_named(masked, inside, spoil, arguments, message):
         (lambda p: None, {"size": [8]}, r"data.size: expected height and width"),
     ],
 )  # fmt: skip
-def test_faults_are_named(photos, spoil, arguments, message):
+def test_faults_are_named_also_by_the_preflight(photos, spoil, arguments, message):
     spoil(photos)
+    problems = describe(path=str(photos), **arguments).problems
+    assert any(re.search(message, f"data.{key}: {text}") for key, text in problems)
     with pytest.raises(UserError, match=message):
         load(path=str(photos), **arguments)
     assert not (photos.parent / "outputs").exists()

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trainrun.data import _jpeg
-from trainrun.data._decoded_rows import DecodedRows, in_parallel, state
-from trainrun.data._image_decoding import ImageForm
-from trainrun.errors import Problem, UserError
+from trainrun.data._decoded_rows import NAMED, DecodedRows, in_parallel, state
+from trainrun.data._image_decoding import UNREADABLE, ImageForm
+from trainrun.data._image_pixels import pixels_of
+from trainrun.errors import Problem, UserError, first_line
 from trainrun.util import paths
 
 # Below the folder that runs are recorded in.
@@ -90,6 +91,27 @@ def size_faults(files: Sequence[str]) -> list[str]:
         f"the images have different sizes: {file} {first[0]}x{first[1]} and {other} {second[0]}x{second[1]} (height x width). "
         "Name one for all: data.size=[128,128]."
     ]
+
+
+def unreadable(files: Sequence[str], channels: int) -> list[str]:
+    """Return messages on the first files that lack the beginning or the end of an image and cannot be read; no others are decoded.
+
+    Args:
+        files: that exist.
+        channels: of the images.
+    """
+    messages = []
+    for file in files:
+        with open(file, "rb") as stream:
+            content = stream.read(ENDING)
+            stream.seek(max(0, os.path.getsize(file) - ENDING))
+            if _is_whole(content, stream.read()):
+                continue
+        try:
+            pixels_of(file, channels)
+        except Exception as error:
+            messages.append(f"{file} {UNREADABLE}: {first_line(error)}")
+    return messages[:NAMED]
 
 
 def _common_size(files: Sequence[str]) -> tuple[int, int]:
@@ -169,16 +191,20 @@ class _Reader:
             except OSError:
                 read.append(_Read("", (0, 0), False))
                 continue
-            if content.startswith(_jpeg.BEGIN):
-                whole = _jpeg.END in content[-ENDING:]
-                if self._left > 0:
-                    self.jpegs[i] = content
-                    self._left -= len(content)
-            else:
-                whole = any(content.startswith(begin) and end in content[-ENDING:] for begin, end in ENDS)
+            whole = _is_whole(content, content[-ENDING:])
+            if self._left > 0 and content.startswith(_jpeg.BEGIN):
+                self.jpegs[i] = content
+                self._left -= len(content)
             state = status.st_size, status.st_mtime_ns
             read.append(_Read(hashlib.sha256(content).hexdigest(), state, whole))
         return read
+
+
+def _is_whole(content: bytes, ending: bytes) -> bool:
+    """Return whether a file has the beginning and the end of an image."""
+    if content.startswith(_jpeg.BEGIN):
+        return _jpeg.END in ending
+    return any(content.startswith(begin) and end in ending for begin, end in ENDS)
 
 
 def _note(folder: Path, form: ImageForm, files: Sequence[str], states: Sequence[tuple[int, int]]) -> Path:

@@ -15,6 +15,8 @@ from trainrun.errors import first_line
 if TYPE_CHECKING:
     import numpy as np
 
+# Of a file, in messages.
+UNREADABLE = "cannot be read as an image"
 # Bytes of images of one size that one call decodes and resizes: a call takes some milliseconds.
 BYTES_AT_ONCE = 2**22
 # Images of so many times the pixels that are wanted take longer to be transposed than that saves.
@@ -144,7 +146,7 @@ class Decoder:
                 self._write((False, image.shape), {i: image}, faults)
 
     def _unreadable(self, i: int, error: Exception) -> str:
-        return f"{self.files[i]} cannot be read as an image: {first_line(error)}"
+        return f"{self.files[i]} {UNREADABLE}: {first_line(error)}"
 
 
 def _resizing(form: ImageForm, together: bool) -> Callable[[Any], Any]:

@@ -22,7 +22,7 @@ from trainrun.util import paths
 from trainrun.util.arguments import Count, Decay, Index, Name, Sizes
 
 ENDINGS = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
-# Images whose sizes the preflight check compares.
+# Images that the preflight check looks at.
 SAMPLE = 100
 
 
@@ -117,7 +117,7 @@ def image_folder(
 def describe(
     *, size: Any = None, channels: int = 3, resize: str = "stretch", **arguments: Any
 ) -> Description:
-    """Return what folders, or the table, tell; of some images the sizes. Arguments as in `image_folder`."""
+    """Return what folders, or the table, tell; of some images the sizes, and whether they are whole. Arguments as in `image_folder`."""
     form, faults = _form(size, channels, resize)
     items, wrong = _items(arguments | {"seed": 0})
     if not faults and not wrong:
@@ -129,6 +129,9 @@ def describe(
                 more = f", nor {len(lost) - 1:,} others of {len(files):,}" if len(lost) > 1 else ""
                 text = f"there is no image {lost[0]}{more}. Paths begin at the table's folder and have the files' endings: photos/1.jpg."
                 faults.append((argument, text))
+                continue
+            of_kind = channels if argument == "path" else OF_LABELS
+            faults += [(argument, message) for message in _image_cache.unreadable(files, of_kind)]
         if form.size is None:
             faults += [("size", message) for message in _image_cache.size_faults(some)]
     return _item_table.description(items, "image", [*faults, *wrong])
