@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from trainrun.data import _spool
 from trainrun.data.dataset import Dataset
-from trainrun.errors import Problem, UserError
+from trainrun.errors import Problem, UserError, first_line, listed
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
+
+# Arrays of another form that one message names.
+NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -65,9 +69,8 @@ def joined(parts: Mapping[str, InMemory], sets: Mapping[str, InMemory]) -> InMem
     rows = []
     each_part = [*parts.items(), *sets.items()]
     for name, part in each_part:
-        names, expected = (_described(one) for one in (part, train))
-        if names != expected:
-            raise refused(f"{name} has {names}; expected {expected}, as train has.")
+        if differences := _differences(part, train):
+            raise refused(f"{name} {' and '.join(differences)}; expected what train has.")
         lengths = {key: len(array) for key, array in (part.arrays or {"": part.table}).items()}
         if len({*lengths.values()}) > 1:
             counts = ", ".join(f"{count:,} in {key}" for key, count in lengths.items())
@@ -78,7 +81,11 @@ def joined(parts: Mapping[str, InMemory], sets: Mapping[str, InMemory]) -> InMem
     known = dict(zip(parts, rows, strict=False))
     counts = (*(known.get(name, 0) for name in Dataset.PARTS), *rows[len(parts) :])
     if train.table is not None:
-        table = pa.concat_tables([part.table for _, part in each_part])
+        each_table = [part.table.select(train.table.column_names) for _, part in each_part]
+        try:
+            table = pa.concat_tables(each_table, promote_options="permissive")
+        except pa.ArrowException as error:
+            raise refused(f"the parts have columns of different types: {first_line(error)}.") from error
         return InMemory(table, roles=train.roles, rows=counts, sets=tuple(sets))
     arrays = {}
     for key in train.arrays:
@@ -88,13 +95,27 @@ def joined(parts: Mapping[str, InMemory], sets: Mapping[str, InMemory]) -> InMem
     return InMemory(arrays=arrays, roles=train.roles, rows=counts, sets=tuple(sets))
 
 
-def _described(part: InMemory) -> str:
-    """Return the columns with their types, or the arrays with their shapes and types."""
+def _differences(part: InMemory, train: InMemory) -> list[str]:
+    """Return in words which columns or arrays of a part are others than those of the training part."""
+    own, expected = (_described(one) for one in (part, train))
+    lacking, more = (
+        [name for name in one if name not in two] for one, two in ((expected, own), (own, expected))
+    )
+    words = [f"lacks {listed(lacking)}"] if lacking else []
+    words += [f"also has {listed(more)}"] if more else []
+    others = [name for name in own if name in expected and own[name] != expected[name]]
+    return words + [f"has {name} as {own[name]}, not {expected[name]}" for name in others[:NAMED]]
+
+
+def _described(part: InMemory) -> dict[str, str]:
+    """Return the columns, or the arrays with their types and shapes."""
     if part.table is not None:
-        return ", ".join(f"{field.name} ({field.type})" for field in part.table.schema)
+        return dict.fromkeys(part.table.column_names, "a column")
     kind = {name: "text" if a.dtype.kind in "US" else str(a.dtype) for name, a in part.arrays.items()}
-    each = (f"{name} {kind[name]} {['n', *array.shape[1:]]}" for name, array in part.arrays.items())
-    return ", ".join(each).replace("'", "")
+    return {
+        name: f"{kind[name]} {['n', *array.shape[1:]]}".replace("'", "")
+        for name, array in part.arrays.items()
+    }
 
 
 def not_dense(value: Any) -> str:
