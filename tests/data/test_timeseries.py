@@ -8,6 +8,7 @@ import pytest
 from sklearn.model_selection import TimeSeriesSplit
 
 import trainrun
+from trainrun.data.preprocessor import Preprocessor
 from trainrun.data.timeseries import describe
 from trainrun.errors import UserError
 
@@ -150,6 +151,27 @@ def test_further_validation_sets_have_all_their_windows_and_the_statistics_of_tr
         faults = describe(path="sales.csv", target="sales", **arguments, validation_sets=sets).problems
         name = "" if "a b" in sets else ".south"
         assert [key for key, _ in faults] == [f"validation_sets{name}"]
+
+
+def test_stored_statistics_are_applied_by_the_names_of_the_columns(table):
+    arguments = {"time": "date", "series": "store", "window": 4}
+    table.assign(rate=RNG.random(100) * 9).to_csv("sales.csv", index=False)
+    stored = Preprocessor.of(load(**arguments))
+    other = pd.read_csv("sales.csv")[["rate", "price", "store", "sales", "date"]].assign(
+        price=lambda f: f["price"] + 5
+    )
+    other.to_csv("sales.csv", index=False)
+    data, raw = load(**arguments, preprocessor=stored), load(**arguments, standardize=False)
+    before = table[table["date"] < DAYS[30]][["sales", "price"]]
+    by_name = {name: i for i, name in enumerate(data.features)}
+    assert list(data.features) == ["sales", "price", "rate"] and list(raw.features) == [
+        "sales",
+        "rate",
+        "price",
+    ]
+    x = (raw.train.x[:, :, 2] - before["price"].mean()) / before["price"].std(ddof=0)
+    np.testing.assert_allclose(data.train.x[:, :, by_name["price"]], x, rtol=1e-4)
+    assert data.preprocessing["inputs"] == stored.steps
 
 
 def test_a_column_of_dates_that_does_not_sort_is_told(table):

@@ -64,6 +64,14 @@ class SeriesRows:
             f"{len(short)} of {np.count_nonzero(rows)} series have fewer than {length} rows, and no window: {shown}"
         ]
 
+    def ordered(self, names: Sequence[str]) -> SeriesRows:
+        """Return the rows with their columns in the order of `names`, if these are the same columns, the target first."""
+        if self.columns[0] not in names[:1] or sorted(names) != sorted(self.columns):
+            return self
+        values = self.values[:, [self.columns.index(name) for name in names]]
+        settings = dataclasses.replace(self.settings, inputs=tuple(names[1:]))
+        return dataclasses.replace(self, values=values, settings=settings)
+
     def filled(self, fill: Mapping[str, float]) -> np.ndarray:
         """Return the values with those of `fill`, column by column, where none was before."""
         import numpy as np

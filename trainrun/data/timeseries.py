@@ -94,6 +94,9 @@ def timeseries(
     arguments = locals()
     rows, faults = _read(arguments)
     windows, wrong = _cut(rows, arguments)
+    step = {} if preprocessor is None else dict(preprocessor.steps.get(INPUT, {}))
+    if rows is not None:
+        rows = rows.ordered([*step.get("fill", ())])
     sets, wrong_sets = _sets(rows, arguments)
     raise_faults([*faults, *wrong, *wrong_sets])
     notes = [*rows.notes, *rows.too_short(window + horizon)]
@@ -101,7 +104,6 @@ def timeseries(
     for note in notes:
         console.note(note)
     names, settings = rows.columns, rows.settings
-    step = {} if preprocessor is None else dict(preprocessor.steps.get(INPUT, {}))
     # Another number of columns is refused where the model is built.
     fits_anew = len(step.get("fill", ())) != len(names)
     if fits_anew:
