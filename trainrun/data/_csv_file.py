@@ -153,6 +153,8 @@ def look(
     if b"\0" in start and not file.encoding.lower().startswith(("utf-16", "utf-32", "utf_16", "utf_32")):
         return None, [(argument, _file_kinds.with_nul(path, start))]
     text = start.decode(file.encoding, "replace")
+    if kind := _file_kinds.of_text(text):
+        return None, [(argument, f"{path} is no table. {kind}")]
     if "\n" not in text and "\r" not in text and len(start) == LONGEST_LINE:
         message = f"{path}: its first line has more than {LONGEST_LINE:,} bytes; expected the columns' names. Is it a table?"
         return None, [(argument, message)]

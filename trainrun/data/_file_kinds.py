@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -15,6 +16,12 @@ MAGIC = {
     b"\x93NUMPY": "It is an array: save it by numpy.savez and take data=npz.",
     b"\x89PNG": "It is an image: data=image_folder.",
     b"\xff\xd8\xff": "It is an image: data=image_folder.",
+}
+# Beginning of a text -> what it is, if it is no table.
+TEXTS = {
+    r'\s*(\{\s*"|\[\s*[\[{])': "It is JSON: pandas.read_json(…, lines=True).to_parquet(…) makes a table of lines of it.",
+    r"\s*<(\?xml|!doctype|html)": "It is a page or XML, as a server sends in place of a file: open it.",
+    r"version https://git-lfs": "It is a pointer of Git LFS in place of the file: git lfs pull.",
 }
 BEGINNING = 1000
 # Beginning of a ZIP archive, a file that Excel's have, and files of an archive that a message names.
@@ -34,6 +41,11 @@ def advice(path: Path) -> str:
         return _of_archive(path)
     # Files of other kinds have NULs in their first bytes.
     return known or ("" if b"\0" in start or not _is_text(start) else IS_TEXT)
+
+
+def of_text(text: str) -> str:
+    """Return what a text is that is no table; "": it may be one."""
+    return next((words for start, words in TEXTS.items() if re.match(start, text, re.IGNORECASE)), "")
 
 
 def with_nul(path: Path, start: bytes) -> str:
