@@ -147,6 +147,21 @@ def test_parts_may_have_files_of_their_own(write):
     assert "data.test_path: there is no file" in faults(path, test_path="nowhere.csv")
 
 
+@pytest.mark.parametrize("folds", [{}, {"folds": 4, "fold": 0}])
+def test_a_part_of_groups_that_is_far_from_its_share_is_told(write, folds):
+    for large in (0, 170):
+        columns = table() | {"patient": ["big"] * large + [f"p{i % 30}" for i in range(ROWS - large)]}
+        path = write(columns)
+        for seed in range(8):
+            (_, validation, test), data = load(path, group="patient", seed=seed, **folds)
+            shares = {"validation": 0.8 / 4 if folds else 0.2, "test": 0.2}
+            counts = {"validation": len(validation), "test": len(test)}
+            far = {p for p, n in counts.items() if not 0.5 <= n / ROWS / shares[p] <= 2}
+            told = "".join(text for text in data.inferred["notices"] if "far from their share" in text)
+            assert {part for part in counts if f"{part} {counts[part]} (for 20%)" in told} == far
+            assert not far or large, "groups of equal size"
+
+
 def test_a_file_whose_rows_all_lack_a_target_is_refused(write):
     path, empty = write(table()), write({**table(60), "y": [""] * 60}, "unlabelled.csv")
     assert "data.test_path: no test row is left: each lacks a target" in faults(path, test_path=empty)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 SET_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 # What messages call the other parts, of which a further set is not to be called one.
 OTHER_PARTS = ("train", "training", "validation", "test")
+# So many times larger or smaller than its share, a part is told.
+UNEVEN = 2
 METHODS = ("auto", "random", "group", "time", "column")
 # Method -> the argument that names its column.
 COLUMN_OF = {"group": "group", "time": "time", "column": "part"}
@@ -113,6 +115,30 @@ class SplitSettings:
         }[method]
         fold = f", fold {self.fold} of {self.folds}" if self.folds else ""
         return f"{words}{fold}{own and f', {own}'}"
+
+    def uneven(self, settings: TableSettings, files: Sequence[str], rows: Sequence[int]) -> Iterator[str]:
+        """Yield a notice on parts of groups that have far more or fewer rows than their share, as some groups are large.
+
+        Args:
+            settings: the columns.
+            files: the parts that have files of their own.
+            rows: of the training, validation and test part.
+        """
+        counts = dict(zip(("training", "validation", "test"), rows, strict=True))
+        drawn = {part: count for part, count in counts.items() if part not in files}
+        test = self.test if "test" in drawn else 0.0
+        shares = {"validation": (1 - test) / self.folds if self.folds else self.validation, "test": test}
+        total = sum(drawn.values())
+        far = [
+            f"{part} {drawn[part]:,} (for {share:.0%})"
+            for part, share in shares.items()
+            if part in drawn and share and not total * share / UNEVEN <= drawn[part] <= total * share * UNEVEN
+        ]
+        if far and self.method(settings) == "group":
+            yield (
+                f"parts that are far from their share of {total:,} rows: {', '.join(far)}. The groups of {settings.group} are of very "
+                "different size, and are divided by their number. Take another data.seed, or name the parts by a column: data.part=<column>."
+            )
 
 
 def settings_of(arguments: Mapping[str, Any]) -> tuple[TableSettings, SplitSettings]:

@@ -63,7 +63,10 @@ def dataset(
     raise_faults(faults)
     keep, target = examples.keep, examples.target
     sets = dict(zip(splitting.validation_sets or (), parts[3:], strict=True))
-    inferred = {**_inferred(source, settings, examples, parts[:3], sets), "digests": digests.result()}
+    inferred = {
+        **_inferred(source, settings, splitting, examples, parts[:3], sets),
+        "digests": digests.result(),
+    }
     inferred["split"] = splitting.words(settings, source.own_files)
     weights = None if settings.weight is None else examples.table.columns[settings.weight].numbers[keep]
     record: dict[str, Any] = {
@@ -239,6 +242,7 @@ def _opened(
 def _inferred(
     source: TableSource,
     settings: TableSettings,
+    splitting: SplitSettings,
     examples: Examples,
     parts: Sequence[np.ndarray],
     sets: Mapping[str, np.ndarray],
@@ -246,13 +250,17 @@ def _inferred(
     """Return what was understood of a table, for `overview`; what is almost surely wrong is printed here as well."""
     if source.understood():
         console.note(source.understood(), fold=True)
-    columns = examples.table.columns
-    notices = [*_left_out(settings, examples), *_table_notices.notices(examples, settings, parts, sets)]
+    uneven = splitting.uneven(settings, source.own_files, [len(part) for part in parts])
+    notices = [
+        *_left_out(settings, examples),
+        *uneven,
+        *_table_notices.notices(examples, settings, parts, sets),
+    ]
     for notice in notices:
         console.warn(notice)
     kinds: dict[str, list[str]] = {}
     for name in settings.inputs:
-        kinds.setdefault(columns[name].kind, []).append(name)
+        kinds.setdefault(examples.table.columns[name].kind, []).append(name)
     return {
         "target": ", ".join(settings.targets) or None,
         "columns": kinds,
