@@ -82,6 +82,17 @@ def test_each_row_of_a_series_gets_the_values_that_follow_its_window(runs, monke
     assert "there is no column 'sales'" in capsys.readouterr().err
 
 
+def test_a_model_of_a_folder_of_texts_names_what_it_takes(runs, monkeypatch, capsys):
+    monkeypatch.chdir(runs)
+    for i in range(12):
+        for label, text in (("pos", "good film"), ("neg", "the bad")):
+            (runs / "many" / label).mkdir(parents=True, exist_ok=True)
+            (runs / "many" / label / f"{i}.txt").write_text(text)
+    trainrun.run(["data=text", "data.path=many", "trainer.batch_size=4", *OFF], "outputs/runs/folder")
+    assert main(["predict", "folder", "many/pos/0.txt"]) == 2
+    assert "or a folder of texts (.txt)" in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_later_table_is_measured(runs, monkeypatch):
     monkeypatch.chdir(runs)
     frame = pd.read_csv("reviews.csv")

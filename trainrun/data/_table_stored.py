@@ -56,11 +56,13 @@ def header_faults(header: Sequence[str], stored: Preprocessor) -> list[Fault]:
             f"{'' if len(stored.inputs) == 1 else f'{s.name}: '}{s.kind} {list(s.shape)}"
             for s in stored.inputs
         )
-        or_images = ", or a folder of images" if stored.inputs[0].kind == "image" else ""
+        of_texts = any("vocabulary" in step for step in stored.steps.values())
+        files = "images" if stored.inputs[0].kind == "image" else "texts (.txt)" if of_texts else ""
+        or_files = files and f", or a folder of {files}"
         return [
             (
                 "path",
-                f"{ORIGIN} takes arrays ({kinds}), not the columns of a table. Take an .npz file (data=npz){or_images}.",
+                f"{ORIGIN} takes arrays ({kinds}), not the columns of a table. Take an .npz file (data=npz){or_files}.",
             )
         ]
     present = frozenset(header)
