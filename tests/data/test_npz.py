@@ -266,6 +266,7 @@ def test_a_file_of_a_part_that_does_not_fit_is_refused(save, arrays, name, expec
     with pytest.raises(UserError) as caught:
         load(path, validation_sets={name: other})
     assert expected in str(caught.value)
+    assert describe(path=path, validation_sets={name: None}).problems[-1][1].startswith("expected the path")
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip at all", b"PK\x03\x04 cut short"])

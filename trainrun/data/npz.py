@@ -119,20 +119,23 @@ class _File(NamedTuple):
     Args:
         part: 0 training, 1 validation, 2 test, then the further validation sets.
         argument: that names the file.
-        path: as typed.
+        path: as typed; None: the argument names none.
         arrays: their metadata.
     """
 
     part: int
     argument: str
-    path: str
+    path: str | None
     arrays: dict[str, _npz_file.Array]
 
     def faults(self, found: Sequence[Fault]) -> list[Fault]:
         """Return faults of this file; of another one than that of the training part, with its argument and name."""
         if self.part == 0:
             return list(found)
-        return [(self.argument, text if self.path in text else f"{self.path}: {text}") for _, text in found]
+        named = [
+            text if self.path is None or self.path in text else f"{self.path}: {text}" for _, text in found
+        ]
+        return [(self.argument, text) for text in named]
 
 
 def _opened(
@@ -157,7 +160,7 @@ def _opened(
             continue
         path = None if path is None else str(path)
         known, wrong = _npz_file.headers(path, settings.x, settings.y, settings.weight)
-        files.append(_File(part, argument, str(path), known))
+        files.append(_File(part, argument, path, known))
         faults += files[-1].faults(wrong)
     return files, faults or [fault for file in files[1:] for fault in _differences(file, files[0], settings)]
 
