@@ -158,6 +158,8 @@ def test_the_page_has_all_of_it_and_loads_nothing(table, capsys, tmp_path):
     assert page.read_text().count("<img src=") == 24
     assert main(["data", "--html", "data=digits"]) == 2
     assert "--html: expected the file of the page, got data=digits" in capsys.readouterr().err
+    assert main(["data", "--html", str(tmp_path / "none" / "d.html"), "data=iris"]) == 2
+    assert f"{tmp_path / 'none' / 'd.html'} cannot be written: No such" in capsys.readouterr().err
 
 
 def test_examples_of_two_parts_are_counted():

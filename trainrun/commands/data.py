@@ -82,7 +82,7 @@ def _write(path: Path, content: Mapping[str, Any], data: Dataset) -> None:
     try:
         data_page.write(path, content, samples.of(data, PICTURED, with_pixels=True))
     except OSError as error:
-        raise UserError(f"--html: the page cannot be written: {error}") from error
+        raise UserError(f"--html: {path} cannot be written: {error.strerror}.") from error
 
 
 def _content(spec: Mapping[str, Any], quiet: bool) -> tuple[Dataset, dict[str, Any]]:
