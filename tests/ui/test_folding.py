@@ -23,6 +23,14 @@ def test_a_path_that_is_longer_than_the_terminal_stays_whole():
     assert path in fold(f"there is no file {path}.", "error: ", 40)
 
 
+def test_an_override_in_quotes_is_not_broken_at_its_blanks():
+    override = """'data.exclude=["Unnamed: 0","a b","c d"]'"""
+    for columns in range(20, 90):
+        assert override in fold(
+            f"these columns say nothing. Leave them out: {override}.", "warning: ", columns
+        )
+
+
 def test_each_line_of_a_message_is_indented_and_without_a_terminal_none_is_folded():
     text = f"one\n{'word ' * 40}"
     assert fold(text, "error: ", None) == f"one\n    {'word ' * 40}"

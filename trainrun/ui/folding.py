@@ -6,6 +6,8 @@ import re
 import textwrap
 
 INDENT = "    "
+# An override in a shell's quotes, which is copied whole, and what stands for a blank in it meanwhile.
+OVERRIDE, BLANK = re.compile(r"'[\w.]+=[^']*'"), "\0"
 
 
 def fold(text: str, lead: str, columns: int | None) -> str:
@@ -19,12 +21,13 @@ def fold(text: str, lead: str, columns: int | None) -> str:
     first, *rest = text.splitlines() or [""]
     if columns is None:
         return "\n".join([first, *(INDENT + line for line in rest)])
+    first, *rest = (OVERRIDE.sub(lambda match: match[0].replace(" ", BLANK), line) for line in (first, *rest))
     wrapper = textwrap.TextWrapper(
         columns, initial_indent=lead, subsequent_indent=INDENT, break_long_words=False, break_on_hyphens=False
     )
     folded = wrapper.fill(first)[len(lead) :]
     wrapper.initial_indent = INDENT
-    return "\n".join([folded, *map(wrapper.fill, rest)])
+    return "\n".join([folded, *map(wrapper.fill, rest)]).replace(BLANK, " ")
 
 
 def fold_yaml(text: str, columns: int | None) -> str:
