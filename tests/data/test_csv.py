@@ -373,7 +373,9 @@ def test_bad_files_are_refused_with_a_message(write, text, expected):
 def test_numbers_in_order_or_in_a_line_that_is_named_are_names_of_columns(write, header, line):
     path = write(people(header=header))
     assert load(path, header=line).features[0].startswith(header.split(",")[0])
-    assert "seems to be a row" in faults(write(people(header="0.5,0.2,0.9,buys")))
+    values = write(people(header="0.5,0.2,0.9,buys"))
+    assert "seems to be a row" in faults(values)
+    assert open_source({"path": values}, CsvFormat())[1] == []  # data=text and others have no data.header
 
 
 @pytest.mark.parametrize(

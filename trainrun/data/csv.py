@@ -152,6 +152,12 @@ def _opened(arguments: Mapping[str, Any]) -> tuple[CsvSource | None, list[Fault]
     source, faults = open_source(_table_files.paths_of(arguments), form, settings=settings_of(arguments)[0])
     if source is not None and form == form.with_own_header():
         targets = [name for name in settings_of(arguments)[0].targets if isinstance(name, str)]
+        if _header_names.seems_a_row(source.header):
+            message = (
+                f"the first line seems to be a row, not the columns' names: {listed(source.header, NAMED)}. "
+                f"If they are the names: data.header=1; else {_header_names.NAMELESS}"
+            )
+            return None, [("path", message)]
         if advice := source.header_advice(targets):
             shown = listed(source.header)
             return None, [("target", f"the first line has no column {targets[0]!r}; it is {shown}. {advice}")]
@@ -186,13 +192,6 @@ def open_source(
         faults += wrong
     if faults:
         return None, faults[:NAMED]
-    first = files[0].header
-    if not is_later and form == form.with_own_header() and _header_names.seems_a_row(first):
-        message = (
-            f"{files[0].path.name}: the first line seems to be a row, not the columns' names: {listed(first, NAMED)}. "
-            f"If they are the names: data.header=1; else {_header_names.NAMELESS}"
-        )
-        return None, [("path", message)]
     own = {name for file in files for name in file.header}
     of_folders = _table_files.of_folders(file_paths, parts, paths, own)
     headers = [(*file.header, *values) for file, values in zip(files, of_folders, strict=True)]
