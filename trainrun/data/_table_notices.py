@@ -280,19 +280,19 @@ def _unseen(
 ) -> Iterator[str]:
     import numpy as np
 
-    named: set[str] = set()
-    for part, rows in held_out.items():
-        unseen = {}
-        for name, column in columns.items():
-            if column.numbers is None and name not in named and len(rows):
-                codes = column.codes[keep]
-                share = (~np.isin(codes[rows], codes[train]) & (codes[rows] >= 0)).mean()
-                if share > UNSEEN:
-                    unseen[name] = share
-        if unseen:
-            named.update(unseen)
-            shares = ", ".join(f"{name} {share:.0%}" for name, share in [*unseen.items()][:NAMED])
-            yield (
-                f"{part} rows whose category the training part does not have: {shares}. To the model they are all one unknown category. "
-                f"Leave the columns out: {exclusion([*unseen][:NAMED])}."
-            )
+    unseen: dict[str, dict[str, float]] = {}
+    for name, column in columns.items():
+        if column.numbers is None:
+            codes = column.codes[keep]
+            known = np.zeros(len(column.texts) + 1, bool)
+            known[codes[train]] = known[-1] = True  # -1 is the code of what is missing
+            for part, rows in held_out.items():
+                if len(rows) and (share := 1 - known[codes[rows]].mean()) > UNSEEN:
+                    unseen.setdefault(part, {})[name] = share
+                    break
+    for part, of_part in unseen.items():
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in [*of_part.items()][:NAMED])
+        yield (
+            f"{part} rows whose category the training part does not have: {shares}. To the model they are all one unknown category. "
+            f"Leave the columns out: {exclusion([*of_part][:NAMED])}."
+        )
