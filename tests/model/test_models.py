@@ -9,6 +9,7 @@ from examples import BINARY, IMAGE, INPUTS, MULTICLASS, NUMERIC, TARGETS, TOKENS
 
 from trainrun.data.dataset import InputSpec, TargetSpec
 from trainrun.errors import UserError
+from trainrun.model import _inputs
 from trainrun.registry import declaration_reader
 from trainrun.registry.construct import construct
 
@@ -163,7 +164,9 @@ def test_linear_is_the_formula():
     np.testing.assert_allclose(model(x), 1 / (1 + np.exp(-(x @ kernel + bias))), rtol=1e-5)
 
 
-def test_linear_on_tokens_reads_their_shares():
+@pytest.mark.parametrize("most", [0, 2**20])
+def test_linear_on_tokens_reads_their_shares(most, monkeypatch):
+    monkeypatch.setattr(_inputs, "MAX_ONE_HOT_NUMBERS", most)
     model, x = build("linear", (TOKENS,), head=None), values((TOKENS,))
     kernel, bias = (np.asarray(w) for w in model.layers[-1].weights)
     shares = np.stack([np.bincount(row, minlength=11) / 7 for row in x])
