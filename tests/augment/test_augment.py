@@ -9,6 +9,7 @@ import scipy.ndimage
 import scipy.stats
 import tensorflow as tf
 
+import trainrun
 from trainrun.augment import _draw
 from trainrun.augment._sequence import Augmentations, Named
 from trainrun.data.dataset import InputSpec, TargetSpec
@@ -269,6 +270,13 @@ def test_a_range_of_values_goes_upwards(values):
     for name in ("color_jitter", "random_brightness", "random_contrast", "random_erasing"):
         with pytest.raises(UserError, match="value_range: expected a smallest and a largest value"):
             augmentations(name, value_range=values)
+
+
+def test_a_zoom_to_nothing_is_refused(inside):
+    for factor in (-1, [-1, 0]):
+        text = f"augment.random_zoom.height_factor={factor}".replace(" ", "")
+        with pytest.raises(UserError, match=r"height_factor: expected a number in \(-1, 1\]"):
+            trainrun.run(["data=digits", "model=cnn", "augment=[random_zoom]", text])
 
 
 def test_padding_by_mirror_images_beyond_the_image_is_refused():

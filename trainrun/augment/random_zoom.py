@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Annotated
+
 import tensorflow as tf
 
 from trainrun.augment import _affine, _draw
+from trainrun.util.arguments import Range
 from trainrun.util.declarations import declare
+
+# -1 would show a single pixel.
+Zoom = Annotated[float | Sequence[float], Range(above=-1, high=1)]
 
 
 @declare(inputs=("image",), moves_pixels=True)
@@ -24,8 +31,8 @@ class RandomZoom:
 
     def __init__(
         self,
-        height_factor: _affine.Factor = 0.1,
-        width_factor: _affine.Factor | None = None,
+        height_factor: Zoom = 0.1,
+        width_factor: Zoom | None = None,
         fill_mode: _affine.FillMode = "reflect",
         interpolation: _affine.Interpolation = "bilinear",
         fill_value: float = 0.0,
