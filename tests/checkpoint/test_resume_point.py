@@ -214,6 +214,12 @@ def test_it_goes_on_from_any_checkpoint_to_the_same_bits(place, word, message, c
     assert record(copied) == record(three_epochs.run_dir)
 
 
+def test_a_run_stopped_after_the_last_step_of_an_epoch_says_so(inside, stopped, capsys):
+    stopped((1, 6), lambda: trainrun.run([*BASE, "trainer=custom"], run_dir="cut"))  # 90 examples, 16 a step
+    assert resume.main(["cut"]) == 0
+    assert "continuing with epoch 2 of 4, after its last step" in capsys.readouterr().out
+
+
 def test_tracking_may_change_on_resume_and_the_journal_records_the_checkpoint(copied):
     go_back(copied, (1, 3))
     changed = ["hardware=cpu", "name=again", "artifacts.model=true", "checkpoint.keep=3"]

@@ -76,6 +76,8 @@ class Resume:
             console.note(f"all {checkpoint.epoch} epochs are trained; evaluation and artifacts are repeated")
         elif not self.next_phase:
             at = f", step {checkpoint.step + 1} of {plan.steps_per_epoch}" if checkpoint.step else ""
+            if checkpoint.step == plan.steps_per_epoch:
+                at = ", after its last step"
             console.note(
                 f"continuing with epoch {checkpoint.epoch + 1} of {plan.shown_epochs}{at} ({checkpoint.path.name})"
             )
