@@ -120,6 +120,9 @@ def test_lacking_columns_and_texts_among_numbers_are_refused(trained):
         saved.predict({"city": ["Oslo"], "member": [True], "note": ["Good"]})
     with pytest.raises(UserError, match="row 2: column age: 'old' is not a number"):
         saved.predict({"age": ["3", "old"], "city": ["Oslo"] * 2, "member": [True] * 2, "note": [""] * 2})
+    # The model reads it so: there is no setting to change.
+    with pytest.raises(UserError, match=r"row 1: column member: 'perhaps' is none of false, true\.$"):
+        saved.predict({"age": [3, 4], "city": ["Oslo"] * 2, "member": ["perhaps", "true"], "note": [""] * 2})
     with pytest.raises(UserError, match="there is no"):
         SavedModel.load(trained[1] / "nothing.keras")
 

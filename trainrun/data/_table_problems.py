@@ -128,6 +128,8 @@ def _why_invalid(name: str, text: str, settings: TableSettings) -> str:
         return f"none of {', '.join(notation.levels)}"
     if notation is not None and notation.kind == "date":
         return f"no date as {DATE_ORDERS[notation.form]}"
+    if notation is not None and notation.kind == "truth":
+        return f"none of {notation.form.replace('/', ', ')}"
     if notation is not None and notation.form in _clock_times.FORMS:
         return f"no time as {notation.form}"
     if settings.read_number(text) is not None:
@@ -170,6 +172,8 @@ def _leave_out(name: str, settings: TableSettings) -> str:
 
 
 def _way_out(name: str, settings: TableSettings) -> str:
+    if name in settings.numeric:  # a trained model reads it so
+        return ""
     if settings.is_ordinal(name):
         return " Mend it, or add it to data.ordinal."
     if settings.forced(name) is not None:

@@ -31,7 +31,7 @@ def with_stored(settings: TableSettings, stored: Preprocessor) -> TableSettings:
         features=names,
         inputs=names,
         categorical=[c.name for c in stored.categories],
-        numeric=frozenset(c.name for c in stored.columns if c.kind == "number"),
+        numeric=frozenset(c.name for c in stored.columns if c.kind == "number" or c.form is not None),
         text={name: {} for name in stored.of_texts.values()},
         exclude=None,
         decimal=stored.file.decimal,
