@@ -120,6 +120,7 @@ def test_gaps_are_the_last_value_before_in_the_series_and_are_not_predicted(tabl
     values = filled.to_numpy()
     np.testing.assert_array_equal(data.train.x, np.array([values[i : i + 4] for i in starts], "float32"))
     np.testing.assert_array_equal(data.train.y[:, 0], [values[i + 4, 0] for i in starts])
+    assert "windows left out, as a value to predict is missing: 3" in data.inferred["notices"]
     with pytest.raises(UserError, match="column sales: 3 missing values"):
         load(**arguments, missing="error")
 
@@ -128,6 +129,7 @@ def test_further_validation_sets_have_all_their_windows_and_the_statistics_of_tr
     south = pd.DataFrame({"sales": [*range(20)], "date": DAYS[:20], "price": 5.0, "store": "s"})
     south.loc[[0, 19], ["price", "sales"]] = np.nan
     south.to_csv("south.csv", index=False)
+    south.assign(sales=3.0).to_csv("flat.csv", index=False)
     table.iloc[:9].to_csv("north.csv", index=False)
     arguments = {"time": "date", "series": "store", "window": 4, "horizon": 2}
     data = load(**arguments, validation_sets={"south": "south.csv", "north": "north.csv"})
@@ -144,6 +146,8 @@ def test_further_validation_sets_have_all_their_windows_and_the_statistics_of_tr
     north = table["sales"].to_numpy()[:9]
     np.testing.assert_array_equal(of_north.y, [north[i + 4 : i + 6] for i in range(4)])
     assert data.validation_sets.keys() == {"south", "north"} and not without.validation_sets
+    flat = load(**arguments, validation_sets={"flat": "flat.csv"}).validation_sets["flat"]
+    assert len(flat) == 15 and (flat.y == 3).all()
     folds = load(**arguments, folds=3, fold=0, validation_sets={"south": "south.csv"})
     assert len(folds.validation_sets["south"]) == 14
     for sets in ({"south": "none.csv"}, {"a b": "south.csv"}, {"south": "one.csv"}):

@@ -40,11 +40,13 @@ class Cut:
         starts: the first row of each window.
         parts: indices of the windows of training, validation and test.
         training_rows: the rows of the times that are trained on, bool `[rows]`.
+        unknown: windows that are left out because a value to predict is missing.
     """
 
     starts: np.ndarray
     parts: tuple[np.ndarray, np.ndarray, np.ndarray]
     training_rows: np.ndarray
+    unknown: int = 0
 
 
 def joined(

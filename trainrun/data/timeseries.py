@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from trainrun.data import _arrays, _open_table, _series_rows
+from trainrun.data import _arrays, _measured, _open_table, _series_rows
 from trainrun.data._csv_format import CsvFormat
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._header_names import exclusion
@@ -100,7 +100,10 @@ def timeseries(
     sets, wrong_sets = _sets(rows, arguments)
     raise_faults([*faults, *wrong, *wrong_sets])
     notes = [*rows.notes, *rows.too_short(window + horizon)]
-    notes += [f"{name}: {note}" for name, (of_set, _) in sets.items() for note in of_set.notes]
+    notes += _left_out(windows)
+    notes += [
+        f"{name}: {note}" for name, (of_set, w) in sets.items() for note in (*of_set.notes, *_left_out(w))
+    ]
     for note in notes:
         console.note(note)
     names, settings = rows.columns, rows.settings
@@ -166,11 +169,21 @@ def _sets(
     faults = settings_of(arguments)[1].set_faults()
     for name, path in {} if rows is None or faults else (arguments[SETS] or {}).items():
         of_set = {**arguments, **undivided, "path": path, "features": rows.columns[1:]}
-        found, wrong = _read(of_set)
+        with _measured.by_model():  # its target may have one value
+            found, wrong = _read(of_set)
         windows, none = _cut(found, of_set)
         faults += [(set_key(name), message) for _, message in [*wrong, *none]]
         read[name] = found, windows
     return read, faults
+
+
+def _left_out(windows: Cut) -> list[str]:
+    """Return a note on the windows that are left out because a value to predict is missing."""
+    return (
+        [f"windows left out, as a value to predict is missing: {windows.unknown:,}"]
+        if windows.unknown
+        else []
+    )
 
 
 def _medians(rows: SeriesRows, windows: Cut) -> dict[str, float]:
@@ -262,7 +275,9 @@ def _cut(rows: SeriesRows | None, arguments: Mapping[str, Any]) -> tuple[Cut | N
     folds = (splitting.fold, splitting.folds) if splitting.folds else None
     made = cut(rows.series, rows.times, window, horizon, stride, held_out, folds, arguments["max_train_size"])
     known = Windows(rows.known[:, None], made.starts + window, horizon)[:].all(axis=(1, 2))
-    made = dataclasses.replace(made, parts=tuple(part[known[part]] for part in made.parts))
+    parts = tuple(part[known[part]] for part in made.parts)
+    unknown = sum(map(len, made.parts)) - sum(map(len, parts))
+    made = dataclasses.replace(made, parts=parts, unknown=unknown)
     shares = (1, splitting.folds or splitting.validation, splitting.test)
     for part, name, share in zip(made.parts, ("training", "validation", "test"), shares, strict=True):
         if share and not len(part):
