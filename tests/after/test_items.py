@@ -43,10 +43,10 @@ def runs(tmp_path_factory) -> Path:
 
 def test_texts_of_a_table_and_of_a_folder_are_predicted(runs, monkeypatch, capsys):
     monkeypatch.chdir(runs)
-    frame = pd.DataFrame({"n": [3, 1, 2], "review": ["good good film the", None, "bad"]})
+    frame = pd.DataFrame({"n": [3, 1, 4, 2], "review": ["good good film the", None, " NULL", "bad"]})
     frame.to_csv("later.csv", index=False)
     assert main(["predict", "texts", "later.csv", "--keep", "n", "-o", "out.csv"]) == 0
-    assert "1 of 3 rows have no prediction: it has no text" in " ".join(capsys.readouterr().err.split())
+    assert "2 of 4 rows have no prediction: it has no text" in " ".join(capsys.readouterr().err.split())
     read = pd.read_csv("out.csv")
     vocabulary = ["", "?", *_record("texts")["steps"]["text"]["vocabulary"]]
     length = _record("texts")["inputs"][0]["shape"][0]
@@ -54,7 +54,13 @@ def test_texts_of_a_table_and_of_a_folder_are_predicted(runs, monkeypatch, capsy
     x = np.array([(row + [0] * length)[:length] for row in ids], "int32")
     expected = np.ravel(trainrun.load("texts").model.predict(x, verbose=0))
     np.testing.assert_allclose(read["probability_pos"].dropna(), expected, atol=1e-6)
-    assert read["n"].tolist() == [3, 1, 2] and read["probability_pos"].isna().tolist() == [False, True, False]
+    assert read["n"].tolist() == [3, 1, 4, 2]
+    assert read["probability_pos"].isna().tolist() == [
+        False,
+        True,
+        True,
+        False,
+    ]  # as training leaves them out
     of_frame = trainrun.load("texts").predict(frame, keep=["n"])
     np.testing.assert_allclose(of_frame["probability_pos"], read["probability_pos"], atol=1e-6)
     assert main(["predict", "texts", "texts", "-o", "folder.csv"]) == 0
@@ -89,8 +95,35 @@ def test_a_model_of_a_folder_of_texts_names_what_it_takes(runs, monkeypatch, cap
             (runs / "many" / label).mkdir(parents=True, exist_ok=True)
             (runs / "many" / label / f"{i}.txt").write_text(text)
     trainrun.run(["data=text", "data.path=many", "trainer.batch_size=4", *OFF], "outputs/runs/folder")
-    assert main(["predict", "folder", "many/pos/0.txt"]) == 2
+    assert main(["predict", "folder", "reviews.csv"]) == 2
     assert "or a folder of texts (.txt)" in " ".join(capsys.readouterr().err.split())
+    # One file is predicted as it is in its folder.
+    for path, output in (("many/pos/0.txt", "one.csv"), ("many/pos", "all.csv")):
+        assert main(["predict", "folder", path, "-o", output]) == 0
+    one, every = pd.read_csv("one.csv"), pd.read_csv("all.csv")
+    assert one["file"].tolist() == ["0.txt"]
+    assert one["probability_pos"][0] == pytest.approx(every["probability_pos"][0], abs=1e-6)
+    for verb, path, text in (
+        ("predict", "none.txt", "there is no text none.txt"),
+        ("evaluate", "many/pos/0.txt", "many/pos/0.txt is one file, which does not say its class"),
+    ):
+        assert main([verb, "folder", path]) == 2
+        assert text in " ".join(capsys.readouterr().err.split())
+    # Of files in another encoding, evaluate reads what predict reads.
+    for label, text in (("pos", "good caf\xe9"), ("neg", "bad caf\xe9")):
+        (runs / "older" / label).mkdir(parents=True)
+        (runs / "older" / label / "0.txt").write_bytes(text.encode("cp1252"))
+    assert main(["predict", "folder", "older", "-o", "older.csv"]) == 0
+    warning = "neg/0.txt is not text in UTF-8. It is read in cp1252"
+    assert warning in " ".join(capsys.readouterr().err.split())
+    assert main(["evaluate", "folder", "older", "--json"]) == 0
+    output = capsys.readouterr()
+    assert warning in " ".join(output.err.split())
+    predicted = pd.read_csv("older.csv")
+    right = [
+        file.startswith(name) for file, name in zip(predicted["file"], predicted["prediction"], strict=True)
+    ]
+    assert json.loads(output.out)["metrics"]["accuracy"]["value"] == np.mean(right)
 
 
 def test_a_later_table_is_measured(runs, monkeypatch):

@@ -158,6 +158,8 @@ def _check(path: str, run: RunResult, fitted: Preprocessor, keep: Sequence[str])
     if Path(path).is_dir() or Path(path).suffix == ".npz" or image_blocks.are_images(path, fitted):
         return
     if item_blocks.takes(path, spec := run.config.get("data"), fitted):
+        if item_blocks.are_texts(path, spec):
+            return
         item_blocks.open_rows(path, spec, fitted, keep, announces=False)
     else:
         raise_faults(table_rows.further_faults(table_rows.open_rows(path, fitted, announces=False), keep))

@@ -1,4 +1,4 @@
-"""Whether the data that is loaded is measured by a model that knows its classes, so that it may have one of them only."""
+"""Whether the data that is loaded is measured by a model: it may have one class, or one value of the target, and texts in another encoding."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _by_model: ContextVar[bool] = ContextVar("measured_by_model", default=False)
 
 @contextmanager
 def by_model() -> Iterator[None]:
-    """Let the data that is loaded inside the `with` have one class only."""
+    """Let the data that is loaded inside the `with` have one class or value only."""
     token = _by_model.set(True)
     try:
         yield
@@ -21,5 +21,5 @@ def by_model() -> Iterator[None]:
 
 
 def is_by_model() -> bool:
-    """Return whether data may have one class only."""
+    """Return whether the data is measured by a model."""
     return _by_model.get()

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from trainrun.data import (
     _item_table,
+    _measured,
     _table_files,
     _table_stored,
     _text_columns,
@@ -157,4 +158,11 @@ def _items(arguments: Mapping[str, Any], even_large: bool = True) -> tuple[Items
 
 def _texts(items: Items, encoding: str | None) -> tuple[list[str], list[Fault]]:
     """Return the texts: a table's values, or what is in the files."""
-    return _text_files.read(items.values, encoding) if items.folder else (items.values, [])
+    if not items.folder:
+        return items.values, []
+    if not _measured.is_by_model():
+        return _text_files.read(items.values, encoding)
+    texts, faults, warning = _text_files.read_later(items.values, encoding)
+    if warning:
+        console.warn(warning)
+    return texts, faults

@@ -13,6 +13,7 @@ from trainrun.data import _class_folders, _text_files, table_rows, text, timeser
 from trainrun.data._csv_format import CsvFormat
 from trainrun.data._faults import raise_faults
 from trainrun.data._table_examples import TableSource
+from trainrun.data._table_settings import TableSettings
 from trainrun.data.table_rows import TableRows
 from trainrun.errors import Problem, UserError
 from trainrun.run import image_blocks
@@ -48,9 +49,17 @@ def takes(data: Any, spec: Mapping[str, Any] | None, fitted: Preprocessor) -> bo
         return kind != "image_folder" and hasattr(data, "columns")
     if Path(data).is_dir():
         return kind == "text"
+    if are_texts(data, spec):
+        return True
     if Path(data).suffix == ".npz" or image_blocks.are_images(data, fitted):
         return False
     return kind not in ITEM or spec[ITEM[kind]] is not None
+
+
+def are_texts(path: str | os.PathLike[str], spec: Mapping[str, Any]) -> bool:
+    """Return whether a run of texts takes a path as a folder of .txt files, or as one; a run of a table's texts may have a table in it."""
+    one = spec.get(ITEM["text"]) is None and Path(path).suffix.lower() in text.ENDINGS
+    return spec["name"] == "text" and (Path(path).is_dir() or one)
 
 
 def kept(data: Any, spec: Mapping[str, Any] | None, fitted: Preprocessor, keep: Sequence[str]) -> list[str]:
@@ -62,9 +71,10 @@ def kept(data: Any, spec: Mapping[str, Any] | None, fitted: Preprocessor, keep: 
     """
     names: list[Any] = []
     if isinstance(data, str | os.PathLike):  # a DataFrame has its index
-        if image_blocks.are_images(data, fitted) or (Path(data).is_dir() and not fitted.table):
+        is_taken = takes(data, spec, fitted)
+        if image_blocks.are_images(data, fitted) or (is_taken and are_texts(data, spec)):
             names = [FILE]
-        elif takes(data, spec, fitted) and spec["name"] != "text":
+        elif is_taken and spec["name"] != "text":
             names = [spec["image"]] if spec["name"] in ITEM else [spec["series"], spec["time"]]
     return list(dict.fromkeys(str(name) for name in (*names, *keep) if name is not None))
 
@@ -141,7 +151,7 @@ def of(
     Raises:
         UserError: the data cannot be read, or does not fit the model.
     """
-    if isinstance(data, str | os.PathLike) and Path(data).is_dir():
+    if isinstance(data, str | os.PathLike) and are_texts(data, spec):
         blocks = _folder(Path(data), spec, keep, size)
     elif spec["name"] == "text":
         blocks = _texts(open_rows(data, spec, fitted, keep), str(spec["text"]), keep, size)
@@ -160,24 +170,30 @@ def of(
 def _texts(
     source: TableSource, column: str, keep: Sequence[str], size: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, pa.Table]]:
-    """Yield texts `[n, 1]`, which of them are not empty, and what is carried through."""
+    """Yield texts `[n, 1]`, which of them are not missing, and what is carried through."""
+    missing = TableSettings().missing_words  # as in training
     for table in source.blocks(list(dict.fromkeys([column, *keep]))):
         for at in range(0, table.num_rows, size):
             part = table.slice(at, size)
             values = ["" if v is None else str(v) for v in part.column(column).to_pylist()]
-            yield _column(values), np.array([bool(v.strip()) for v in values]), part.select(list(keep))
+            known = np.array([v.strip().lower() not in missing for v in values])
+            yield _column(values), known, part.select(list(keep))
 
 
 def _folder(
     folder: Path, spec: Mapping[str, Any], keep: Sequence[str], size: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, pa.Table]]:
-    """Yield the texts of a folder's files as `_texts` does, in the order of their paths."""
+    """Yield the texts of a folder's files, or of one file, as `_texts` does, in the order of their paths."""
     import pyarrow as pa
 
     if other := [name for name in keep if name != FILE]:
         raise UserError(Problem("keep", f"texts have no column {other[0]!r}; their paths are {FILE!r}."))
     others: list[str] = []
-    files = sorted(map(Path, _class_folders.files_below(folder, text.ENDINGS, others)))
+    files, root = [folder], folder.parent
+    if not folder.is_file():
+        files, root = sorted(map(Path, _class_folders.files_below(folder, text.ENDINGS, others))), folder
+    if not folder.exists():
+        raise UserError(Problem("input", f"there is no text {folder}."))
     if not files:
         raise UserError(Problem("input", f"{folder} has no texts ({', '.join(text.ENDINGS)})."))
     if others:
@@ -190,7 +206,7 @@ def _folder(
         if warning and not warned:
             console.warn(warning)
             warned = True
-        names = [str(file.relative_to(folder)) for file in part]
+        names = [str(file.relative_to(root)) for file in part]
         yield (
             _column(values),
             np.array([bool(v.strip()) for v in values]),

@@ -78,13 +78,16 @@ def of_value(data: Any, config: Mapping[str, Any], fitted: Preprocessor, run_dir
 def _loaded(data: Any, config: Mapping[str, Any], fitted: Preprocessor) -> Dataset:
     """Return labelled arrays, or those of a file or folder, as they are; arguments as in `of_value`."""
     spec = config["data"]
-    if item_blocks.takes(data, spec, fitted) and not paths.expanded(data).is_dir():
+    if item_blocks.takes(data, spec, fitted) and not item_blocks.are_texts(data, spec):
         return own_data.load(_whole(config, str(data), fitted), None, fitted)
     if not isinstance(data, str | os.PathLike):
         return python.python(function=data, **_roles(spec, fitted))
     path = os.fspath(data)
     if paths.expanded(path).suffix == ".npz":
         return npz.npz(path=path, **_roles(spec, fitted))
+    if not paths.expanded(path).is_dir():
+        message = f"expected a folder with a folder for each class; {path} is one file, which does not say its class."
+        raise UserError(Problem("input", message))
     if fitted.inputs[0].kind == "image":
         if fitted.target.shape:
             message = f"a folder does not say where its masks are. Name both: data.path={path} data.mask=masks/ data.validation=0 data.test=0."
