@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from PIL import Image
 
 import trainrun
 from trainrun.cli import main
+from trainrun.errors import UserError
 
 
 def test_a_model_of_masks_writes_masks(inside, capsys):
@@ -34,6 +36,9 @@ def test_a_model_of_masks_writes_masks(inside, capsys):
         assert np.array_equal(np.asarray(Image.open(inside / "out" / name)), mask)
     true = np.stack([np.asarray(Image.open(inside / "masks" / name)) for name in arrays["image"]])
     assert (arrays["prediction"] == true).mean() > 0.9
+    with pytest.raises(UserError, match="each pixel has a class"):
+        result.predict("pictures")
+    assert np.allclose(result.saved.predict("pictures").output, output, atol=1e-5)
     capsys.readouterr()
     assert main(["predict", "./run", "pictures", "-o", "out.csv"]) == 2
     assert "masks; expected a folder" in capsys.readouterr().err

@@ -55,7 +55,14 @@ class Predictions:
         """Return named columns: `prediction` (a class name or a number) and `probability_<class>` for each class.
 
         Of several outputs: `prediction_<output>` and `probability_<output>_<class>`.
+
+        Raises:
+            UserError: each pixel has a class.
         """
+        target = self.fitted.target
+        if any(one.shape for one in (target, *target.named.values())):
+            text = "each pixel has a class, which are no columns of a table. Take run.saved.predict(data).output, [images, height, width, classes], or `trainrun predict RUN DATA -o masks/`."
+            raise UserError(Problem("data", text))
         return scoring.columns(self.output, asdict(self.fitted.target))
 
 
