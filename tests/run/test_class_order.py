@@ -40,3 +40,13 @@ def test_each_output_and_each_label_has_its_place():
     assert got.train.y["kind"].tolist() == [2, 1, 0]
     assert got.train.y["tags"].tolist() == [[0, 0, 1], [1, 0, 0], [1, 0, 1]]
     assert dict(got.target.named) == dict(stored.named)
+
+
+def test_pixels_have_the_ids_of_the_stored_numbers():
+    own, stored = (
+        TargetSpec("multiclass", c, len(c), shape=s)
+        for c, s in ((("0", "5", "9"), (2, 2)), (("0", "2", "5", "9"), (4, 4)))
+    )
+    got = class_order.as_stored(data(own, np.array([[[0, 1], [2, -1]]])), stored)
+    assert got.train.y.tolist() == [[[0, 2], [3, -1]]]
+    assert (got.target.classes, got.target.shape) == (stored.classes, (2, 2))

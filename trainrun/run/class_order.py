@@ -28,7 +28,7 @@ def as_stored(data: Dataset, stored: TargetSpec, positive: Any = None) -> Datase
         other = stored.named.get(name) if own.named else stored
         chosen = positive.get(name) if isinstance(positive, dict) else positive
         if other is not None and chosen in INFERRED and _orderable(one, other):
-            targets[name] = other
+            targets[name] = replace(other, shape=one.shape)
             ids[name] = np.array([other.classes.index(label) for label in one.classes])
     if not targets:
         return data
@@ -54,7 +54,6 @@ def _orderable(own: TargetSpec, stored: TargetSpec) -> bool:
     return (
         alike
         and bool(own.classes)
-        and not own.shape
         and own.classes != stored.classes
         and set(own.classes) <= set(stored.classes)
     )

@@ -202,20 +202,33 @@ def _problem(own: Preprocessor, stored: Preprocessor, key: str) -> Problem | Non
 
 def _other_classes(own: TargetSpec, stored: TargetSpec) -> Problem | None:
     """Return why the classes of data are not those of a model, which would be taken for them in their order, or None."""
+    pairs = [(one, stored.named[name]) for name, one in own.named.items() if name in stored.named]
+    problems = (_other_classes_of_one(*pair) for pair in pairs or [(own, stored)])
+    return next(filter(None, problems), None)
+
+
+def _other_classes_of_one(own: TargetSpec, stored: TargetSpec) -> Problem | None:
     if own.classes == stored.classes or not own.classes or not stored.classes:
         return None
     if set(own.classes) == set(stored.classes):
         text = f"the positive class of the model is {stored.classes[-1]!r}. Leave data.positive out."
         return Problem("data.positive", text)
     strange = [name for name in own.classes if name not in stored.classes]
-    # Numbers may stand for classes that have names in the file.
-    if strange and not any(all(name.isdecimal() for name in one.classes) for one in (own, stored)):
+    if strange and not _numbered(own, stored):
         text = (
             f"the model knows the classes {listed(stored.classes)}; the data also has {listed(strange)}. Leave them out, or take "
             "init_from, with which the output layer is new."
         )
         return Problem("data", text)
     return None
+
+
+def _numbered(own: TargetSpec, stored: TargetSpec) -> bool:
+    """Return whether the classes of one of two targets are the ids of those of the other, which have names."""
+    ids = [str(i) for i in range(len(own.classes))]
+    numbers = [all(name.isdecimal() for name in one.classes) for one in (own, stored)]
+    alike = len(own.classes) == len(stored.classes)
+    return alike and not all(numbers) and ids in (list(own.classes), list(stored.classes))
 
 
 def _say_differences(own: Preprocessor, stored: Preprocessor, source: str) -> None:
