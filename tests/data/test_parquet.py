@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from pyarrow import feather as arrow_feather
+from pyarrow import parquet as pq
 
 from trainrun.data import _spool, csv, feather, parquet
 from trainrun.data.lazy_array import View
@@ -140,6 +141,31 @@ def test_several_files_are_one_table(tmp_path, kind):
     assert load(tmp_path / "parts", kind, exclude=["age"]).digest() == without.digest()
     save(table.rename(columns={"age": "years"}), tmp_path / "parts" / f"2.{kind}", kind)
     assert f"2.{kind} has other columns" in faults(tmp_path / "parts", kind)
+
+
+@pytest.mark.parametrize("text", [pa.dictionary(pa.int8(), pa.string()), pa.string_view(), pa.large_string()])
+def test_files_may_have_other_types_of_text_and_of_numbers(tmp_path, kind, text):
+    table = pd.DataFrame({"city": ["Oslo", "Rome", None] * 20, "y": [0.5, 1.25, 2.75, 4.5] * 15})
+    whole = load(save(table, tmp_path / f"t.{kind}", kind), kind)
+    (tmp_path / "parts").mkdir()
+    write = {"parquet": pq.write_table, "feather": arrow_feather.write_feather}[kind]
+    for i, (rows, city, y) in enumerate(
+        [(table[:20], text, pa.decimal128(5, 2)), (table[20:], pa.string(), pa.float64())]
+    ):
+        columns = {"city": pa.array(rows["city"]).cast(city), "y": pa.array(rows["y"]).cast(y)}
+        write(pa.table(columns), tmp_path / "parts" / f"{i}.{kind}")
+    assert load(tmp_path / "parts", kind).digest() == whole.digest()
+
+
+def test_values_that_the_type_of_all_files_does_not_hold_are_no_damage(tmp_path, kind):
+    (tmp_path / "parts").mkdir()
+    for i, ids in enumerate(([2**60 + i for i in range(30)], [float(i) for i in range(30)])):
+        table = pd.DataFrame({"id": ids, "x": np.arange(30) % 7, "y": np.arange(30) % 2})
+        save(table, tmp_path / "parts" / f"{i}.{kind}", kind)
+    message = faults(tmp_path / "parts", kind)
+    assert f"0.{kind} has values that do not fit" in message and "column id" in message
+    assert "cannot be read" not in message
+    load(tmp_path / "parts", kind, exclude=["id"])
 
 
 def test_faults_are_named_with_the_way_out(tmp_path, kind):

@@ -76,6 +76,29 @@ def unsupported(schema: pa.Schema, names: Sequence[str]) -> list[tuple[str, str]
     return [(name, str(schema.field(name).type)) for name in names if not fits(schema.field(name).type)]
 
 
+def unified(schema: pa.Schema, other: pa.Schema) -> pa.Schema:
+    """Return the schema of the rows of two files; where a column's types differ, dictionaries of text are text, decimals float64."""
+    import pyarrow as pa
+    import pyarrow.types as t
+
+    def plain(kind: pa.DataType) -> pa.DataType:
+        value = kind.value_type if t.is_dictionary(kind) else kind
+        if t.is_string(value) or getattr(t, "is_string_view", t.is_string)(value):
+            return pa.string()
+        if t.is_large_string(value):
+            return value
+        return pa.float64() if t.is_decimal(kind) else kind
+
+    same = {*zip(schema.names, schema.types, strict=True)} & {*zip(other.names, other.types, strict=True)}
+    return pa.unify_schemas(
+        [
+            pa.schema([f if (f.name, f.type) in same else f.with_type(plain(f.type)) for f in each])
+            for each in (schema, other)
+        ],
+        promote_options="permissive",
+    )
+
+
 def is_date(kind: pa.DataType) -> bool:
     """Return whether values of a type are dates or timestamps."""
     import pyarrow.types as t

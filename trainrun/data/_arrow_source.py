@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from trainrun.data import _file_kinds, _partitions, _table_files
-from trainrun.data._arrow_arrays import unsupported
+from trainrun.data._arrow_arrays import unified, unsupported
 from trainrun.data._faults import Fault, Place, raise_faults
 from trainrun.data._header_names import exclusion
 from trainrun.data._split_settings import settings_of
@@ -97,7 +97,7 @@ class ArrowSource:
                 table = _read(file, self._kind, [name for name in columns if name not in of_folder])
                 table.validate(full=True)  # offsets of a damaged file lead outside of memory
                 tables.append(_partitions.with_values(table, schema, of_folder))
-            except (pa.ArrowException, OSError) as error:
+            except (pa.ArrowException, OSError, _partitions.OtherTypes) as error:
                 return None, [(argument, _damaged(file, self._kind, error))]
         self._rows = [table.num_rows for table in tables]
         table = pa.concat_tables(tables)
@@ -122,7 +122,7 @@ class ArrowSource:
                     batch.validate(full=True)
                     self._rows[-1] += batch.num_rows
                     yield _partitions.with_values(pa.Table.from_batches([batch]), schema, of_folder)
-            except (pa.ArrowException, OSError) as error:
+            except (pa.ArrowException, OSError, _partitions.OtherTypes) as error:
                 faults = [(argument, _damaged(file, self._kind, error))]
                 break
         raise_faults(faults)
@@ -202,7 +202,7 @@ def open_source(
     for file, argument, other in zip(files[1:], arguments[1:], schemas[1:], strict=True):
         read = pa.schema([field for field in other if field.name not in unused])
         try:
-            schema = pa.unify_schemas([schema, read], promote_options="permissive")
+            schema = unified(schema, read)
         except pa.ArrowException as error:
             return None, [
                 (
@@ -273,6 +273,8 @@ def _batches(file: Path, kind: Format, columns: Sequence[str]) -> Iterator[pa.Re
 
 
 def _damaged(file: Path, kind: Format, error: Exception) -> str:
+    if isinstance(error, _partitions.OtherTypes):
+        return f"{file} has values that do not fit the type that the column has in all files: {error}. Save it in one type in all of them."
     advice = _file_kinds.advice(file)
     if not advice or f"data={kind}." in advice:
         advice = f"{first_line(error).rstrip('.')}. Is it complete?"

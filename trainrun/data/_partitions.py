@@ -8,12 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from trainrun.errors import first_line
 from trainrun.util import paths
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+
 MISSING = "__HIVE_DEFAULT_PARTITION__"
+
+
+class OtherTypes(Exception):
+    """Values of a file do not fit the type that their column has in all files."""
 
 
 def files_below(folder: Path, endings: Sequence[str]) -> list[Path]:
@@ -65,18 +71,24 @@ def fields(of_files: Sequence[dict[str, str | None]]) -> list[pa.Field]:
 
 
 def with_values(table: pa.Table, schema: pa.Schema, of_folder: dict[str, str | None]) -> pa.Table:
-    """Return the columns of a schema, of a file's table and of its folders' names."""
+    """Return the columns of a schema, of a file's table and of its folders' names.
+
+    Raises:
+        OtherTypes: values of a column do not fit its type in the schema, which is that of all files.
+    """
     import pyarrow as pa
 
-    if not of_folder:
-        return table.select(schema.names).cast(schema)
-    texts = {
-        name: pa.repeat(pa.scalar(text, pa.string()), table.num_rows) for name, text in of_folder.items()
-    }
-    arrays = [texts[name] if name in texts else table[name] for name in schema.names]
-    return pa.table(
-        [array.cast(kind) for array, kind in zip(arrays, schema.types, strict=True)], schema=schema
-    )
+    columns = []
+    for name, kind in zip(schema.names, schema.types, strict=True):
+        if name in of_folder:
+            values = pa.repeat(pa.scalar(of_folder[name], pa.string()), table.num_rows)
+        else:
+            values = table[name]
+        try:
+            columns.append(values.cast(kind))
+        except pa.ArrowInvalid as error:
+            raise OtherTypes(f"column {name}: {first_line(error).rstrip('.')}") from error
+    return pa.table(columns, schema=schema)
 
 
 def _is_integer(text: str) -> bool:
