@@ -7,6 +7,7 @@ import json
 import sys
 from types import SimpleNamespace
 
+import fsspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -46,6 +47,19 @@ def test_each_kind_of_file_in_blocks_gives_the_same_rows(within, tmp_path, monke
     expected = numbers(frame, "buyers")
     np.testing.assert_allclose(read["probability_yes"], expected, atol=1e-6)
     assert list(read["prediction"]) == ["yes" if p > 0.5 else "no" for p in expected]
+
+
+@pytest.mark.parametrize("ending", ["parquet", "feather"])
+def test_a_table_of_types_is_told_without_its_ending(within, tmp_path, ending):
+    frame = pd.read_csv("new.csv")
+    (tmp_path / "parts").mkdir()
+    getattr(frame, f"to_{ending}")(tmp_path / "parts" / f"1.{ending}")
+    getattr(frame, f"to_{ending}")(tmp_path / "rows")
+    fsspec.filesystem("memory").put(str(tmp_path / "parts"), f"/{ending}", recursive=True)
+    for address in (tmp_path / "rows", f"file://{tmp_path}/parts", f"memory://{ending}"):
+        assert main(["predict", "buyers", str(address), "-o", str(tmp_path / "out.csv")]) == 0
+        predicted = pd.read_csv(tmp_path / "out.csv")["probability_yes"]
+        np.testing.assert_allclose(predicted, numbers(frame, "buyers"), atol=1e-6)
 
 
 def test_a_number_comes_in_its_unit_from_standard_input_and_from_python(within, capsys, monkeypatch):

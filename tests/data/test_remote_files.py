@@ -7,6 +7,7 @@ import http.server
 import io
 import os
 import threading
+import zipfile
 
 import fsspec
 import pandas
@@ -119,6 +120,14 @@ def test_a_web_file_is_fetched_once_and_its_faults_are_named(confirmed, tmp_path
         server.shutdown()
     assert "cannot be fetched: Cannot connect" in _remote_files.find(address, ())[1][0][1]
     assert list((tmp_path / _remote_files.FOLDER).rglob(".*")) == []
+
+
+def test_a_file_of_an_archive_is_copied_once(confirmed, tmp_path, capsys):
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
+        archive.writestr("t.csv", TABLE)
+    address = confirmed(f"zip://t.csv::{tmp_path / 't.zip'}")
+    assert (rows(address), rows(address)) == (60, 60)
+    assert capsys.readouterr().out.count("fetching") == 1
 
 
 @pytest.mark.parametrize("address", ["https://example.org/t.csv", "s3://bucket/t.csv", "zip://t.csv::https://example.org/t.zip"])  # fmt: skip

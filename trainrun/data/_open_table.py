@@ -1,6 +1,9 @@
-"""Open a table whose format is known by its files' ending."""
+"""Open a table whose format is known by its files' ending, or by their content."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
 
 from trainrun.data import _arrow_source, _table_files, csv
 from trainrun.data._arrow_source import Format
@@ -9,43 +12,54 @@ from trainrun.data._faults import Fault
 from trainrun.data._table_examples import TableSource
 from trainrun.data._table_files import Paths
 from trainrun.data._table_settings import TableSettings
-from trainrun.util import paths as util_paths
 
-# Endings of files whose columns have types.
-TYPED: tuple[Format, ...] = ("parquet", "feather")
+# Format of files whose columns have types -> their first bytes.
+MARKS: Mapping[Format, bytes] = {"parquet": b"PAR1", "feather": b"ARROW1"}
 
 
-def by_ending(
+def by_content(
     paths: Paths,
     form: CsvFormat | None = None,
     is_later: bool = False,
     settings: TableSettings | None = None,
 ) -> tuple[TableSource | None, list[Fault]]:
-    """Return the table of paths, by the ending of that of the training rows, or its faults.
+    """Return the table of paths, in the format of the training rows' files, or its faults.
 
     Args:
         paths: of the parts.
         form: how CSV files are written; without effect on others.
         is_later, settings: see `csv.open_source`.
     """
-    kind = next((kind for kind in TYPED if _holds(str(paths["path"]), kind)), None)
-    if kind is not None:
+    if (kind := _typed(str(paths["path"]))) is not None:
         return _arrow_source.open_source(paths, kind, settings)
     return csv.open_source(paths, form or CsvFormat(), is_later, settings)
 
 
-def _holds(path: str, kind: Format) -> bool:
-    """Return whether a path names files of a kind: by its ending, or as a folder with such files."""
-    ending = f".{kind}"
-    return path.endswith(ending) or (
-        util_paths.expanded(path).is_dir() and not _table_files.find(path, [ending], "")[1]
+def _typed(path: str) -> Format | None:
+    """Return the format of a path's files whose columns have types, by ending or content; None: they are text, or there are none."""
+    for kind in MARKS:
+        if path.endswith(f".{kind}"):
+            return kind
+    for kind in MARKS:
+        files, faults = _table_files.find(path, [f".{kind}"], "")
+        if files and not faults:
+            return _format(files[0])
+    return None
+
+
+def _format(file: Path) -> Format | None:
+    """Return the format of a file, by ending or first bytes; that of a file at an address may end in a query."""
+    with file.open("rb") as stream:
+        start = stream.read(len(max(MARKS.values(), key=len)))
+    return next(
+        (kind for kind, mark in MARKS.items() if file.suffix == f".{kind}" or start.startswith(mark)), None
     )
 
 
 def by_settings(
     paths: Paths, form: CsvFormat, settings: TableSettings | None = None
 ) -> tuple[TableSource | None, list[Fault]]:
-    """Return the table of paths, as CSV if any of its format is set, else by its ending; as `by_ending`."""
+    """Return the table of paths, as CSV if any of its format is set, else as `by_content`."""
     if form.record():
         return csv.open_source(paths, form, settings=settings)
-    return by_ending(paths, settings=settings)
+    return by_content(paths, settings=settings)

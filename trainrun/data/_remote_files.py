@@ -24,7 +24,7 @@ PAGE = re.compile(rb"\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head)\b", re.IGNO
 CONNECT_S, READ_S = 20, 60
 # What file systems call the version of a file.
 VERSION_KEYS = (
-    "ETag", "etag", "md5Hash", "Content-MD5", "Digest", "Last-Modified", "LastModified", "mtime", "last_modified", "updated", "created",
+    "ETag", "etag", "md5Hash", "Content-MD5", "Digest", "CRC", "Last-Modified", "LastModified", "mtime", "last_modified", "updated", "created",
     "size",
 )  # fmt: skip
 

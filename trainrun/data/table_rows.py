@@ -94,7 +94,7 @@ def open_rows(
     is_later = form is None or fitted is None
     forms = [form or CsvFormat()] if form or fitted is None else fitted.file.of_later_files(fitted.targets)
     for form in forms:
-        source, faults = _open_table.by_ending({"path": os.fspath(data)}, form, is_later)
+        source, faults = _open_table.by_content({"path": os.fspath(data)}, form, is_later)
         if fitted is not None and not faults:
             faults = _table_stored.header_faults(source.header, fitted)
         if not faults:
