@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -182,3 +184,26 @@ def test_shifted_columns_are_named_by_their_population_stability_index(within, r
     new = np.maximum([1, 0, 0], 1e-4)
     assert shifted["city"].psi == pytest.approx(((new - old) * np.log(new / old)).sum(), rel=1e-6)
     assert shifted["age"].shifted and "age" in drift.warning(shifted) and "city" in drift.warning(shifted)
+
+
+def test_data_that_changed_are_read_as_at_the_training_also_from_another_folder(
+    project, tmp_path, monkeypatch, capsys
+):
+    for name in ("people.csv", "new.csv"):
+        shutil.copy(project / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    words = ["data=csv", "data.path=people.csv", "data.test_path=new.csv", "data.target=buys"]
+    quick = ["tracking=none", "artifacts.plots=false", "artifacts.report=false", "trainer.epochs=4"]
+    run = trainrun.run([*words, *quick, "data.features=[age,city]", "model=linear", "metric=accuracy"])
+    frame = pd.read_csv("people.csv", na_values="?")
+    rarer = frame["buys"].value_counts().index[-1]
+    # Other statistics, and the other class is the rarer one, so that it would be the positive class.
+    frame["buys"] = frame["buys"].where(frame.index % 5 == 0, rarer)
+    frame.assign(age=frame["age"] * 3 + 50).to_csv("people.csv", index=False)
+    (tmp_path / "below").mkdir()
+    run_dir = os.path.relpath(run.run_dir, "below")
+    monkeypatch.chdir("below")
+    scores = trainrun.load(run_dir).evaluate()
+    assert "has changed since" in capsys.readouterr().err
+    for name in ("loss", "accuracy"):  # those of the same file of tests
+        assert scores.metrics[name].value == pytest.approx(run.metrics[f"test_{name}"], rel=1e-4)

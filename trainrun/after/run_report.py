@@ -207,8 +207,9 @@ def _of_weights(run: RunResult) -> Explained:
     with imports.collector_paused("tensorflow"), console.hushed():
         from trainrun.run import evaluation, model_files
 
+    run_dir = run.run_dir.absolute()
     with run.workplace():
-        job = model_files.job_of_weights(run.run_dir, saved.load(run.run_dir))
+        job = model_files.job_of_weights(run_dir, saved.load(run_dir))
     fitted = Preprocessor.from_json((run.run_dir / preprocessor.FILE).read_text("utf-8"))
     lacking = {"lacking": f"None: the run saved its weights without {MODEL} (artifacts.model)."}
     return _explained(

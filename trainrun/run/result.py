@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from trainrun.config import named_components, plugins, saved
 from trainrun.errors import Problem, UserError
 from trainrun.model import export_formats
+from trainrun.model.source_file import MODEL
 from trainrun.run import notebook_view
 from trainrun.tracking import find, origin, status, summary
 from trainrun.ui import console
@@ -53,6 +54,7 @@ class RunResult:
         model: Any = None,
     ):
         self.run_dir, self.status, self.metrics = run_dir, status, metrics
+        self._home = run_dir.absolute()  # also where `workplace` is
         self.history, self.summary = history, summary
         if model is not None:
             self.model = model
@@ -69,7 +71,7 @@ class RunResult:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The resolved config, as plain dicts and lists; secrets are hidden."""
-        return saved.load_plain(self.run_dir)
+        return saved.load_plain(self._home)
 
     @cached_property
     def model(self) -> Any:
@@ -82,7 +84,7 @@ class RunResult:
         from trainrun.run import model_files
 
         with self.workplace():
-            return model_files.load(self.run_dir, saved.load(self.run_dir))
+            return model_files.load(self._home, saved.load(self._home))
 
     @cached_property
     def saved(self) -> SavedModel:
@@ -96,7 +98,7 @@ class RunResult:
 
         with self.workplace():
             plugins.load(self.config.get("plugins") or [])
-        return SavedModel.load(self.run_dir, self.config.get("data"))
+        return SavedModel.load(self._home, self.config.get("data"))
 
     @retracing.unannounced()
     def predict(self, data: Any, keep: Sequence[str] = (), intervals: float | None = None) -> pd.DataFrame:
@@ -131,9 +133,8 @@ class RunResult:
         """Return loss and every metric of the run with bootstrap intervals.
 
         Args:
-            data: a table with the target: the path of a CSV, Parquet or Feather file, or a DataFrame; of a model that takes arrays, the
-                path of an .npz file or of a folder for each class, arrays by key, or ``(x, y)``. None: the run's own test part; else its
-                validation part.
+            data: a table with the target: the path of a CSV, Parquet or Feather file, or a DataFrame; of a model that takes arrays, the path
+                of an .npz file or of a folder for each class, arrays by key, or ``(x, y)``. None: the run's test, else validation part.
             by: a column for whose values, or quarters of its numbers, the metrics are computed, too.
             against: another run, whose metrics are compared on the same rows, with paired intervals.
 
@@ -184,7 +185,7 @@ class RunResult:
             format: ``keras``, ``savedmodel``, ``onnx``, ``litert`` or ``openvino``.
             quantize: ``float16``, ``float8``, ``int8`` or ``int4``, as the format has it; None: as trained.
             output: the folder; None: ``export-FORMAT`` in the run's directory.
-            bound: the greatest difference between predictions that is accepted: of probabilities, or of numbers in standard deviations;
+            bound: the greatest difference between predictions that is accepted: of probabilities, or of numbers in standard deviations.
                 None: 0.001, of ``float16`` 0.01, of ``int8`` and ``float8`` 0.1, of ``int4`` 0.25.
             rows: examples to compare, at most; None: 1,000.
 
@@ -212,11 +213,7 @@ class RunResult:
         )
 
     def register(
-        self,
-        name: str,
-        alias: str | None = None,
-        if_better: bool = False,
-        outputs: str | Path = find.OUTPUTS,
+        self, name: str, alias: str | None = None, if_better: bool = False, outputs: str | Path = find.OUTPUTS
     ) -> Registered:
         """Register the model in the registry of the run's tracker.
 
@@ -256,28 +253,33 @@ class RunResult:
     def data(self, strict: bool = False) -> Dataset:
         """Load the run's data; `train`, `validation` and `test` have `x`, `y` and `weight`.
 
+        Data that have changed since the training are read by the preprocessing of the model, with a warning.
+
         Args:
-            strict: refuse data that have changed since the training, which are a warning otherwise: examples that the model was trained on may
-                stand in its test part now.
+            strict: refuse data that have changed: examples that the model was trained on may stand in its test part now.
 
         Raises:
-            UserError: it is missing, or faulty.
+            UserError: it is missing, or faulty, or has changed so that it does not fit the model.
         """
         _import_tensorflow()
-        from trainrun.run import builders
+        from trainrun.run import builders, other_data
 
         with self.workplace():
-            data = builders.dataset(saved.load(self.run_dir))
+            config = saved.load(self._home)
+            data = builders.dataset(config)
         if (recorded := self.summary.get("data_sha256")) and data.digest() != recorded:
             text = f"data={data.name} has changed since {self.run_dir} was trained: its parts may have other rows."
             if strict:
                 raise UserError(text)
             console.warn(text)
+            if (self._home / MODEL).is_file() and data.target.kind != "none":
+                with self.workplace():
+                    return other_data.of_config(config, self.saved.fitted, str(self.run_dir))
         return data
 
     def workplace(self) -> contextlib.AbstractContextManager[None]:
         """Return the context in which the config's relative paths count from where they did."""
-        folder = origin.workplace(self.run_dir, status.read(self.run_dir).start)
+        folder = origin.workplace(self._home, status.read(self._home).start)
         return contextlib.nullcontext() if folder is None else contextlib.chdir(folder)
 
     def __repr__(self) -> str:
