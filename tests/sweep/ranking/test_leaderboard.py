@@ -105,3 +105,23 @@ def test_losses_that_are_not_the_same_measure_are_told(each, objective, differ, 
         differ is not None
     )
     assert differ is None or f"trainrun best {os.path.relpath(tmp_path)} --objective val_mae" in printed
+
+
+@pytest.mark.parametrize(
+    ("each", "differ"),
+    [
+        (["data.group=null data.path=a", "data.group=patient data.path=b"], "data.group, data.path"),
+        (["data.validation_path=a", "data.validation_path=b"], "data.validation_path"),
+        (["data.path=a data.validation_path=v", "data.path=b data.validation_path=v"], None),
+        (["data.exclude=[id] data.path=a", "data.exclude=[] data.path=a"], None),
+    ],
+)
+def test_trials_that_are_measured_on_other_rows_are_told(each, differ, tmp_path, capsys):
+    ended = [
+        Trial(n, one.split(), [], tmp_path / str(n), {}, "FINISHED", metrics={"val_auc": 0.5})
+        for n, one in enumerate(each)
+    ]
+    leaderboard.show(tmp_path, ended, Objective("val_auc", True), 2)
+    printed = " ".join("".join(capsys.readouterr()).split())
+    assert ("measured on other rows" in printed) == (differ is not None)
+    assert differ is None or f"the trials differ in {differ}, so they" in printed
