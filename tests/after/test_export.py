@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from PIL import Image
 from sklearn.datasets import load_iris
 
 import trainrun
@@ -97,6 +98,25 @@ def test_weights_that_litert_leaves_as_they_are_are_no_quantization(within, tmp_
     assert main(typed) == 2
     assert "quantize: LiteRT leaves weights of fewer than 1,024" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("format_name", ["onnx", "litert", "openvino"])
+def test_images_that_are_resized_in_training_are_exported_at_their_size(tmp_path, monkeypatch, format_name):
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    for i in range(12):
+        path = tmp_path / "photos" / "ab"[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (11, 9, 3), "uint8")).save(path)
+    overrides = ["data=image_folder", "data.path=photos", "data.size=[8,8]", "model=cnn", "model.filters=[3]", "trainer.epochs=1",
+                 "trainer.batch_size=4", "tracking=none", "artifacts.plots=false", "artifacts.report=false"]  # fmt: skip
+    run = trainrun.run(overrides)
+    exported = run.export(format_name, output=tmp_path / "out")
+    assert not exported.raw_rows
+    assert exported.inputs["image"]["shape"] == [8, 8, 3]
+    pixels = random.random((1, 8, 8, 3), "float32")
+    output = in_runtime(format_name, tmp_path / "out" / exported.file, {"image": pixels})
+    np.testing.assert_allclose(output, np.asarray(run.model(pixels)), atol=1e-5)
 
 
 def test_measurements_are_raw_in_onnx(within, tmp_path):

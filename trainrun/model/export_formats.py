@@ -22,7 +22,7 @@ class Format:
         quantize: the quantizations that were tried and verified.
         packages: name of a module -> the package that has it, besides TensorFlow and Keras.
         lacks: types of inputs that its runtime does not take, or not to their last digits.
-        tables: whether it has the operations that encode a table's rows: texts, and what is missing.
+        tables: whether it has the operations that encode a table's rows, texts and what is missing, and that resize images.
     """
 
     file: str

@@ -42,7 +42,8 @@ class Source:
     def takes_raw(self, format_name: str) -> bool:
         """Return whether a format's runtime takes the raw rows of this model."""
         spec = FORMATS[format_name]
-        return (spec.tables or not self.fitted.table) and not any(
+        resizes = any(step.get("resize") for step in self.fitted.steps.values())
+        return (spec.tables or not (self.fitted.table or resizes)) and not any(
             str(t.dtype) in spec.lacks for t in self.raw.inputs
         )
 
