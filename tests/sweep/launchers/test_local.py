@@ -12,7 +12,12 @@ import sys
 import pytest
 from sweeping import lives, only_sweep, rows_of, wait_for
 
+import trainrun
 from trainrun.cli import main
+from trainrun.sweep.launchers.local import Pool
+from trainrun.sweep.launchers.resources import Resources
+from trainrun.sweep.trial import Trial
+from trainrun.util import subprocesses
 
 QUIET = ["tracking=none", "artifacts.plots=false", "artifacts.report=false", "data=iris", "metric=[]"]
 BAD = """
@@ -145,3 +150,24 @@ def test_ctrl_c_lets_the_running_trials_save_themselves(tmp_path):
     sweep = only_sweep(tmp_path)
     begun = [p for p in sweep.iterdir() if (p / "summary.json").is_file()]
     assert begun and all(json.loads((p / "summary.json").read_text())["status"] == "KILLED" for p in begun)
+
+
+def test_a_signal_that_comes_while_a_process_starts_stops_it_as_soon_as_it_runs(monkeypatch, tmp_path):
+    sent = []
+
+    class Process:
+        signal = staticmethod(sent.append)
+        kill = staticmethod(lambda: sent.append("kill"))
+
+    def fork(*args, **options):
+        pool.stop()  # as the handlers of a first and a second signal do
+        pool.kill()
+        return Process
+
+    monkeypatch.setattr(subprocesses, "fork_server", lambda: None)
+    monkeypatch.setattr(subprocesses, "fork", fork)
+    pool = Pool(Resources.divide(1, 1), [], [])
+    pool.start(Trial(0, [], [], tmp_path, trainrun.compose(QUIET)))
+    assert sent == []
+    pool.stop()  # as the loop does again
+    assert sent == [signal.SIGTERM]

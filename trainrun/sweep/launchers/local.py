@@ -131,6 +131,8 @@ class Pool:
     def stop(self, trial: Trial | None = None, reason: str | None = None) -> None:
         """Have a trial, or all of them, save their state and exit; with a reason, they count as FAILED."""
         for worker in self._busy:
+            if worker.process is None:  # a signal has come while it starts: the loop stops it then
+                continue
             if (trial is None or worker.trial is trial) and worker.stop_by is None:
                 worker.stop_by, worker.reason = time.monotonic() + self.grace + KILL_DELAY_S, reason
                 worker.process.signal(signal.SIGTERM)
@@ -138,7 +140,8 @@ class Pool:
     def kill(self) -> None:
         """Kill all trials."""
         for worker in self._workers:
-            worker.process.kill()
+            if worker.process is not None:
+                worker.process.kill()
 
     def close(self) -> None:
         """End the processes that wait for another trial. The fork server ends with this process."""
