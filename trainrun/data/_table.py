@@ -34,7 +34,7 @@ class Column:
         notation: in which the numbers are written; None: plainly, or the column is not numeric. Dates are seconds since 1970, truth
             values 0 and 1.
         integers: those that `numbers` does not hold exactly, `[n]`; None: it holds each.
-        typed: dates are dates in the file, not texts.
+        typed: dates are dates in the file, not texts; numbers are real ones by their type, though all may be whole.
         is_text: it is free text, which becomes tokens.
         ends: texts of the least and the largest number, where they were in a notation that was understood.
         values: the column as read, where its texts are still needed: of the target, and to name invalid values.
@@ -108,13 +108,13 @@ def converted(
     import pyarrow as pa
     import pyarrow.types as t
 
-    names, read, schema = table.column_names, table.columns, table.schema
+    names, read, schema, columns = table.column_names, table.columns, table.schema, {}
     del table
-    columns = {}
     for i, name in enumerate(names):
         values, read[i] = read[i], None
         column = (_typed if typed or t.is_floating(values.type) else _text)(values, settings, name)
-        column.is_text = settings.is_text(name)
+        column.is_text, real = settings.is_text(name), typed and t.is_floating(values.type)
+        column.typed = column.typed or real
         if name in settings.targets or len(column.invalid):
             column.values = values
         if column.numbers is None:

@@ -133,7 +133,7 @@ def inputs(
         "whole": [
             name
             for name in numeric
-            if not columns[name].notation
+            if not (columns[name].notation or columns[name].typed)
             and as_pandas_reads(columns[name].missing) == "none"
             and is_whole(columns[name].numbers)
         ],

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from trainrun.data.csv import csv as load
+from trainrun.data.parquet import parquet as load_parquet
 from trainrun.data.preprocessor import Preprocessor
 from trainrun.model import front, functional, mlp, saving
 from trainrun.run.saved_model import SavedModel
@@ -103,3 +104,19 @@ def test_ids_missing_codes_and_times_with_an_offset_are_those_of_the_file(tmp_pa
     for at in (frame["at"], pd.Series(list(local), dtype=object)):
         predicted = loaded.predict(frame.assign(at=at))
         np.testing.assert_allclose(predicted["probability_yes"], expected, atol=1e-6)
+
+
+def test_whole_numbers_of_a_real_type_are_real(tmp_path):
+    numbers = np.arange(40) % 7
+    table = pd.DataFrame(
+        {"real": numbers.astype(float), "whole": numbers, "buys": np.where(numbers > 3, "yes", "no")}
+    )
+    table.to_parquet(tmp_path / "own.parquet")
+    fitted = Preprocessor.of(data := load_parquet(path=str(tmp_path / "own.parquet"), target="buys"))
+    core = functional.over(mlp.mlp(data.inputs, data.target, "sigmoid", units=[4]), data.inputs)
+    saving.save(front.over(core, fitted), tmp_path / "m.keras", fitted)
+    write_model(tmp_path / "model", tmp_path / "m.keras", {"inputs": [], "output": {}}, None)
+    loaded = mlflow.pyfunc.load_model(str(tmp_path / "model"))
+    expected = SavedModel.load(str(tmp_path / "m.keras")).predict(table).output.ravel()
+    predicted = loaded.predict(table[["real", "whole"]])["probability_yes"]  # MLflow refuses other types
+    np.testing.assert_allclose(predicted, expected, atol=1e-6)
