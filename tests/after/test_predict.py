@@ -62,6 +62,18 @@ def test_a_table_of_types_is_told_without_its_ending(within, tmp_path, ending):
         np.testing.assert_allclose(predicted, numbers(frame, "buyers"), atol=1e-6)
 
 
+def test_the_rows_that_are_read_are_not_written_over(within, tmp_path, capsys):
+    for ending in ("csv", "parquet"):
+        table = tmp_path / f"new.{ending}"
+        frame = pd.read_csv("new.csv")
+        frame.to_csv(table, index=False) if ending == "csv" else frame.to_parquet(table)
+        before = table.read_bytes()
+        for path in (str(table), f"file://{table}"):
+            assert main(["predict", "buyers", path, "-o", str(table)]) == 2
+            assert "has what is read, which would be lost" in capsys.readouterr().err
+        assert table.read_bytes() == before
+
+
 def test_a_number_comes_in_its_unit_from_standard_input_and_from_python(within, capsys, monkeypatch):
     frame = pd.read_csv("new.csv")
     with open("new.csv", "rb") as file:

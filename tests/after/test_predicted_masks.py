@@ -40,6 +40,11 @@ def test_a_model_of_masks_writes_masks(inside, capsys):
         result.predict("pictures")
     assert np.allclose(result.saved.predict("pictures").output, output, atol=1e-5)
     capsys.readouterr()
+    before = (inside / "pictures" / "3.png").read_bytes()
+    for image in ("pictures", "pictures/3.png"):
+        assert main(["predict", "./run", image, "-o", "pictures"]) == 2
+        assert "has what is read, which would be lost" in capsys.readouterr().err
+    assert (inside / "pictures" / "3.png").read_bytes() == before
     assert main(["predict", "./run", "pictures", "-o", "out.csv"]) == 2
     assert "masks; expected a folder" in capsys.readouterr().err
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from trainrun.after import predicted_masks, top_classes
-from trainrun.data import table_rows
+from trainrun.data import _table_files, table_rows
 from trainrun.data._faults import raise_faults
 from trainrun.errors import Problem, UserError
 from trainrun.model import fitted_record
@@ -107,6 +107,8 @@ def predict(
         raise UserError(Problem("output", f"expected a file ending in {', '.join(ENDINGS)}, got {output}."))
     elif output is not None:
         paths.require_output(output)
+    if output is not None:
+        _require_other(path, output)
     predicted = Predicted(str(run_dir), None if output is None else str(output))
     added = None
     with contextlib.ExitStack() as stack:
@@ -173,6 +175,16 @@ def _counted(blocks: Iterator[Predictions], predicted: Predicted) -> Iterator[Pr
     for block in blocks:
         predicted.add(block)
         yield block
+
+
+def _require_other(path: str, output: Path) -> None:
+    """Refuse to write predictions over what is read, and masks into the folder of a table's images."""
+    read = paths.expanded(_table_files.local(path))
+    if output.exists() and any(
+        where.exists() and output.samefile(where)
+        for where in (read, *([read.parent] if read.is_file() else []))
+    ):
+        raise UserError(Problem("output", f"{output} has what is read, which would be lost. Name another."))
 
 
 @contextlib.contextmanager
