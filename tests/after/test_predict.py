@@ -62,6 +62,17 @@ def test_a_table_of_types_is_told_without_its_ending(within, tmp_path, ending):
         np.testing.assert_allclose(predicted, numbers(frame, "buyers"), atol=1e-6)
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet", "feather"])
+def test_categories_that_differ_between_files_are_carried_through(within, tmp_path, ending):
+    (tmp_path / "parts").mkdir()
+    frame = pd.read_csv("new.csv").assign(tag=[*["u", "v"] * 30, *["w", "v"] * 30])
+    for i, part in enumerate((frame[:60], frame[60:])):
+        part.astype({"tag": "category"}).to_parquet(tmp_path / "parts" / f"{i}.parquet")
+    out = tmp_path / f"out.{ending}"
+    assert main(["predict", "buyers", str(tmp_path / "parts"), "-o", str(out), "--keep", "tag"]) == 0
+    assert list(getattr(pd, f"read_{ending}")(out)["tag"]) == list(frame["tag"])
+
+
 def test_the_rows_that_are_read_are_not_written_over(within, tmp_path, capsys):
     for ending in ("csv", "parquet"):
         table = tmp_path / f"new.{ending}"

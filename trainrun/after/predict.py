@@ -207,6 +207,9 @@ def _table(
     import pyarrow as pa
 
     columns = {name: block.rows.further.column(name) for name in keep}
+    for name, values in columns.items():
+        if pa.types.is_dictionary(values.type):  # each block may have another one, of which a file takes one
+            columns[name] = values.cast(values.type.value_type)
     further = {} if added is None else added.columns(block.output)
     own = block.columns() if top is None else top_classes.columns(block, top)
     for name, values in {**own, **further}.items():
