@@ -79,7 +79,7 @@ def test_the_rows_that_are_read_are_not_written_over(within, tmp_path, capsys):
         frame = pd.read_csv("new.csv")
         frame.to_csv(table, index=False) if ending == "csv" else frame.to_parquet(table)
         before = table.read_bytes()
-        for path in (str(table), f"file://{table}"):
+        for path in (str(table), f"file://{table}", str(tmp_path / f"n?w.{ending}"), str(tmp_path)):
             assert main(["predict", "buyers", path, "-o", str(table)]) == 2
             assert "has what is read, which would be lost" in capsys.readouterr().err
         assert table.read_bytes() == before

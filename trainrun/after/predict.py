@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import io
 import shutil
 import sys
@@ -108,7 +109,7 @@ def predict(
     elif output is not None:
         paths.require_output(output)
     if output is not None:
-        _require_other(path, output)
+        _require_other(path, output, fitted.table)
     predicted = Predicted(str(run_dir), None if output is None else str(output))
     added = None
     with contextlib.ExitStack() as stack:
@@ -177,13 +178,12 @@ def _counted(blocks: Iterator[Predictions], predicted: Predicted) -> Iterator[Pr
         yield block
 
 
-def _require_other(path: str, output: Path) -> None:
-    """Refuse to write predictions over what is read, and masks into the folder of a table's images."""
-    read = paths.expanded(_table_files.local(path))
-    if output.exists() and any(
-        where.exists() and output.samefile(where)
-        for where in (read, *([read.parent] if read.is_file() else []))
-    ):
+def _require_other(path: str, output: Path, table: bool) -> None:
+    """Refuse to write predictions over what is read (`table`: by a model of tables), and masks into the folder of a table's images."""
+    where = paths.expanded(_table_files.local(path))
+    read = [where, *(where.glob(f"*{output.suffix}") if table else ())]
+    read += [where.parent] if where.is_file() else map(Path, glob.glob(str(where)))
+    if output.exists() and any(one.exists() and output.samefile(one) for one in read):
         raise UserError(Problem("output", f"{output} has what is read, which would be lost. Name another."))
 
 
