@@ -207,3 +207,23 @@ def test_data_that_changed_are_read_as_at_the_training_also_from_another_folder(
     assert "has changed since" in capsys.readouterr().err
     for name in ("loss", "accuracy"):  # those of the same file of tests
         assert scores.metrics[name].value == pytest.approx(run.metrics[f"test_{name}"], rel=1e-4)
+
+
+def test_the_loss_of_data_that_changed_is_in_the_deviations_of_the_training(project, tmp_path, monkeypatch):
+    for name in ("people.csv", "new.csv"):
+        shutil.copy(project / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    words = [
+        "data=csv",
+        "data.path=people.csv",
+        "data.test_path=new.csv",
+        "data.target=age",
+        "data.features=[city]",
+    ]
+    quick = ["tracking=none", "artifacts.plots=false", "artifacts.report=false", "trainer.epochs=2"]
+    run = trainrun.run([*words, *quick, "model=linear", "metric=mean_absolute_error"])
+    frame = pd.read_csv("people.csv", na_values="?")
+    frame.assign(age=frame["age"] * 3 + 50).to_csv("people.csv", index=False)
+    scores = trainrun.load(run.run_dir).evaluate()
+    for name in ("loss", "mean_absolute_error"):  # those of the same file of tests
+        assert scores.metrics[name].value == pytest.approx(run.metrics[f"test_{name}"], rel=1e-4)

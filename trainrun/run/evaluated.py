@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +43,9 @@ def own_part(
     if data.target.kind == "none":
         raise UserError(Problem("data", f"{data.name} has no target to compare with."))
     part, split = data.held_out()
-    places, same = _places(data, part), replace(data, target=model.fitted.target)
-    return _of_split(model, config, run_dir, same, split, by, part, other, places)
+    places = _places(data, part)
+    data = _as_trained(model.fitted, split, config)
+    return _of_split(model, config, run_dir, data, split, by, part, other, places)
 
 
 def on_other_data(
