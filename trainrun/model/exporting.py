@@ -42,10 +42,13 @@ class Source:
     def takes_raw(self, format_name: str) -> bool:
         """Return whether a format's runtime takes the raw rows of this model."""
         spec = FORMATS[format_name]
-        resizes = any(step.get("resize") for step in self.fitted.steps.values())
-        return (spec.tables or not (self.fitted.table or resizes)) and not any(
+        return (spec.tables or not (self.fitted.table or self._resizes)) and not any(
             str(t.dtype) in spec.lacks for t in self.raw.inputs
         )
+
+    @property
+    def _resizes(self) -> bool:
+        return any(step.get("resize") for step in self.fitted.steps.values())
 
 
 def inputs(model: keras.Model) -> dict[str, Any]:
