@@ -13,9 +13,7 @@ from trainrun.errors import UserError
 
 # Images that are decoded at once, by one thread: the training, which decodes what it needs itself, has the other processors.
 AT_ONCE = 64
-# Readings that the training has begun when its first batch is done.
-FIRST = 2
-# Seconds after which the thread begins in any case: few images are read in fewer readings.
+# Seconds after which the thread begins also if the training has read nothing yet.
 LATEST_S = 5.0
 # Seconds of training before the test set is read. A shorter one is over by then, and its evaluation reads with all processors.
 TEST_AFTER_S = 15.0
@@ -35,7 +33,7 @@ def reading(data: Dataset) -> Iterator[None]:
         yield
         return
     stop = threading.Event()
-    begin = _asked(views) + FIRST
+    begin = _asked(views) + 1
     thread = threading.Thread(target=_read, args=(trained, tested, stop, begin), name="decoding")
     thread.start()
     try:
@@ -65,7 +63,7 @@ def _asked(views: Sequence[View]) -> int:
 
 
 def _read(trained: Sequence[View], tested: Sequence[View], stop: threading.Event, begin: int) -> None:
-    """Decode the images of views, once the training has its first batch, which would wait for a processor otherwise."""
+    """Decode the images of views, once the training has read its first ones: while it traces its first step, the processors have time."""
     started = time.monotonic()
     while _asked(trained) < begin and time.monotonic() < started + LATEST_S:
         if stop.wait(POLL_INTERVAL_S):
