@@ -89,7 +89,7 @@ SECTIONS = [
         "Large inputs",
         "A CSV of one million rows, an npz and a Parquet file of 1 GB, 20,000 JPEGs and 200,000 short texts: time to the first batch and to the "
         "end of epoch 1, from the start of the script and of the command `trainrun`, which is what one waits for and what the goals are of; and without "
-        "what each imports, without a goal: there the plain script's first batch of a CSV file and of JPEGs comes sooner by 0.1 to 0.3 s, since trainrun "
+        "what each imports, without a goal: there the plain script's first batch of a CSV file and of JPEGs comes sooner by 0.1 to 0.4 s, since trainrun "
         "checks the config and digests the data before it. Examples per second, and memory of the process beyond that of the imports. `plain` is pandas, `tf.data` and Keras' utilities with "
         "`model.fit`; `again` finds images decoded by a run before. As `trainrun` does, its ways keep the garbage collector from what was imported.",
     ),
