@@ -258,28 +258,28 @@ def test_more_epochs_go_on_from_the_end_as_one_longer_run(copied, inside):
 
 
 def test_a_callback_of_ones_own_learns_that_its_run_has_become_longer(inside):
-    (inside / "told.py").write_text("""
+    (inside / "lengths.py").write_text("""
 import keras
 import trainrun
 
-class Told(keras.callbacks.Callback):
+class Lengths(keras.callbacks.Callback):
     def __init__(self, epochs, total_steps):
         super().__init__()
         self.epochs, self.total_steps, self.ended = epochs, total_steps, 0
 
     def on_epoch_end(self, epoch, logs=None):
         self.ended += 1
-        logs["told"] = 1000.0 * self.epochs + 10 * self.total_steps + self.ended
+        logs["lengths"] = 1000.0 * self.epochs + 10 * self.total_steps + self.ended
 
-trainrun.register("callback", "told")(Told)
+trainrun.register("callback", "lengths")(Lengths)
 """)
-    words = [*BASE, "plugins=[./told.py]", "callback=told"]
+    words = [*BASE, "plugins=[./lengths.py]", "callback=lengths"]
     trainrun.run([*words, "trainer.epochs=2"], run_dir="short")
     assert resume.main(["short", "trainer.epochs=3"]) == 0
     records = journal.read(inside / "short" / "journal.jsonl").records
-    told = [r["metrics"]["told"] for r in records if r["kind"] == "epoch"]
+    lengths = [r["metrics"]["lengths"] for r in records if r["kind"] == "epoch"]
     # Six steps an epoch.
-    assert told == [2121, 2122, 3183]
+    assert lengths == [2121, 2122, 3183]
 
 
 def test_overrides_that_change_the_training_are_refused_all_at_once(copied, capsys):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from trainrun.after import predicted_masks, top_classes
-from trainrun.data import _table_files, table_rows
+from trainrun.data import _open_table, _table_files, table_rows
 from trainrun.data._faults import raise_faults
 from trainrun.errors import Problem, UserError
 from trainrun.model import fitted_record
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from trainrun.run.saved_model import Predictions
 
 STDIN = "-"
-# What a file begins with that is no text.
-MAGIC = {b"PAR1": "parquet", b"ARROW1": "feather"}
 ENDINGS = (".csv", ".parquet", ".feather")
 
 
@@ -191,9 +189,8 @@ def _require_other(path: str, output: Path, table: bool) -> None:
 def spooled(stream: IO[bytes]) -> Iterator[str]:
     """Yield the path of a temporary file with what a stream has, its ending that of its kind."""
     with tempfile.TemporaryDirectory() as folder:
-        start = stream.read(max(map(len, MAGIC)))
-        kind = next((kind for mark, kind in MAGIC.items() if start.startswith(mark)), "csv")
-        path = Path(folder, f"stdin.{kind}")
+        start = stream.read(_open_table.LONGEST_MARK)
+        path = Path(folder, f"stdin.{_open_table.of_start(start) or 'csv'}")
         with path.open("wb") as file:
             file.write(start)
             shutil.copyfileobj(stream, file)

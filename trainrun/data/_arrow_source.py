@@ -184,7 +184,7 @@ def open_source(
     files, parts, faults = _table_files.find_parts(paths, [f".{kind}"], f"my_data.{kind}")
     if faults:
         return None, faults
-    schemas, arguments = [], [[*paths][part] for part in parts]
+    schemas, arguments = [], _table_files.arguments_of(paths, parts)
     for file, argument in zip(files, arguments, strict=True):
         try:
             schemas.append(_schema(file, kind))

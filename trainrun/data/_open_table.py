@@ -15,6 +15,7 @@ from trainrun.data._table_settings import TableSettings
 
 # Format of files whose columns have types -> their first bytes.
 MARKS: Mapping[Format, bytes] = {"parquet": b"PAR1", "feather": b"ARROW1"}
+LONGEST_MARK = max(map(len, MARKS.values()))
 
 
 def by_content(
@@ -50,10 +51,13 @@ def _typed(path: str) -> Format | None:
 def _format(file: Path) -> Format | None:
     """Return the format of a file, by ending or first bytes; that of a file at an address may end in a query."""
     with file.open("rb") as stream:
-        start = stream.read(len(max(MARKS.values(), key=len)))
-    return next(
-        (kind for kind, mark in MARKS.items() if file.suffix == f".{kind}" or start.startswith(mark)), None
-    )
+        by_start = of_start(stream.read(LONGEST_MARK))
+    return next((kind for kind in MARKS if kind in (file.suffix[1:], by_start)), None)
+
+
+def of_start(start: bytes) -> Format | None:
+    """Return the format of a file's first `LONGEST_MARK` bytes; None: it is text."""
+    return next((kind for kind, mark in MARKS.items() if start.startswith(mark)), None)
 
 
 def by_settings(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from trainrun.data._table_split import HELD_OUT
 from trainrun.errors import listed
 
 if TYPE_CHECKING:
@@ -27,14 +26,20 @@ TIMES = 100
 def notices(
     examples: Examples,
     settings: TableSettings,
-    parts: Sequence[np.ndarray],
-    sets: Mapping[str, np.ndarray],
+    train: np.ndarray,
+    held_out: Mapping[str, np.ndarray],
 ) -> Iterator[str]:
-    """Yield a notice for each file whose numbers are far from those of the training rows; arguments as `_table_notices.notices`."""
-    train, *held_out = parts
+    """Yield a notice for each file whose numbers are far from those of the training rows.
+
+    Args:
+        examples: of the table.
+        settings: of its columns.
+        train: indices of the training examples.
+        held_out: those of each other part and further validation set by name.
+    """
     real = [of_one.target for of_one, one in examples.each(settings) if one.target.kind == "real"]
     columns = {name: examples.table.columns[name] for name in (*settings.inputs, *real)}
-    for part, rows in {**dict(zip(HELD_OUT, held_out, strict=True)), **sets}.items():
+    for part, rows in held_out.items():
         if not len(rows) or not examples.file_parts[rows[0]]:
             continue  # drawn from the training file
         far = []

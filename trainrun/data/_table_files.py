@@ -101,6 +101,12 @@ def find_parts(
     return files, parts, faults
 
 
+def arguments_of(paths: Paths, parts: Sequence[int]) -> list[str]:
+    """Return the argument of each file; `parts` as `find_parts` returns them."""
+    arguments = [*paths]
+    return [arguments[part] for part in parts]
+
+
 def of_folders(
     files: Sequence[Path], parts: Sequence[int], paths: Paths, own: Collection[str]
 ) -> list[dict[str, str | None]]:

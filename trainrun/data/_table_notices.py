@@ -109,7 +109,7 @@ def notices(
         *dict.fromkeys(of_targets),
         *_missing_by_part.notices(every, examples.keep, {PARTS[0]: parts[0], **held_out}),
         *_unseen({n: c for n, c in others.items() if n not in unique}, examples.keep, held_out, parts[0]),
-        *_other_units.notices(examples, settings, parts, sets),
+        *_other_units.notices(examples, settings, parts[0], held_out),
     ]
     return with_joined_exclusions(of_columns, settings.exclude or (), settings.inputs)
 

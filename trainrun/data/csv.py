@@ -183,7 +183,7 @@ def open_source(
     if faults:
         return None, faults
     files = []
-    arguments = [[*paths][part] for part in parts]
+    arguments = _table_files.arguments_of(paths, parts)
     for file, wrong in (
         _csv_file.look(file, form, is_later, argument)
         for file, argument in zip(file_paths, arguments, strict=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from trainrun.data import _named_arrays, _record_index, _record_rows, _table_files
+from trainrun.data import _arrays, _named_arrays, _record_index, _record_rows, _table_files
 from trainrun.data._array_faults import choice_faults, key_faults, keys_of, roles, shape_faults, value_faults
 from trainrun.data._faults import Fault, raise_faults
 from trainrun.data._named_arrays import ArraySettings
@@ -120,8 +120,8 @@ def describe(
     if faults:
         return Description(problems=tuple(faults))
     own = _rows(index, parts)
-    shares = 0.0 if own[1] else validation, 0.0 if own[2] else test
-    if faults := share_problems(own[0], *shares):
+    shares = _arrays.undrawn(SplitSettings(validation, test), own)
+    if faults := share_problems(own[0], shares.validation, shares.test):
         return Description(problems=tuple(faults))
     images = [specs[key].dtype == "image" for key in settings.x]
     several = len(settings.y) > 1
@@ -131,7 +131,7 @@ def describe(
     return Description(
         "regression" if real else None,
         "real" if real else None,
-        examples=sizes(own[0], *shares)[0],
+        examples=sizes(own[0], shares.validation, shares.test)[0],
         inputs=("image",) * len(images) if all(images) and kind is None else None,
     )
 
